@@ -1,0 +1,43 @@
+/** Condition types, their reasons and event reasons: defined here once; the documentation is generated from these tables. */
+
+export const conditions = {
+  Validated: 'Preflight read every row of the data and the model fits the task.',
+  Running: 'The trainer is at work.',
+  Complete: 'The run ended and the model passed: it is published.',
+  Failed: 'The run ended without a model; status.failure says why.',
+  Rejected: 'The run ended, but the model did not pass the gate and was not published.',
+  Suspended: 'The run is on hold: spec.suspend is true, or a queue has not admitted it.',
+  Ready: 'Summary for GitOps tools: True once the run has ended well.',
+  Reconciling: 'The run has not ended yet (kstatus: in progress).',
+  Stalled: 'The run cannot go on without a change (kstatus: failed).',
+} as const;
+
+export type ConditionType = keyof typeof conditions;
+export const conditionTypes = Object.keys(conditions) as [ConditionType, ...ConditionType[]];
+
+/** Reasons in conditions and events, with what each means. */
+export const reasons = {
+  Waiting: 'Nothing has been decided yet.',
+  PreflightRunning: 'The data is being checked on a CPU.',
+  PreflightPassed: 'The data and the model are fit for training.',
+  PreflightFailed: 'The data, the model or the settings are not fit for training.',
+  DryRun: 'spec.dryRun is set: the run ends after preflight.',
+  RuntimeNotFound: 'The FineTuneRuntime that the job names does not exist.',
+  RuntimeForbidden: 'The FineTuneRuntime does not allow this namespace, source or amount of resources.',
+  NameTaken: 'An object with the name of a child exists and belongs to somebody else.',
+  TrainingQueued: 'The train Job waits for a queue to admit it.',
+  TrainingPending: 'The trainer pod has not started yet; the message says what it waits for.',
+  TrainingRunning: 'The trainer is at work.',
+  TrainingRetrying: 'The trainer failed in a way that may pass and is started again.',
+  TrainingInterrupted: 'The trainer pod was stopped from outside and goes on from its last checkpoint.',
+  TrainingFailed: 'The trainer ended with an error that a retry would not change.',
+  RetriesExhausted: 'The trainer failed more often than spec.retry.limit allows.',
+  Succeeded: 'The model is trained, evaluated and published.',
+  GateNotPassed: 'The tuned model did not reach the values that spec.gate asks for.',
+  SuspendedByUser: 'spec.suspend is true.',
+  Resumed: 'spec.suspend is false again.',
+  NewRun: 'A new runId started a new run.',
+  NotApplicable: 'The run ended before this mattered.',
+} as const;
+
+export type Reason = keyof typeof reasons;

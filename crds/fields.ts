@@ -1,0 +1,79 @@
+/** Field types shared by both resources. Decimals are strings, because CRDs and floating point do not mix. */
+import { z } from 'zod';
+
+/** A CEL rule as `x-kubernetes-validations` takes it. */
+export type CelRule = { rule: string; message: string; fieldPath?: string };
+
+/** Attaches CEL rules to a schema; the structural converter copies them into the CRD. */
+export function withRules<T extends z.ZodType>(schema: T, rules: readonly CelRule[]): T {
+  return schema.meta({ ...schema.meta(), 'x-kubernetes-validations': rules }) as T;
+}
+
+/** A non-negative decimal such as "5e-5" or "0.06", at most 24 characters. */
+export function decimal(description: string): z.ZodString {
+  return z
+    .string()
+    .max(24)
+    .regex(/^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$/)
+    .describe(`${description} A decimal in quotes, for example "0.1" or "5e-5".`);
+}
+
+/** A decimal from 0 to 1, both included. */
+export function fraction(description: string): z.ZodString {
+  return z
+    .string()
+    .max(24)
+    .regex(/^(0(\.[0-9]{1,20})?|1(\.0{1,20})?)$/)
+    .describe(`${description} A decimal from 0 to 1 in quotes, for example "0.1".`);
+}
+
+/** A decimal as the operator writes it into status: sign allowed, never NaN or infinite. */
+export function statusDecimal(description: string): z.ZodString {
+  return z
+    .string()
+    .max(32)
+    .regex(/^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$/)
+    .describe(description);
+}
+
+/** Name of a Kubernetes object in the same namespace (RFC 1123 subdomain). */
+export function objectName(description: string): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
+    .describe(description);
+}
+
+/** A relative path: no leading slash, no `..`, no empty or hidden segment, no control characters. */
+export function relativePath(description: string): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(512)
+    .regex(/^[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*(\/[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*)*$/)
+    .describe(description);
+}
+
+/** A Kubernetes quantity such as "500m", "2" or "8Gi". */
+export function quantity(description: string): z.ZodString {
+  return z
+    .string()
+    .max(24)
+    .regex(/^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/)
+    .describe(description);
+}
+
+/** An RFC 3339 time stamp in UTC. */
+export function timestamp(description: string) {
+  return z.string().max(32).meta({ format: 'date-time' }).describe(description);
+}
+
+export function digest(description: string): z.ZodString {
+  return z
+    .string()
+    .max(71)
+    .regex(/^sha256:[0-9a-f]{64}$/)
+    .describe(description);
+}

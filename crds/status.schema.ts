@@ -1,0 +1,195 @@
+/** status of a FineTuneJob: phase for people, conditions for machines, everything bounded (below 16 KB). */
+import { z } from 'zod';
+import { conditionTypes } from './conditions.ts';
+import { digest, statusDecimal, timestamp } from './fields.ts';
+
+const text = (max: number, description: string) => z.string().max(max).describe(description);
+const count = (description: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe(description);
+
+export const jobPhases = [
+  'Pending',
+  'Preflight',
+  'Queued',
+  'Training',
+  'Suspended',
+  'Validated',
+  'Succeeded',
+  'Rejected',
+  'Failed',
+] as const;
+
+const condition = z.strictObject({
+  type: z.enum(conditionTypes).describe('Type of the condition.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition holds.'),
+  observedGeneration: count('metadata.generation that the condition was computed from.'),
+  lastTransitionTime: timestamp('When status last changed.'),
+  reason: text(128, 'One word for machines.'),
+  message: text(1024, 'A sentence for people.'),
+});
+
+const metrics = z.strictObject({
+  loss: statusDecimal('Mean loss per row.').optional(),
+  accuracy: statusDecimal('Part of the rows that were classified rightly.').optional(),
+  f1: statusDecimal('Macro F1: the mean of the F1 of each class.').optional(),
+  weightedF1: statusDecimal('F1 weighted by the rows of each class.').optional(),
+});
+
+const progress = z
+  .strictObject({
+    phase: text(32, 'What the trainer is doing.'),
+    step: count('Optimiser steps done.'),
+    totalSteps: count('Optimiser steps planned.'),
+    epoch: statusDecimal('Epochs done.'),
+    percent: z.int32().min(0).max(100).describe('Part of the planned steps done, in percent.'),
+    trainLoss: statusDecimal('Training loss, mean of the last steps.').optional(),
+    evalLoss: statusDecimal('Loss on the validation split.').optional(),
+    learningRate: statusDecimal('Learning rate of the last step.').optional(),
+    tokensPerSecond: statusDecimal('Tokens trained per second, padding not counted.').optional(),
+    etaSeconds: count('Estimated time to the end, in seconds.').optional(),
+    updatedAt: timestamp('When the trainer was last asked.'),
+  })
+  .describe('Live progress of the trainer.');
+
+const historyPoint = z.strictObject({
+  step: count('Optimiser step.'),
+  trainLoss: statusDecimal('Training loss.').optional(),
+  evalLoss: statusDecimal('Loss on the validation split.').optional(),
+});
+
+const splitReport = z.strictObject({
+  rows: count('Rows read.'),
+  digest: digest('SHA-256 over the content of the rows used.'),
+  truncatedRows: count('Rows longer than maxLength.'),
+  duplicateRows: count('Rows whose text was seen before in the same split.'),
+  labels: z
+    .array(z.strictObject({ label: text(128, 'Label.'), rows: count('Rows with this label.') }))
+    .max(20)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('Rows by label, most frequent first, at most 20.'),
+});
+
+const preflight = z
+  .strictObject({
+    splits: z
+      .strictObject({ train: splitReport, validation: splitReport.optional(), test: splitReport })
+      .describe('What was found in each split.'),
+    labels: count('Number of labels.'),
+    tokens: z
+      .strictObject({ median: count('Median.'), p95: count('95th percentile.'), max: count('Longest.') })
+      .describe('Length of the training texts in tokens, before truncation.'),
+    leakedRows: count('Test rows whose text is also in the train split.'),
+    conflictingRows: count('Train rows whose text also occurs with another label.'),
+    totalSteps: count('Optimiser steps planned.'),
+    memoryEstimateBytes: count('Estimated peak memory of the trainer.'),
+    secondsEstimate: count('Estimated training time on the CPU of the preflight pod.').optional(),
+    modelType: text(64, 'model_type of the base model.'),
+    parameters: count('Parameters of the base model.'),
+    modelDigest: digest('SHA-256 over the files of the base model.'),
+    warnings: z
+      .array(text(256, 'A sentence.'))
+      .max(12)
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .describe('What a person should look at before trusting the result.'),
+  })
+  .describe('What preflight found: the data is checked before an accelerator is requested.');
+
+export const fineTuneJobStatus = z
+  .strictObject({
+    observedGeneration: count('metadata.generation that this status was computed from.').optional(),
+    phase: z.enum(jobPhases).optional().describe('Where the job stands, for people. Programs read the conditions.'),
+    runId: text(32, 'Run that this status describes.').optional(),
+    conditions: z
+      .array(condition)
+      .max(16)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+      .optional()
+      .describe('Conditions for machines; kubectl wait and GitOps tools read them.'),
+    startTime: timestamp('When the run was first seen.').optional(),
+    completionTime: timestamp('When the run ended.').optional(),
+    preflight: preflight.optional(),
+    device: text(64, 'Device that the trainer used, for example GPU or CPU.').optional(),
+    progress: progress.optional(),
+    history: z
+      .array(historyPoint)
+      .max(50)
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .optional()
+      .describe('Loss over the run, thinned to at most 50 points.'),
+    evaluation: z
+      .strictObject({
+        rows: count('Rows of the test split.'),
+        baseline: metrics.optional().describe('The base model with a new head, before training.'),
+        final: metrics.describe('The tuned model.'),
+        gain: z
+          .strictObject({
+            metric: text(32, 'Metric compared.'),
+            value: statusDecimal('Final minus baseline.'),
+            low: statusDecimal('Lower end of the 95 % interval (paired bootstrap).'),
+            high: statusDecimal('Upper end of the 95 % interval (paired bootstrap).'),
+          })
+          .optional()
+          .describe('Gain over the base model on the same rows.'),
+      })
+      .optional()
+      .describe('Comparison on the test split.'),
+    checkpoints: z
+      .array(
+        z.strictObject({
+          step: count('Optimiser step.'),
+          time: timestamp('When it was complete.'),
+          uri: text(1024, 'Where it is.'),
+          digest: digest('SHA-256 of its manifest.'),
+        }),
+      )
+      .max(20)
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .optional()
+      .describe('Complete checkpoints, newest first.'),
+    resumedFromStep: count('Step of the checkpoint that the current attempt started from.').optional(),
+    attempt: z
+      .strictObject({
+        number: count('1 for the first pod.'),
+        podName: text(253, 'Pod.'),
+        podUID: text(64, 'UID of the pod.'),
+        nodeName: text(253, 'Node, once scheduled.').optional(),
+      })
+      .optional()
+      .describe('The pod that trains now, or trained last.'),
+    failure: z
+      .strictObject({
+        category: text(64, 'One word; the list is in the documentation.'),
+        exitCode: z.int32().optional().describe('Exit code of the container.'),
+        attempt: count('Attempt that failed.').optional(),
+        node: text(253, 'Node.').optional(),
+        step: count('Last known optimiser step.').optional(),
+        message: text(2048, 'What happened, and where.'),
+        hint: text(1024, 'What to do.'),
+        logTail: text(2048, 'Last lines of the log, where the trainer could not say more.').optional(),
+      })
+      .optional()
+      .describe('Why the run failed, or what it waits for.'),
+    usage: z
+      .strictObject({
+        attempts: count('Pods started for training.'),
+        trainSeconds: count('Time in training, over all attempts, in seconds.').optional(),
+        gpuSeconds: count('trainSeconds times accelerators.').optional(),
+        trainedTokens: count('Tokens trained, padding not counted.').optional(),
+      })
+      .optional()
+      .describe('What the run used.'),
+    result: z
+      .strictObject({
+        uri: text(1024, 'Where the model is.'),
+        digest: digest('SHA-256 of model.safetensors.'),
+        format: text(64, 'Layout of the files.'),
+        bytes: count('Size of all files of the model.'),
+        reportUri: text(1024, 'Where the report is.'),
+      })
+      .optional()
+      .describe('The published model.'),
+  })
+  .describe('What was observed. Written by the operator alone.');
+
+export type FineTuneJobStatus = z.infer<typeof fineTuneJobStatus>;
+export type Condition = z.infer<typeof condition>;
+export type JobPhase = (typeof jobPhases)[number];
