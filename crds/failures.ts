@@ -7,9 +7,21 @@ export type FailureRule = { exitCode?: number; retry: RetryRule; meaning: string
 
 export const failures = {
   ConfigError: { exitCode: 10, retry: 'never', meaning: 'A setting is wrong or does not fit the model.' },
-  DataError: { exitCode: 11, retry: 'never', meaning: 'The dataset cannot be used; the message names file and line.' },
-  ModelError: { exitCode: 12, retry: 'never', meaning: 'The base model cannot be used: unknown type, damaged or unsafe files.' },
-  SourceNotFound: { exitCode: 13, retry: 'never', meaning: 'A bucket, object, folder or file does not exist.' },
+  DataError: {
+    exitCode: 11,
+    retry: 'never',
+    meaning: 'The dataset cannot be used; the message names file and line.',
+  },
+  ModelError: {
+    exitCode: 12,
+    retry: 'never',
+    meaning: 'The base model cannot be used: unknown type, damaged or unsafe files.',
+  },
+  SourceNotFound: {
+    exitCode: 13,
+    retry: 'never',
+    meaning: 'A bucket, object, folder or file does not exist.',
+  },
   SourceForbidden: { exitCode: 14, retry: 'never', meaning: 'The credentials are missing or refused.' },
   AcceleratorUnusable: {
     exitCode: 15,
@@ -18,8 +30,16 @@ export const failures = {
   },
   NonFiniteLoss: { exitCode: 16, retry: 'never', meaning: 'The loss became NaN or infinite.' },
   OutputError: { exitCode: 17, retry: 'never', meaning: 'The result cannot be written.' },
-  AcceleratorOutOfMemory: { exitCode: 18, retry: 'never', meaning: 'The accelerator has too little memory for the batch.' },
-  SourceUnavailable: { exitCode: 30, retry: 'limited', meaning: 'A server did not answer or answered with an error that may pass.' },
+  AcceleratorOutOfMemory: {
+    exitCode: 18,
+    retry: 'never',
+    meaning: 'The accelerator has too little memory for the batch.',
+  },
+  SourceUnavailable: {
+    exitCode: 30,
+    retry: 'limited',
+    meaning: 'A server did not answer or answered with an error that may pass.',
+  },
   Internal: { exitCode: 31, retry: 'limited', meaning: 'An error that the trainer did not expect.' },
   HostOutOfMemory: { exitCode: 137, retry: 'never', meaning: 'The pod used more memory than its limit.' },
   Interrupted: { exitCode: 143, retry: 'free', meaning: 'The pod was asked to stop and saved a checkpoint.' },

@@ -19,13 +19,18 @@ const fractions = z
     validation: fraction('Part of the training rows used for evaluation during training.').optional(),
     test: fraction('Part of the training rows used for the final comparison.').optional(),
   })
-  .describe('Parts of the train file that are set aside where a split has no file of its own. Drawn with training.seed.');
+  .describe(
+    'Parts of the train file that are set aside where a split has no file of its own. Drawn with training.seed.',
+  );
 
 const dataset = withRules(
   z
     .strictObject({
       source: source('Folder that holds the files of the dataset.'),
-      format: z.enum(['JSONL', 'CSV']).default('JSONL').describe('Format of the files. CSV files have a header line.'),
+      format: z
+        .enum(['JSONL', 'CSV'])
+        .default('JSONL')
+        .describe('Format of the files. CSV files have a header line.'),
       columns: z
         .strictObject({
           text: column('Column with the text.').default('text'),
@@ -70,17 +75,37 @@ const training = z
     schedule: z
       .enum(['Linear', 'Cosine', 'Constant'])
       .default('Linear')
-      .describe('Course of the learning rate after the warm-up: to zero in a line or a half cosine, or constant.'),
+      .describe(
+        'Course of the learning rate after the warm-up: to zero in a line or a half cosine, or constant.',
+      ),
     warmup: fraction('Part of all steps over which the learning rate rises from zero.').default('0.06'),
-    weightDecay: decimal('Decoupled weight decay of AdamW; biases and layer norms are left out.').default('0.01'),
-    maxGradNorm: decimal('Gradients are scaled down to this global norm; "0" switches clipping off.').default('1.0'),
-    maxLength: z.int32().min(8).max(8192).default(256).describe('Tokens kept of each text, special tokens included.'),
+    weightDecay: decimal('Decoupled weight decay of AdamW; biases and layer norms are left out.').default(
+      '0.01',
+    ),
+    maxGradNorm: decimal('Gradients are scaled down to this global norm; "0" switches clipping off.').default(
+      '1.0',
+    ),
+    maxLength: z
+      .int32()
+      .min(8)
+      .max(8192)
+      .default(256)
+      .describe('Tokens kept of each text, special tokens included.'),
     dropout: fraction("Dropout probability in place of the model's own.").optional(),
-    seed: z.int32().min(0).default(42).describe('Seed of the split, the order of rows, dropout and new weights.'),
+    seed: z
+      .int32()
+      .min(0)
+      .default(42)
+      .describe('Seed of the split, the order of rows, dropout and new weights.'),
     earlyStopping: z
       .strictObject({
         metric: metricName.default('loss').describe('Metric on the validation split.'),
-        patience: z.int32().min(1).max(1000).default(3).describe('Evaluations without improvement before training stops.'),
+        patience: z
+          .int32()
+          .min(1)
+          .max(1000)
+          .default(3)
+          .describe('Evaluations without improvement before training stops.'),
         minDelta: decimal('Smallest change that counts as an improvement.').default('0'),
       })
       .optional()
@@ -133,8 +158,18 @@ const specFields = {
   output: source('Where checkpoints, the tuned model and the report are written.'),
   checkpoints: z
     .strictObject({
-      everySteps: z.int32().min(1).max(1_000_000).default(200).describe('Optimiser steps between checkpoints.'),
-      keep: z.int32().min(1).max(20).default(2).describe('Complete checkpoints kept; older ones are removed.'),
+      everySteps: z
+        .int32()
+        .min(1)
+        .max(1_000_000)
+        .default(200)
+        .describe('Optimiser steps between checkpoints.'),
+      keep: z
+        .int32()
+        .min(1)
+        .max(20)
+        .default(2)
+        .describe('Complete checkpoints kept; older ones are removed.'),
     })
     .prefault({})
     .describe('Checkpoints from which an interrupted run goes on.'),
@@ -144,9 +179,16 @@ const specFields = {
     .describe('The FineTuneRuntime that the platform team offers.'),
   resources: z
     .strictObject({
-      gpus: z.int32().min(0).max(1).default(1).describe('Accelerators; their resource name comes from the runtime.'),
-      cpu: quantity("CPU request of the trainer; default and upper bound come from the runtime.").optional(),
-      memory: quantity('Memory request and limit of the trainer; default and upper bound come from the runtime.').optional(),
+      gpus: z
+        .int32()
+        .min(0)
+        .max(1)
+        .default(1)
+        .describe('Accelerators; their resource name comes from the runtime.'),
+      cpu: quantity('CPU request of the trainer; default and upper bound come from the runtime.').optional(),
+      memory: quantity(
+        'Memory request and limit of the trainer; default and upper bound come from the runtime.',
+      ).optional(),
     })
     .prefault({})
     .describe('What the trainer pod asks for.'),
@@ -157,15 +199,22 @@ const specFields = {
         .min(0)
         .max(20)
         .default(3)
-        .describe('Retries after failures that may pass, such as a lost connection. Preemption and node loss do not count.'),
+        .describe(
+          'Retries after failures that may pass, such as a lost connection. Preemption and node loss do not count.',
+        ),
     })
     .prefault({})
     .describe('What happens after a failure that is not the fault of the job.'),
   suspend: z
     .boolean()
     .default(false)
-    .describe('true stops the pods after a checkpoint and keeps the job; false goes on from the last checkpoint.'),
-  dryRun: z.boolean().default(false).describe('Stop after preflight: the data is checked and the plan is shown, nothing is trained.'),
+    .describe(
+      'true stops the pods after a checkpoint and keeps the job; false goes on from the last checkpoint.',
+    ),
+  dryRun: z
+    .boolean()
+    .default(false)
+    .describe('Stop after preflight: the data is checked and the plan is shown, nothing is trained.'),
   runId: z
     .string()
     .min(1)
@@ -191,7 +240,8 @@ const immutability = Object.entries(specFields)
 export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('The run that is wanted.'), [
   {
     rule: '!has(self.training.earlyStopping) || has(self.dataset.splits.validation) || (has(self.dataset.fractions) && has(self.dataset.fractions.validation))',
-    message: 'early stopping needs a validation split: set dataset.splits.validation or dataset.fractions.validation',
+    message:
+      'early stopping needs a validation split: set dataset.splits.validation or dataset.fractions.validation',
     fieldPath: '.training.earlyStopping',
   },
   {
@@ -202,9 +252,15 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
   ...immutability,
 ]);
 
-export const fineTuneJob = withRules(z.object({ spec: fineTuneJobSpec, status: fineTuneJobStatus.optional() }), [
-  { rule: 'size(self.metadata.name) <= 63', message: 'the name of a FineTuneJob has at most 63 characters' },
-]).describe('FineTuneJob fine-tunes a pre-trained language model and compares it with the original.');
+export const fineTuneJob = withRules(
+  z.object({ spec: fineTuneJobSpec, status: fineTuneJobStatus.optional() }),
+  [
+    {
+      rule: 'size(self.metadata.name) <= 63',
+      message: 'the name of a FineTuneJob has at most 63 characters',
+    },
+  ],
+).describe('FineTuneJob fine-tunes a pre-trained language model and compares it with the original.');
 
 /** Spec with every default filled in, as the API server stores it. */
 export type FineTuneJobSpec = z.output<typeof fineTuneJobSpec>;

@@ -8,14 +8,18 @@ const s3 = z
       .string()
       .max(512)
       .regex(/^https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?$/)
-      .describe('Address of the S3 server, scheme and host without a path, for example https://s3.eu-central-1.amazonaws.com.'),
+      .describe(
+        'Address of the S3 server, scheme and host without a path, for example https://s3.eu-central-1.amazonaws.com.',
+      ),
     bucket: z
       .string()
       .min(3)
       .max(63)
       .regex(/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/)
       .describe('Bucket name.'),
-    prefix: relativePath('Folder inside the bucket, without a slash at either end. Empty means the whole bucket.').optional(),
+    prefix: relativePath(
+      'Folder inside the bucket, without a slash at either end. Empty means the whole bucket.',
+    ).optional(),
     region: z
       .string()
       .min(1)

@@ -96,7 +96,10 @@ const preflight = z
 export const fineTuneJobStatus = z
   .strictObject({
     observedGeneration: count('metadata.generation that this status was computed from.').optional(),
-    phase: z.enum(jobPhases).optional().describe('Where the job stands, for people. Programs read the conditions.'),
+    phase: z
+      .enum(jobPhases)
+      .optional()
+      .describe('Where the job stands, for people. Programs read the conditions.'),
     runId: text(32, 'Run that this status describes.').optional(),
     conditions: z
       .array(condition)

@@ -1,0 +1,110 @@
+/** FineTuneRuntime: what the platform team offers. Source of the CRD, the types and the field reference. */
+import { z } from 'zod';
+import { objectName, quantity } from './fields.ts';
+
+const labelValue = z
+  .string()
+  .max(63)
+  .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/);
+const qualifiedName = z
+  .string()
+  .max(253)
+  .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/);
+
+const podResources = (cpu: string, memory: string) =>
+  z
+    .strictObject({
+      cpu: quantity('CPU request; also the largest that a job may ask for.').default(cpu),
+      memory: quantity('Memory request and limit; also the largest that a job may ask for.').default(memory),
+    })
+    .prefault({});
+
+export const fineTuneRuntimeSpec = z
+  .strictObject({
+    image: z.string().min(1).max(512).describe('Trainer image, best by digest.'),
+    imagePullPolicy: z
+      .enum(['Always', 'IfNotPresent', 'Never'])
+      .default('IfNotPresent')
+      .describe('When the image is pulled.'),
+    imagePullSecrets: z
+      .array(z.strictObject({ name: objectName('Name of the Secret in the namespace of the job.') }))
+      .max(8)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+      .optional()
+      .describe('Secrets for pulling the image.'),
+    accelerator: z
+      .strictObject({
+        resourceName: qualifiedName
+          .default('nvidia.com/gpu')
+          .describe(
+            'Extended resource that a job requests, for example nvidia.com/gpu or nvidia.com/mig-1g.10gb.',
+          ),
+        whenUnusable: z
+          .enum(['Fail', 'UseCPU'])
+          .default('Fail')
+          .describe(
+            'What the trainer does when it was given an accelerator and cannot use it. UseCPU is meant for machines that only pretend to have one.',
+          ),
+      })
+      .prefault({})
+      .describe('The accelerator of this runtime.'),
+    trainer: podResources('2', '8Gi').describe('Resources of the trainer pod.'),
+    preflight: podResources('1', '2Gi').describe(
+      'Resources of the preflight pod, which never gets an accelerator.',
+    ),
+    nodeSelector: z
+      .record(qualifiedName, labelValue)
+      .meta({ maxProperties: 32 })
+      .optional()
+      .describe('Labels of the nodes that may run trainers.'),
+    tolerations: z
+      .array(
+        z.strictObject({
+          key: qualifiedName.optional().describe('Taint key; empty matches all.'),
+          operator: z.enum(['Exists', 'Equal']).default('Equal').describe('How the value is compared.'),
+          value: labelValue.optional().describe('Taint value.'),
+          effect: z
+            .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
+            .optional()
+            .describe('Effect; empty matches all.'),
+        }),
+      )
+      .max(16)
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .optional()
+      .describe('Taints that the trainer pod tolerates.'),
+    runtimeClassName: objectName('RuntimeClass of the trainer pod, for example nvidia.').optional(),
+    queueName: labelValue
+      .optional()
+      .describe(
+        'Queue for the train Job: set as the label kueue.x-k8s.io/queue-name, and the Job starts suspended.',
+      ),
+    allowedNamespaces: z
+      .array(labelValue)
+      .max(256)
+      .meta({ 'x-kubernetes-list-type': 'set' })
+      .optional()
+      .describe('Namespaces that may use this runtime. Without it, all may.'),
+    allowedEndpoints: z
+      .array(z.string().min(1).max(512))
+      .max(64)
+      .meta({ 'x-kubernetes-list-type': 'set' })
+      .optional()
+      .describe('S3 endpoints that jobs may read from and write to. Without it, all are allowed.'),
+    terminationGracePeriodSeconds: z
+      .int32()
+      .min(10)
+      .max(3600)
+      .default(120)
+      .describe('Time that a trainer gets to save a checkpoint when it is stopped.'),
+  })
+  .describe('What jobs that name this runtime get. A job can only narrow it.');
+
+export const fineTuneRuntime = z
+  .object({ spec: fineTuneRuntimeSpec })
+  .describe(
+    'FineTuneRuntime is an offer of the platform team: image, accelerator, limits and allowed sources.',
+  );
+
+/** Spec with every default filled in, as the API server stores it. */
+export type FineTuneRuntimeSpec = z.output<typeof fineTuneRuntimeSpec>;

@@ -1,0 +1,257 @@
+/**
+ * Everything the operator and the trainer say to each other, and the only file in which they meet:
+ * run config (operator -> trainer, a mounted file), progress (trainer -> operator, GET /progress),
+ * result (trainer -> operator, the termination message of at most 4096 bytes).
+ */
+import { z } from 'zod';
+import { failureCategories } from './failures.ts';
+
+export const contractVersion = 1;
+
+/** Paths inside the pods. */
+export const paths = {
+  runConfig: '/etc/finetune/run.json',
+  credentials: '/var/run/finetune/credentials',
+  volumes: '/mnt/finetune',
+  work: '/work',
+  terminationMessage: '/dev/termination-log',
+} as const;
+
+export const httpPort = 8080;
+export const maxTerminationBytes = 4096;
+export const maxProgressBytes = 32_768;
+export const maxHistoryPoints = 50;
+
+/** Environment of the trainer container, from the downward API: ties progress and result to one pod. */
+export const podIdentity = { uid: 'POD_UID', name: 'POD_NAME', node: 'NODE_NAME' } as const;
+
+const location = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('s3'),
+    uri: z.string(),
+    endpoint: z.string(),
+    bucket: z.string(),
+    prefix: z.string(),
+    region: z.string(),
+    /** Folder with the files accessKeyId, secretAccessKey and perhaps sessionToken; absent = unsigned requests. */
+    credentialsDirectory: z.string().optional(),
+  }),
+  z.strictObject({ kind: z.literal('volume'), uri: z.string(), directory: z.string() }),
+]);
+
+const metric = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
+const unit = z.number().min(0).max(1);
+
+export const runConfig = z.strictObject({
+  contractVersion: z.literal(contractVersion),
+  job: z.strictObject({ namespace: z.string(), name: z.string(), uid: z.string(), runId: z.string() }),
+  task: z.enum(['SequenceClassification']),
+  model: location,
+  dataset: z.strictObject({
+    source: location,
+    format: z.enum(['JSONL', 'CSV']),
+    columns: z.strictObject({ text: z.string(), label: z.string() }),
+    labels: z.array(z.string()).optional(),
+    splits: z.strictObject({
+      train: z.string(),
+      validation: z.string().optional(),
+      test: z.string().optional(),
+    }),
+    fractions: z.strictObject({ validation: unit.optional(), test: unit.optional() }),
+  }),
+  training: z.strictObject({
+    epochs: z.number().positive(),
+    batchSize: z.int().min(1),
+    learningRate: z.number().positive(),
+    schedule: z.enum(['Linear', 'Cosine', 'Constant']),
+    warmup: unit,
+    weightDecay: z.number().min(0),
+    maxGradNorm: z.number().min(0),
+    maxLength: z.int().min(8),
+    dropout: unit.optional(),
+    seed: z.int().min(0),
+    earlyStopping: z
+      .strictObject({ metric, patience: z.int().min(1), minDelta: z.number().min(0) })
+      .optional(),
+  }),
+  evaluation: z.strictObject({ everySteps: z.int().min(1).optional(), baseline: z.boolean() }),
+  gate: z
+    .strictObject({
+      metric: z.enum(['accuracy', 'f1', 'weightedF1']),
+      minimum: unit.optional(),
+      minimumGainOverBaseline: unit.optional(),
+    })
+    .optional(),
+  output: location,
+  checkpoints: z.strictObject({ everySteps: z.int().min(1), keep: z.int().min(1) }),
+  accelerator: z.strictObject({
+    resourceName: z.string(),
+    count: z.int().min(0),
+    whenUnusable: z.enum(['Fail', 'UseCPU']),
+  }),
+  /** What preflight saw; the trainer refuses data that changed since. Absent in preflight. */
+  expected: z
+    .strictObject({
+      modelDigest: z.string(),
+      trainDigest: z.string(),
+      validationDigest: z.string().optional(),
+      testDigest: z.string(),
+    })
+    .optional(),
+});
+export type RunConfig = z.infer<typeof runConfig>;
+export type Location = z.infer<typeof location>;
+
+const finite = z.number();
+export const metricValues = z.strictObject({
+  loss: finite.optional(),
+  accuracy: finite.optional(),
+  f1: finite.optional(),
+  weightedF1: finite.optional(),
+});
+export type MetricValues = z.infer<typeof metricValues>;
+
+/** [step, training loss or null, evaluation loss or null]: compact, since it also travels in the termination message. */
+const historyPoint = z.tuple([z.int().min(0), finite.nullable(), finite.nullable()]);
+export type HistoryPoint = z.infer<typeof historyPoint>;
+
+const checkpoint = z.strictObject({
+  step: z.int().min(0),
+  time: z.string().max(32),
+  uri: z.string().max(1024),
+  digest: z.string().max(71),
+});
+export type CheckpointRecord = z.infer<typeof checkpoint>;
+
+export const trainerPhases = [
+  'Starting',
+  'Downloading',
+  'Preparing',
+  'EvaluatingBase',
+  'Training',
+  'Evaluating',
+  'Exporting',
+  'Finished',
+] as const;
+export type TrainerPhase = (typeof trainerPhases)[number];
+
+const evaluation = z.strictObject({
+  rows: z.int().min(0),
+  baseline: metricValues.optional(),
+  final: metricValues,
+  gain: z.strictObject({ metric: z.string().max(32), value: finite, low: finite, high: finite }).optional(),
+});
+export type Evaluation = z.infer<typeof evaluation>;
+
+/** Answer of GET /progress. */
+export const progress = z.strictObject({
+  contractVersion: z.literal(contractVersion),
+  jobUid: z.string().max(64),
+  runId: z.string().max(32),
+  podUid: z.string().max(64),
+  phase: z.enum(trainerPhases),
+  step: z.int().min(0),
+  totalSteps: z.int().min(0),
+  epoch: finite,
+  trainLoss: finite.optional(),
+  evalLoss: finite.optional(),
+  learningRate: finite.optional(),
+  tokensPerSecond: finite.optional(),
+  etaSeconds: finite.optional(),
+  device: z.string().max(64).optional(),
+  resumedFromStep: z.int().min(0).optional(),
+  trainSeconds: finite,
+  trainedTokens: z.int().min(0),
+  history: z.array(historyPoint).max(maxHistoryPoints),
+  checkpoints: z.array(checkpoint).max(20),
+  baseline: metricValues.optional(),
+});
+export type Progress = z.infer<typeof progress>;
+
+const splitReport = z.strictObject({
+  rows: z.int(),
+  digest: z.string().max(71),
+  truncatedRows: z.int(),
+  duplicateRows: z.int(),
+  labels: z.array(z.tuple([z.string().max(128), z.int()])).max(20),
+});
+
+export const preflightReport = z.strictObject({
+  splits: z.strictObject({ train: splitReport, validation: splitReport.optional(), test: splitReport }),
+  labels: z.int(),
+  tokens: z.strictObject({ median: z.int(), p95: z.int(), max: z.int() }),
+  leakedRows: z.int(),
+  conflictingRows: z.int(),
+  totalSteps: z.int(),
+  memoryEstimateBytes: z.int(),
+  secondsEstimate: z.int().optional(),
+  modelType: z.string().max(64),
+  parameters: z.int(),
+  modelDigest: z.string().max(71),
+  warnings: z.array(z.string().max(256)).max(12),
+});
+export type PreflightReport = z.infer<typeof preflightReport>;
+
+/** Fields that every result has: which run and which pod speaks. */
+const speaker = {
+  contractVersion: z.literal(contractVersion),
+  jobUid: z.string().max(64),
+  runId: z.string().max(32),
+  podUid: z.string().max(64),
+};
+
+const training = {
+  step: z.int().min(0),
+  totalSteps: z.int().min(0),
+  epoch: finite,
+  device: z.string().max(64),
+  resumedFromStep: z.int().min(0).optional(),
+  trainSeconds: finite,
+  trainedTokens: z.int().min(0),
+  history: z.array(historyPoint).max(maxHistoryPoints),
+  checkpoints: z.array(checkpoint).max(20),
+};
+
+/** The termination message. */
+export const result = z.discriminatedUnion('outcome', [
+  z.strictObject({ ...speaker, outcome: z.literal('Validated'), preflight: preflightReport }),
+  z.strictObject({
+    ...speaker,
+    ...training,
+    outcome: z.literal('Succeeded'),
+    evaluation,
+    model: z.strictObject({
+      uri: z.string().max(1024),
+      digest: z.string().max(71),
+      format: z.string().max(64),
+      bytes: z.int(),
+      reportUri: z.string().max(1024),
+    }),
+  }),
+  z.strictObject({
+    ...speaker,
+    ...training,
+    outcome: z.literal('Rejected'),
+    evaluation,
+    message: z.string().max(512),
+    reportUri: z.string().max(1024),
+  }),
+  z.strictObject({
+    ...speaker,
+    outcome: z.literal('Failed'),
+    category: z.enum(failureCategories),
+    message: z.string().max(2048),
+    hint: z.string().max(1024),
+    step: z.int().min(0).optional(),
+  }),
+  z.strictObject({
+    ...speaker,
+    outcome: z.literal('Interrupted'),
+    step: z.int().min(0),
+    checkpoints: z.array(checkpoint).max(20),
+    trainSeconds: finite,
+    trainedTokens: z.int().min(0),
+  }),
+]);
+export type Result = z.infer<typeof result>;
+export type ResultOf<O extends Result['outcome']> = Extract<Result, { outcome: O }>;
