@@ -1,0 +1,67 @@
+/** What a pass over one FineTuneJob sees, and what it wants done: plain data, no I/O. */
+import type { KubernetesObject, V1Job, V1ObjectMeta, V1Pod } from '@kubernetes/client-node';
+import type { Reason } from '../../crds/conditions.ts';
+import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
+import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
+import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import type { Progress } from '../../crds/trainer-contract.ts';
+
+/** Metadata of an object that the API server has stored. */
+export type StoredMeta = V1ObjectMeta & { name: string; namespace: string; uid: string };
+
+/** A FineTuneJob as stored: every default of the spec is filled in. */
+export type FineTuneJob = {
+  apiVersion: string;
+  kind: string;
+  metadata: StoredMeta;
+  spec: FineTuneJobSpec;
+  status?: FineTuneJobStatus;
+};
+
+export type FineTuneRuntime = {
+  apiVersion: string;
+  kind: string;
+  metadata: V1ObjectMeta & { name: string };
+  spec: FineTuneRuntimeSpec;
+};
+
+export type Observed = {
+  job: FineTuneJob;
+  /** The runtime that the job names; undefined = it does not exist. */
+  runtime: FineTuneRuntime | undefined;
+  /** batch/v1 Jobs whose controller owner has the UID of the job, of any run. */
+  batchJobs: V1Job[];
+  /** Pods matched to those Jobs by the UID of the Job. */
+  pods: V1Pod[];
+  /** "Job NAME" and "ConfigMap NAME" of objects that have a name we want and are not ours. */
+  foreign: string[];
+  /** Last answer of the trainer that passed the schema. */
+  progress: { podUid: string; at: Date; value: Progress } | undefined;
+};
+
+export type Action =
+  | { kind: 'create'; object: KubernetesObject }
+  | {
+      kind: 'patch';
+      apiVersion: string;
+      objectKind: string;
+      name: string;
+      uid: string;
+      resourceVersion?: string;
+      /** JSON merge patch. */
+      patch: object;
+    }
+  | { kind: 'delete'; apiVersion: string; objectKind: string; name: string; uid: string; because: string };
+
+export type JobEvent = { type: 'Normal' | 'Warning'; reason: Reason; message: string };
+
+export type Plan = {
+  actions: Action[];
+  /** The whole status as it should be; equal to the stored one = nothing to write. */
+  status: FineTuneJobStatus;
+  /** Sent after the status was written. */
+  events: JobEvent[];
+  /** The pod to ask for progress. */
+  poll: { podUid: string; ip: string } | undefined;
+  requeueAfterMs?: number;
+};
