@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,7 +23,7 @@ export async function tensorflowDirectory(log: Log = console.error): Promise<str
   const complete = () => existsSync(join(directory, 'VERSION.json'));
   if (complete()) return directory;
   await mkdir(cache, { recursive: true });
-  await withLock(`${directory}.lock`, async () => {
+  await withLock(directory, async () => {
     if (!complete()) await buildTensorflow('cpu', directory, log);
   });
   return directory;
@@ -37,37 +39,34 @@ async function inputsDigest(): Promise<string> {
   return digest.digest('hex').slice(0, 12);
 }
 
-/** Runs `action` while this process alone holds the lock file; a lock whose process is gone is taken over. */
-async function withLock(file: string, action: () => Promise<void>): Promise<void> {
+/**
+ * Runs `action` while this process alone holds the lock of that name. The lock is a listening socket in Linux'
+ * abstract name space: the kernel frees it when its process ends, however that happens.
+ */
+async function withLock(name: string, action: () => Promise<void>): Promise<void> {
   const deadline = Date.now() + LOCK_TIMEOUT_MS;
-  while (!(await tryLock(file))) {
-    const holder = Number(await readFile(file, 'utf8').catch(() => '0'));
-    if (holder > 0 && !isAlive(holder)) await rm(file, { force: true });
-    else if (Date.now() > deadline) throw new Error(`${file} is held by process ${holder} for too long`);
-    else await sleep(500);
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 32);
+  let lock = await listen(`\0finetune-operator-${digest}`);
+  while (lock === undefined) {
+    if (Date.now() > deadline) throw new Error(`another process has been building ${name} for too long`);
+    await sleep(500);
+    lock = await listen(`\0finetune-operator-${digest}`);
   }
   try {
     await action();
   } finally {
-    await rm(file, { force: true });
+    lock.close();
   }
 }
 
-async function tryLock(file: string): Promise<boolean> {
+/** A server on the socket, or undefined while another process has it. */
+async function listen(path: string): Promise<Server | undefined> {
+  const server = createServer().listen({ path });
   try {
-    await writeFile(file, String(process.pid), { flag: 'wx' });
-    return true;
+    await once(server, 'listening');
+    return server;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
     throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
