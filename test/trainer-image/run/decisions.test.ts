@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { afterEvaluation, type BestSoFar } from '../../../trainer-image/run/early-stopping.ts';
+import { gateFailures } from '../../../trainer-image/run/gate.ts';
+import { evenly, thinHistory } from '../../../trainer-image/run/history.ts';
+
+function follow(values: number[], rule: { metric: 'loss' | 'f1'; minDelta: number }): BestSoFar {
+  return values.reduce<BestSoFar>(
+    (best, value, i) => afterEvaluation(best, { step: i + 1, value }, rule),
+    { badEvaluations: 0 },
+  );
+}
+
+test('a lower loss is better, a higher F1 is better', () => {
+  assert.deepEqual(follow([0.9, 0.5, 0.7], { metric: 'loss', minDelta: 0 }), {
+    step: 2,
+    value: 0.5,
+    badEvaluations: 1,
+  });
+  assert.deepEqual(follow([0.9, 0.5, 0.7], { metric: 'f1', minDelta: 0 }), {
+    step: 1,
+    value: 0.9,
+    badEvaluations: 2,
+  });
+});
+
+test('an improvement below minDelta makes the best weights but does not reset the patience', () => {
+  assert.deepEqual(follow([0.5, 0.495, 0.49], { metric: 'loss', minDelta: 0.01 }), {
+    step: 3,
+    value: 0.49,
+    badEvaluations: 2,
+  });
+});
+
+test('an equal value is no improvement, and NaN never becomes the best', () => {
+  assert.equal(follow([0.5, 0.5], { metric: 'loss', minDelta: 0 }).step, 1);
+  assert.deepEqual(follow([0.5, Number.NaN], { metric: 'loss', minDelta: 0 }), {
+    step: 1,
+    value: 0.5,
+    badEvaluations: 1,
+  });
+});
+
+const scores = (f1: number) => ({ accuracy: 0.9, f1, weightedF1: 0.9 });
+
+test('the gate names each value that is too low', () => {
+  const gate = { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.2 } as const;
+  assert.deepEqual(gateFailures(gate, scores(0.8), scores(0.7)), [
+    'f1 is 0.8000, below the minimum of 0.9',
+    'f1 gained 0.1000 over the base model, less than 0.2',
+  ]);
+  assert.deepEqual(gateFailures(gate, scores(0.9), scores(0.7)), []);
+});
+
+test('a gain of exactly the minimum passes in spite of rounding; without a gate everything passes', () => {
+  assert.ok(0.94 - 0.93 < 0.01);
+  const gate = { metric: 'f1', minimumGainOverBaseline: 0.01 } as const;
+  assert.deepEqual(gateFailures(gate, scores(0.94), scores(0.93)), []);
+  assert.deepEqual(gateFailures(undefined, scores(0), undefined), []);
+});
+
+test('a gain that was not measured does not pass', () => {
+  const gate = { metric: 'f1', minimumGainOverBaseline: 0 } as const;
+  assert.equal(gateFailures(gate, scores(1), undefined).length, 1);
+});
+
+test('a short history keeps each step and joins evaluations to theirs', () => {
+  const steps = [{ loss: 3 }, { loss: 2 }, { loss: 1 }];
+  assert.deepEqual(thinHistory({ steps, evaluations: [{ step: 2, loss: 2.5 }] }), [
+    [1, 3, null],
+    [2, 2, 2.5],
+    [3, 1, null],
+  ]);
+});
+
+test('a long history has at most 50 points, the means of its buckets, and the first and last evaluation', () => {
+  const steps = Array.from({ length: 1000 }, (_, i) => ({ loss: i }));
+  const evaluations = Array.from({ length: 100 }, (_, i) => ({ step: (i + 1) * 10, loss: i }));
+  const points = thinHistory({ steps, evaluations });
+  assert.ok(points.length <= 50, `${points.length}`);
+  assert.deepEqual(points[0], [10, null, 0]);
+  assert.deepEqual(points.at(-1), [1000, 979.5, 99]);
+  assert.deepEqual(
+    points.map(([step]) => step),
+    points.map(([step]) => step).sort((a, b) => a - b),
+  );
+  assert.deepEqual(thinHistory({ steps: [], evaluations: [] }), []);
+});
+
+test('evenly keeps the first and the last', () => {
+  assert.deepEqual(evenly([1, 2, 3, 4, 5], 3), [1, 3, 5]);
+  assert.deepEqual(evenly([1, 2], 3), [1, 2]);
+  assert.deepEqual(evenly([1, 2, 3], 1), [3]);
+});
