@@ -42,7 +42,16 @@ const dataset = withRules(
         .array(z.string().min(1).max(128))
         .min(2)
         .max(256)
-        .meta({ 'x-kubernetes-list-type': 'set' })
+        .meta({
+          // atomic, not set: CEL compares sets without their order, and the order here is that of the ids.
+          'x-kubernetes-list-type': 'atomic',
+          'x-kubernetes-validations': [
+            {
+              rule: 'self.all(x, self.exists_one(y, x == y))',
+              message: 'each label may be listed only once',
+            },
+          ],
+        })
         .optional()
         .describe(
           'The labels in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',

@@ -71,7 +71,11 @@ const splitReport = z.strictObject({
 const preflight = z
   .strictObject({
     splits: z
-      .strictObject({ train: splitReport, validation: splitReport.optional(), test: splitReport })
+      .strictObject({
+        train: splitReport.describe('Split to train on.'),
+        validation: splitReport.optional().describe('Split for evaluation during training.'),
+        test: splitReport.describe('Split for the final comparison.'),
+      })
       .describe('What was found in each split.'),
     labels: count('Number of labels.'),
     tokens: z
