@@ -18,6 +18,7 @@ export const conditionTypes = Object.keys(conditions) as [ConditionType, ...Cond
 /** Reasons in conditions and events, with what each means. */
 export const reasons = {
   Waiting: 'Nothing has been decided yet.',
+  PreflightPending: 'The preflight pod has not started yet; the message says what it waits for.',
   PreflightRunning: 'The data is being checked on a CPU.',
   PreflightPassed: 'The data and the model are fit for training.',
   PreflightFailed: 'The data, the model or the settings are not fit for training.',

@@ -46,6 +46,7 @@ export const failures = {
   ImagePull: { retry: 'free', meaning: 'The trainer image cannot be pulled.' },
   Unschedulable: { retry: 'free', meaning: 'No node can take the pod.' },
   VolumeMount: { retry: 'free', meaning: 'A volume, Secret or ConfigMap cannot be mounted.' },
+  PodRefused: { retry: 'free', meaning: 'The cluster refuses the pod: a quota or an admission policy.' },
   NodeLost: { retry: 'free', meaning: 'The node went away, or the pod was evicted or preempted.' },
   RuntimeNotFound: { retry: 'free', meaning: 'The FineTuneRuntime does not exist.' },
   RuntimeForbidden: { retry: 'free', meaning: 'The FineTuneRuntime does not allow what the job asks for.' },

@@ -159,6 +159,7 @@ export const fineTuneJobStatus = z
         podName: text(253, 'Pod.'),
         podUID: text(64, 'UID of the pod.'),
         nodeName: text(253, 'Node, once scheduled.').optional(),
+        startTime: timestamp('When the pod was created.').optional(),
       })
       .optional()
       .describe('The pod that trains now, or trained last.'),
