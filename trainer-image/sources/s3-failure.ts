@@ -1,0 +1,89 @@
+import { TrainerError } from '../failure.ts';
+
+/** What was tried when a request failed, and where. */
+export type S3Attempt = {
+  action: string;
+  endpoint: string;
+  bucket: string;
+  region: string;
+  key?: string | undefined;
+  signed: boolean;
+};
+
+const wrongRegion = new Set([
+  'PermanentRedirect',
+  'AuthorizationHeaderMalformed',
+  'IllegalLocationConstraintException',
+]);
+const tlsCode = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO)/;
+
+type SdkError = Error & {
+  code?: string;
+  Code?: string;
+  $metadata?: { httpStatusCode?: number; attempts?: number };
+  $response?: { statusCode?: number };
+};
+
+/** Turns any error of the S3 client into one with a category, the place, and what to do. */
+export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
+  if (error instanceof TrainerError) return error;
+  const { endpoint, bucket, key } = attempt;
+  const place = `${key === undefined ? `bucket "${bucket}"` : `"${key}" in bucket "${bucket}"`} at ${endpoint}`;
+  const failure = error as SdkError;
+  const status = failure.$metadata?.httpStatusCode ?? failure.$response?.statusCode;
+  const code = failure.Code ?? failure.code ?? failure.name;
+  const answer = status === undefined ? code : `${status} ${code}`;
+  const make = (category: TrainerError['category'], message: string, hint: string) =>
+    new TrainerError(category, message, hint, { cause: error });
+
+  if (code === 'NoSuchBucket') {
+    return make(
+      'SourceNotFound',
+      `There is no bucket "${bucket}" at ${endpoint}.`,
+      'Correct the bucket or the endpoint, or create the bucket.',
+    );
+  }
+  if (wrongRegion.has(code) || status === 301) {
+    return make(
+      'ConfigError',
+      `Cannot ${attempt.action} ${place}: the bucket is not in region "${attempt.region}" (${answer}).`,
+      'Set region (and the endpoint that belongs to it) to where the bucket is.',
+    );
+  }
+  if (status === 404) {
+    return make(
+      'SourceNotFound',
+      `Cannot ${attempt.action} ${place}: it does not exist (${answer}).`,
+      'Correct the bucket, the prefix or the file name, or upload the file.',
+    );
+  }
+  if (status === 401 || status === 403) {
+    return make(
+      'SourceForbidden',
+      `Cannot ${attempt.action} ${place}: the server refused ${attempt.signed ? 'the credentials' : 'the unsigned request'} (${answer}).`,
+      attempt.signed
+        ? 'Check accessKeyId and secretAccessKey in the Secret and what they are allowed to do; some servers also answer so for files that do not exist.'
+        : 'Set credentialsSecretRef, or allow public access to the bucket.',
+    );
+  }
+  if (tlsCode.test(code)) {
+    return make(
+      'ConfigError',
+      `Cannot ${attempt.action} ${place}: no trusted TLS connection (${code}).`,
+      'Check whether the endpoint is http or https, and its certificate.',
+    );
+  }
+  if (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429) {
+    return make(
+      'ConfigError',
+      `Cannot ${attempt.action} ${place}: the server does not accept the request (${answer}).`,
+      'Check endpoint, bucket, prefix and region.',
+    );
+  }
+  const tries = failure.$metadata?.attempts;
+  return make(
+    'SourceUnavailable',
+    `Cannot ${attempt.action} ${place}: ${answer}${tries === undefined ? '' : ` after ${tries} tries`}.`,
+    'Check that the endpoint is right and the server can be reached from the pod; the run is tried again within spec.retry.limit.',
+  );
+}

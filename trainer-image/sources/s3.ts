@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rm, stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import type { Location } from '../../crds/trainer-contract.ts';
+import { TrainerError } from '../failure.ts';
+import { readCredentials } from './credentials.ts';
+import { localFailure } from './local-failure.ts';
+import { s3Failure } from './s3-failure.ts';
+import type { FileEntry, Source } from './source.ts';
+import { refuseTooMany, truncated, withIdleTimeout } from './transfer.ts';
+
+type S3Location = Extract<Location, { kind: 's3' }>;
+
+/** Tries of one request by the SDK, and of one download that breaks off in the middle. */
+const maxAttempts = 5;
+const connectionTimeoutMs = 10_000;
+/** Time without a single byte after which a connection counts as dead. */
+const idleTimeoutMs = 60_000;
+/** Parts of an upload. S3 allows 10,000 parts, so files may have up to 320 GB; two parts are in memory at a time. */
+const partBytes = 32 * 1024 * 1024;
+const partsAtOnce = 2;
+
+/** A folder in a bucket. Path-style requests, signed only when a credentials folder is given. */
+export async function openS3(location: S3Location): Promise<Source> {
+  return new S3Source(location, await createClient(location));
+}
+
+async function createClient(location: S3Location): Promise<S3Client> {
+  const { endpoint, region, credentialsDirectory, uri } = location;
+  // Explicit credentials in both cases: the SDK's default chain would ask the node's metadata service.
+  const identity =
+    credentialsDirectory === undefined
+      ? {
+          credentials: { accessKeyId: '', secretAccessKey: '' },
+          signer: { sign: async <T>(request: T): Promise<T> => request },
+        }
+      : { credentials: await readCredentials(credentialsDirectory, uri) };
+  return new S3Client({
+    endpoint,
+    region,
+    ...identity,
+    forcePathStyle: true,
+    maxAttempts,
+    requestHandler: { connectionTimeout: connectionTimeoutMs, socketTimeout: idleTimeoutMs },
+    // Many S3 servers do not know the newer checksum headers.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  });
+}
+
+class S3Source implements Source {
+  readonly uri: string;
+  readonly #location: S3Location;
+  readonly #client: S3Client;
+
+  constructor(location: S3Location, client: S3Client) {
+    this.uri = location.uri;
+    this.#location = location;
+    this.#client = client;
+  }
+
+  async list(folder?: string): Promise<FileEntry[]> {
+    const prefix = [this.#location.prefix, folder ?? ''].filter((part) => part !== '').join('/');
+    const start = this.#location.prefix === '' ? 0 : this.#location.prefix.length + 1;
+    const entries: FileEntry[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.#try('list', prefix === '' ? undefined : `${prefix}/`, () =>
+        this.#client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#location.bucket,
+            Prefix: prefix === '' ? '' : `${prefix}/`,
+            ContinuationToken: token,
+          }),
+        ),
+      );
+      for (const { Key: key, Size: bytes } of page.Contents ?? []) {
+        if (key !== undefined && !key.endsWith('/'))
+          entries.push({ path: key.slice(start), bytes: bytes ?? 0 });
+      }
+      refuseTooMany(entries.length, this.uri);
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+    return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  async exists(path: string): Promise<boolean> {
+    const key = this.#key(path);
+    try {
+      await this.#client.send(new HeadObjectCommand({ Bucket: this.#location.bucket, Key: key }));
+      return true;
+    } catch (error) {
+      const failure = this.#failure('look for', key, error);
+      if (failure.category === 'SourceNotFound') return false;
+      throw failure;
+    }
+  }
+
+  /** A connection that breaks in the middle goes on where it stopped, as long as the object is the same. */
+  async download(path: string, file: string): Promise<{ bytes: number; sha256: string }> {
+    const key = this.#key(path);
+    const hash = createHash('sha256');
+    const target = await open(file, 'w').catch((error) => Promise.reject(localFailure(error, 'write', file)));
+    let done = 0;
+    let size: number | undefined;
+    let etag: string | undefined;
+    let breaks = 0;
+    try {
+      while (size === undefined || done < size) {
+        const answer = await this.#try('read', key, () =>
+          this.#client.send(
+            new GetObjectCommand({
+              Bucket: this.#location.bucket,
+              Key: key,
+              ...(done === 0 ? {} : { Range: `bytes=${done}-`, IfMatch: etag }),
+            }),
+          ),
+        );
+        size ??= answer.ContentLength ?? 0;
+        etag ??= answer.ETag;
+        try {
+          for await (const chunk of withIdleTimeout(answer.Body as Readable, idleTimeoutMs)) {
+            hash.update(chunk);
+            await target.write(chunk).catch((error) => Promise.reject(localFailure(error, 'write', file)));
+            done += chunk.length;
+          }
+          if (done !== size) throw truncated(this.uri, path, done, size);
+        } catch (error) {
+          breaks += 1;
+          if (error instanceof TrainerError) throw error;
+          if (breaks === maxAttempts) {
+            throw new TrainerError(
+              'SourceUnavailable',
+              `The connection to ${this.#location.endpoint} broke ${breaks} times while "${key}" was read; ${done} of ${size} bytes arrived.`,
+              'Check the network between the pod and the server; the run is tried again within spec.retry.limit.',
+              { cause: error },
+            );
+          }
+        }
+      }
+    } catch (error) {
+      await target.close();
+      await rm(file, { force: true });
+      throw error;
+    }
+    await target.close();
+    return { bytes: done, sha256: hash.digest('hex') };
+  }
+
+  async readRange(path: string, start: number, length: number): Promise<{ bytes: Uint8Array; size: number }> {
+    const key = this.#key(path);
+    return this.#try('read', key, async () => {
+      const head = await this.#client.send(
+        new HeadObjectCommand({ Bucket: this.#location.bucket, Key: key }),
+      );
+      const size = head.ContentLength ?? 0;
+      // A range that starts behind the end is an error in S3.
+      if (start >= size || length === 0) return { bytes: new Uint8Array(0), size };
+      const end = Math.min(size, start + length) - 1;
+      const answer = await this.#client.send(
+        new GetObjectCommand({
+          Bucket: this.#location.bucket,
+          Key: key,
+          Range: `bytes=${start}-${end}`,
+          IfMatch: head.ETag,
+        }),
+      );
+      const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array(0);
+      if (bytes.length !== end - start + 1) throw truncated(this.uri, path, bytes.length, end - start + 1);
+      return { bytes, size };
+    });
+  }
+
+  /** In parts where the file is larger than one: no file is ever held in memory. */
+  async upload(file: string, path: string): Promise<void> {
+    const key = this.#key(path);
+    await stat(file).catch((error) => Promise.reject(localFailure(error, 'read', file)));
+    await this.#try('write', key, () =>
+      new Upload({
+        client: this.#client,
+        params: { Bucket: this.#location.bucket, Key: key, Body: createReadStream(file) },
+        partSize: partBytes,
+        queueSize: partsAtOnce,
+      }).done(),
+    );
+  }
+
+  async remove(path: string): Promise<void> {
+    const key = this.#key(path);
+    await this.#try('remove', key, () =>
+      this.#client.send(new DeleteObjectCommand({ Bucket: this.#location.bucket, Key: key })),
+    );
+  }
+
+  #key(path: string): string {
+    return this.#location.prefix === '' ? path : `${this.#location.prefix}/${path}`;
+  }
+
+  async #try<T>(action: string, key: string | undefined, request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      throw this.#failure(action, key, error);
+    }
+  }
+
+  #failure(action: string, key: string | undefined, error: unknown): TrainerError {
+    const { endpoint, bucket, region, credentialsDirectory } = this.#location;
+    return s3Failure(error, {
+      action,
+      endpoint,
+      bucket,
+      region,
+      key,
+      signed: credentialsDirectory !== undefined,
+    });
+  }
+}
