@@ -1,27 +1,63 @@
 /** FineTuneJob: one fine-tuning run, owned by the data scientist. Source of the CRD, the types and the field reference. */
 import { z } from 'zod';
-import { decimal, fraction, objectName, quantity, relativePath, withRules } from './fields.ts';
+import {
+  cpuQuantity,
+  decimal,
+  fraction,
+  memoryQuantity,
+  objectName,
+  relativePath,
+  withRules,
+} from './fields.ts';
 import { source } from './source.schema.ts';
 import { fineTuneJobStatus } from './status.schema.ts';
 
 const column = (description: string) => z.string().min(1).max(128).describe(description);
 
-const splits = z
-  .strictObject({
-    train: relativePath('File with the rows to train on, relative to the source.'),
-    validation: relativePath('File with the rows for evaluation during training.').optional(),
-    test: relativePath('File with the rows for the final comparison with the base model.').optional(),
-  })
-  .describe('Files of the dataset by their use.');
+const splits = withRules(
+  z
+    .strictObject({
+      train: relativePath('File with the rows to train on, relative to the source.'),
+      validation: relativePath('File with the rows for evaluation during training.').optional(),
+      test: relativePath('File with the rows for the final comparison with the base model.').optional(),
+    })
+    .describe('Files of the dataset by their use.'),
+  [
+    {
+      rule: '!has(self.test) || (self.test != self.train && (!has(self.validation) || self.test != self.validation))',
+      message: 'the test file must differ from the others: rows that were trained on prove nothing',
+      fieldPath: '.test',
+    },
+    {
+      rule: '!has(self.validation) || self.validation != self.train',
+      message: 'the validation file must differ from the train file',
+      fieldPath: '.validation',
+    },
+  ],
+);
 
-const fractions = z
-  .strictObject({
-    validation: fraction('Part of the training rows used for evaluation during training.').optional(),
-    test: fraction('Part of the training rows used for the final comparison.').optional(),
-  })
-  .describe(
-    'Parts of the train file that are set aside where a split has no file of its own. Drawn with training.seed.',
-  );
+const fractions = withRules(
+  z
+    .strictObject({
+      validation: fraction('Part of the training rows used for evaluation during training.', {
+        above: 0,
+        below: 1,
+      }).optional(),
+      test: fraction('Part of the training rows used for the final comparison.', {
+        above: 0,
+        below: 1,
+      }).optional(),
+    })
+    .describe(
+      'Parts of the train file that are set aside where a split has no file of its own. Drawn with training.seed.',
+    ),
+  [
+    {
+      rule: '(has(self.validation) ? double(self.validation) : 0.0) + (has(self.test) ? double(self.test) : 0.0) < 1.0',
+      message: 'validation and test together must leave rows to train on: their sum must be less than 1',
+    },
+  ],
+);
 
 const dataset = withRules(
   z
@@ -31,11 +67,13 @@ const dataset = withRules(
         .enum(['JSONL', 'CSV'])
         .default('JSONL')
         .describe('Format of the files. CSV files have a header line.'),
-      columns: z
-        .strictObject({
+      columns: withRules(
+        z.strictObject({
           text: column('Column with the text.').default('text'),
           label: column('Column with the label: a string, an integer or a boolean.').default('label'),
-        })
+        }),
+        [{ rule: 'self.text != self.label', message: 'text and label must be two columns' }],
+      )
         .prefault({})
         .describe('Names of the columns that the task reads.'),
       labels: z
@@ -78,9 +116,12 @@ const metricName = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
 
 const training = z
   .strictObject({
-    epochs: decimal('Passes over the training rows; fractions are allowed.').default('3'),
+    epochs: decimal('Passes over the training rows; fractions are allowed.', {
+      above: 0,
+      atMost: 1000,
+    }).default('3'),
     batchSize: z.int32().min(1).max(1024).default(16).describe('Rows in a mini-batch.'),
-    learningRate: decimal('Peak learning rate.').default('5e-5'),
+    learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
       .enum(['Linear', 'Cosine', 'Constant'])
       .default('Linear')
@@ -100,7 +141,7 @@ const training = z
       .max(8192)
       .default(256)
       .describe('Tokens kept of each text, special tokens included.'),
-    dropout: fraction("Dropout probability in place of the model's own.").optional(),
+    dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
     seed: z
       .int32()
       .min(0)
@@ -176,7 +217,7 @@ const specFields = {
       keep: z
         .int32()
         .min(1)
-        .max(20)
+        .max(10)
         .default(2)
         .describe('Complete checkpoints kept; older ones are removed.'),
     })
@@ -191,11 +232,13 @@ const specFields = {
       gpus: z
         .int32()
         .min(0)
-        .max(1)
+        .max(8)
         .default(1)
-        .describe('Accelerators; their resource name comes from the runtime.'),
-      cpu: quantity('CPU request of the trainer; default and upper bound come from the runtime.').optional(),
-      memory: quantity(
+        .describe('Accelerators of the pod; their resource name comes from the runtime. The trainer computes on one.'),
+      cpu: cpuQuantity(
+        'CPU request of the trainer; default and upper bound come from the runtime.',
+      ).optional(),
+      memory: memoryQuantity(
         'Memory request and limit of the trainer; default and upper bound come from the runtime.',
       ).optional(),
     })

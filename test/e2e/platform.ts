@@ -1,0 +1,187 @@
+/** What a platform team sets up once: operator, runtime, buckets, a namespace for a team. Used by the demo and the tests. */
+import { createReadStream, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { stringify } from 'yaml';
+import type { Cluster, Prometheus, S3Server } from '../cluster/cluster.ts';
+import { startPrometheus } from '../cluster/cluster.ts';
+import type { BuiltImage } from '../cluster/images.ts';
+
+export type Images = { operator: BuiltImage; trainer: BuiltImage };
+export const operatorNamespace = 'finetune-system';
+const chart = new URL('../../helm/finetune-operator', import.meta.url).pathname;
+
+/** Loads the images and installs the chart; running it again upgrades. */
+export async function installOperator(cluster: Cluster, images: Images, values: object = {}): Promise<void> {
+  for (const image of [images.operator, images.trainer])
+    await cluster.loadImage(image.archive, image.reference);
+  const split = (reference: string) => ({
+    repository: reference.slice(0, reference.lastIndexOf(':')),
+    tag: reference.slice(reference.lastIndexOf(':') + 1),
+  });
+  const defaults = {
+    image: { ...split(images.operator.reference), pullPolicy: 'IfNotPresent' },
+    runtime: {
+      image: images.trainer.reference,
+      imagePullPolicy: 'IfNotPresent',
+      // The embedded node only advertises GPUs.
+      accelerator: { whenUnusable: 'UseCPU' },
+      trainer: { cpu: '1', memory: '6Gi' },
+    },
+  };
+  await cluster.helm(
+    [
+      'upgrade',
+      '--install',
+      'finetune-operator',
+      chart,
+      '--namespace',
+      operatorNamespace,
+      '--create-namespace',
+      '--wait',
+      '--timeout',
+      '3m',
+      '--set-json',
+      `image=${JSON.stringify(defaults.image)}`,
+      '--set-json',
+      `runtime=${JSON.stringify(defaults.runtime)}`,
+      ...Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]),
+    ],
+    { timeoutMs: 200_000 },
+  );
+}
+
+/** A namespace that admits only restricted pods, with the S3 credentials of the team in the Secret `s3`. */
+export async function createTeam(cluster: Cluster, namespace: string): Promise<void> {
+  const objects = [
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    },
+    secret(namespace, 's3', {
+      accessKeyId: cluster.s3.accessKeyId,
+      secretAccessKey: cluster.s3.secretAccessKey,
+    }),
+  ];
+  await apply(cluster, objects);
+}
+
+/** Manifest of a Secret with plain values. */
+export function secret(namespace: string, name: string, stringData: Record<string, string>): object {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, stringData };
+}
+
+/** kubectl apply of any objects. */
+export async function apply(cluster: Cluster, objects: readonly object[]): Promise<string> {
+  return cluster.kubectl(['apply', '-f', '-'], {
+    input: objects.map((object) => stringify(object)).join('---\n'),
+  });
+}
+
+/** The buckets of the platform's S3 server. */
+export class Buckets {
+  readonly #client: S3Client;
+
+  constructor(server: S3Server) {
+    this.#client = new S3Client({
+      endpoint: server.endpoint,
+      region: server.region,
+      forcePathStyle: true,
+      credentials: { accessKeyId: server.accessKeyId, secretAccessKey: server.secretAccessKey },
+    });
+  }
+
+  async create(bucket: string): Promise<void> {
+    await this.#client.send(new CreateBucketCommand({ Bucket: bucket })).catch((error: Error) => {
+      if (!/BucketAlready/.test(error.name)) throw error;
+    });
+  }
+
+  async put(bucket: string, key: string, body: string | Uint8Array): Promise<void> {
+    await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+  }
+
+  /** Uploads the files of a folder (not its sub-folders) that `only` accepts. */
+  async putFolder(
+    bucket: string,
+    prefix: string,
+    directory: string,
+    only = (_: string) => true,
+  ): Promise<void> {
+    for (const name of readdirSync(directory)) {
+      const file = join(directory, name);
+      const { size, isFile } = { size: statSync(file).size, isFile: statSync(file).isFile() };
+      if (!isFile || !only(name)) continue;
+      await this.#client.send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key: `${prefix}/${name}`,
+          Body: createReadStream(file),
+          ContentLength: size,
+        }),
+      );
+    }
+  }
+
+  async get(bucket: string, key: string): Promise<Buffer> {
+    const answer = await this.#client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return Buffer.from(await answer.Body!.transformToByteArray());
+  }
+
+  async list(bucket: string, prefix: string): Promise<string[]> {
+    const keys: string[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.#client.send(
+        new ListObjectsV2Command({
+          Bucket: bucket,
+          Prefix: prefix,
+          ...(token && { ContinuationToken: token }),
+        }),
+      );
+      keys.push(...(page.Contents ?? []).map((object) => object.Key!));
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+    return keys;
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+}
+
+/** A real Prometheus that finds operator and trainers by their labels, as the chart's PodMonitor does. */
+export async function startMonitoring(cluster: Cluster): Promise<Prometheus> {
+  const config = {
+    global: { scrape_interval: '2s' },
+    scrape_configs: [
+      {
+        job_name: 'finetune',
+        kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: cluster.kubeconfig }],
+        relabel_configs: [
+          {
+            source_labels: ['__meta_kubernetes_pod_label_app_kubernetes_io_name'],
+            regex: 'finetune-(operator|trainer)',
+            action: 'keep',
+          },
+          {
+            source_labels: ['__meta_kubernetes_pod_container_port_name'],
+            regex: 'http|metrics',
+            action: 'keep',
+          },
+          { source_labels: ['__meta_kubernetes_pod_phase'], regex: 'Succeeded|Failed', action: 'drop' },
+          { source_labels: ['__meta_kubernetes_namespace'], target_label: 'kubernetes_namespace' },
+          { source_labels: ['__meta_kubernetes_pod_name'], target_label: 'pod' },
+        ],
+      },
+    ],
+  };
+  return startPrometheus(cluster, { config: stringify(config) });
+}
