@@ -112,9 +112,5 @@ Stop everything:
   npm run demo:down
 `);
 const report = JSON.parse(readFileSync(join(folder, 'report', 'report.json'), 'utf8')) as TrainingReport;
-  String(
-    await import('node:fs').then((fs) => fs.readFileSync(join(folder, 'report', 'report.json'), 'utf8')),
-  ),
-);
 console.log(JSON.stringify(summary(job, report, seen)));
 process.exit(job.status?.phase === 'Succeeded' ? 0 : 1);

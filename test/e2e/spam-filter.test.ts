@@ -73,7 +73,7 @@ test('status shows progress while the trainer runs', () => {
   assert.equal(status.device, 'CPU');
   assert.ok(status.progress!.percent > 0 && status.progress!.percent < 100);
   assert.ok(Number(status.progress?.tokensPerSecond) > 0);
-  assert.ok(status.progress?.etaSeconds! > 0);
+  assert.ok((status.progress?.etaSeconds ?? 0) > 0);
 });
 
 test('status tells the whole story afterwards', () => {
@@ -95,7 +95,7 @@ test('status tells the whole story afterwards', () => {
   assert.ok((status?.history?.length ?? 0) > 10 && status!.history!.length <= 50);
   assert.equal(status?.preflight?.splits.train.rows, demoCounts.train);
   assert.equal(status?.usage?.attempts, 1);
-  assert.ok(status?.usage?.gpuSeconds! > 0);
+  assert.ok((status?.usage?.gpuSeconds ?? 0) > 0);
   assert.match(status?.result?.uri ?? '', /^s3:\/\/results\/spam-filter\/model/);
   assert.ok(JSON.stringify(status).length < 16_384);
 });
