@@ -9,22 +9,44 @@ export function withRules<T extends z.ZodType>(schema: T, rules: readonly CelRul
   return schema.meta({ ...schema.meta(), 'x-kubernetes-validations': rules }) as T;
 }
 
-/** A non-negative decimal such as "5e-5" or "0.06", at most 24 characters. */
-export function decimal(description: string): z.ZodString {
-  return z
-    .string()
-    .max(24)
-    .regex(/^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$/)
-    .describe(`${description} A decimal in quotes, for example "0.1" or "5e-5".`);
+/** Bounds of a decimal: `above` and `below` are not included themselves, `atMost` is. */
+export type DecimalBounds = { above?: number; below?: number; atMost?: number };
+
+function bounded(schema: z.ZodString, { above, below, atMost }: DecimalBounds): z.ZodString {
+  const bounds = [
+    { limit: above, operator: '>', text: 'greater than', holds: (x: number, y: number) => x > y },
+    { limit: below, operator: '<', text: 'less than', holds: (x: number, y: number) => x < y },
+    { limit: atMost, operator: '<=', text: 'at most', holds: (x: number, y: number) => x <= y },
+  ];
+  let checked = schema;
+  const rules: CelRule[] = [];
+  for (const { limit, operator, text, holds } of bounds) {
+    if (limit === undefined) continue;
+    const message = `must be ${text} ${limit}`;
+    checked = checked.refine((value) => holds(Number(value), limit), message);
+    rules.push({ rule: `double(self) ${operator} double(${limit})`, message });
+  }
+  return rules.length > 0 ? withRules(checked, rules) : checked;
 }
 
-/** A decimal from 0 to 1, both included. */
-export function fraction(description: string): z.ZodString {
-  return z
+/** A non-negative decimal such as "5e-5" or "0.06", at most 24 characters. */
+export function decimal(description: string, bounds: DecimalBounds = {}): z.ZodString {
+  const schema = z
     .string()
     .max(24)
-    .regex(/^(0(\.[0-9]{1,20})?|1(\.0{1,20})?)$/)
-    .describe(`${description} A decimal from 0 to 1 in quotes, for example "0.1".`);
+    .regex(/^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$/);
+  return bounded(schema, bounds).describe(`${description} A decimal in quotes, for example "0.1" or "5e-5".`);
+}
+
+/** A decimal from 0 to 1, both included unless `bounds` say otherwise. */
+export function fraction(description: string, bounds: DecimalBounds = {}): z.ZodString {
+  const schema = z
+    .string()
+    .max(24)
+    .regex(/^(0(\.[0-9]{1,20})?|1(\.0{1,20})?)$/);
+  return bounded(schema, bounds).describe(
+    `${description} A decimal from 0 to 1 in quotes, for example "0.1".`,
+  );
 }
 
 /** A decimal as the operator writes it into status: sign allowed, never NaN or infinite. */
@@ -63,6 +85,23 @@ export function quantity(description: string): z.ZodString {
     .max(24)
     .regex(/^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/)
     .describe(description);
+}
+
+/** A quantity of CPU, at least a hundredth of one. */
+export function cpuQuantity(description: string): z.ZodString {
+  return withRules(quantity(description), [
+    { rule: "quantity(self).compareTo(quantity('10m')) >= 0", message: 'must be at least 10m' },
+  ]);
+}
+
+/** A quantity of memory. The lower bound catches a forgotten unit: "8" is eight bytes. */
+export function memoryQuantity(description: string): z.ZodString {
+  return withRules(quantity(description), [
+    {
+      rule: "quantity(self).compareTo(quantity('64Mi')) >= 0",
+      message: 'must be at least 64Mi; without a unit the number is in bytes, so write for example 8Gi',
+    },
+  ]);
 }
 
 /** An RFC 3339 time stamp in UTC. */

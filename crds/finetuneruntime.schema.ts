@@ -1,6 +1,7 @@
 /** FineTuneRuntime: what the platform team offers. Source of the CRD, the types and the field reference. */
 import { z } from 'zod';
-import { objectName, quantity } from './fields.ts';
+import { cpuQuantity, memoryQuantity, objectName, withRules } from './fields.ts';
+import { s3Endpoint } from './source.schema.ts';
 
 const labelValue = z
   .string()
@@ -11,17 +12,30 @@ const qualifiedName = z
   .max(253)
   .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/);
 
+const namespaceName = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+
 const podResources = (cpu: string, memory: string) =>
   z
     .strictObject({
-      cpu: quantity('CPU request; also the largest that a job may ask for.').default(cpu),
-      memory: quantity('Memory request and limit; also the largest that a job may ask for.').default(memory),
+      cpu: cpuQuantity('CPU request; also the largest that a job may ask for.').default(cpu),
+      memory: memoryQuantity('Memory request and limit; also the largest that a job may ask for.').default(
+        memory,
+      ),
     })
     .prefault({});
 
 export const fineTuneRuntimeSpec = z
   .strictObject({
-    image: z.string().min(1).max(512).describe('Trainer image, best by digest.'),
+    image: z
+      .string()
+      .min(1)
+      .max(512)
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/)
+      .describe('Trainer image, best by digest.'),
     imagePullPolicy: z
       .enum(['Always', 'IfNotPresent', 'Never'])
       .default('IfNotPresent')
@@ -59,15 +73,29 @@ export const fineTuneRuntimeSpec = z
       .describe('Labels of the nodes that may run trainers.'),
     tolerations: z
       .array(
-        z.strictObject({
-          key: qualifiedName.optional().describe('Taint key; empty matches all.'),
-          operator: z.enum(['Exists', 'Equal']).default('Equal').describe('How the value is compared.'),
-          value: labelValue.optional().describe('Taint value.'),
-          effect: z
-            .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
-            .optional()
-            .describe('Effect; empty matches all.'),
-        }),
+        withRules(
+          z.strictObject({
+            key: qualifiedName.optional().describe('Taint key; empty matches all.'),
+            operator: z.enum(['Exists', 'Equal']).default('Equal').describe('How the value is compared.'),
+            value: labelValue.optional().describe('Taint value.'),
+            effect: z
+              .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
+              .optional()
+              .describe('Effect; empty matches all.'),
+          }),
+          [
+            {
+              rule: "has(self.key) || self.operator == 'Exists'",
+              message: 'without a key the operator must be Exists',
+              fieldPath: '.key',
+            },
+            {
+              rule: "!has(self.value) || self.operator == 'Equal'",
+              message: 'a value needs the operator Equal',
+              fieldPath: '.value',
+            },
+          ],
+        ),
       )
       .max(16)
       .meta({ 'x-kubernetes-list-type': 'atomic' })
@@ -80,13 +108,13 @@ export const fineTuneRuntimeSpec = z
         'Queue for the train Job: set as the label kueue.x-k8s.io/queue-name, and the Job starts suspended.',
       ),
     allowedNamespaces: z
-      .array(labelValue)
+      .array(namespaceName)
       .max(256)
       .meta({ 'x-kubernetes-list-type': 'set' })
       .optional()
       .describe('Namespaces that may use this runtime. Without it, all may.'),
     allowedEndpoints: z
-      .array(z.string().min(1).max(512))
+      .array(s3Endpoint)
       .max(64)
       .meta({ 'x-kubernetes-list-type': 'set' })
       .optional()

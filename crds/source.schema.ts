@@ -2,15 +2,17 @@
 import { z } from 'zod';
 import { objectName, relativePath, withRules } from './fields.ts';
 
+/** Scheme and host of an S3 server. */
+export const s3Endpoint = z
+  .string()
+  .max(512)
+  .regex(/^https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?$/);
+
 const s3 = z
   .strictObject({
-    endpoint: z
-      .string()
-      .max(512)
-      .regex(/^https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?$/)
-      .describe(
-        'Address of the S3 server, scheme and host without a path, for example https://s3.eu-central-1.amazonaws.com.',
-      ),
+    endpoint: s3Endpoint.describe(
+      'Address of the S3 server, scheme and host without a path, for example https://s3.eu-central-1.amazonaws.com.',
+    ),
     bucket: z
       .string()
       .min(3)

@@ -14,7 +14,7 @@ type Field = { schema: AnySchema; meta: Meta; optional: boolean; fallback?: { va
 
 /**
  * Converts a zod schema; `path` is where it stands in the resource, for example `FineTuneJob.spec`.
- * Defaults (also prefault) are kept: the API server fills in the outer one first, then those inside it.
+ * Defaults (also prefault) become complete: an outer default has those of the fields inside it.
  * @throws UnsupportedSchema on anything a structural schema cannot say, on missing bounds and on missing prose.
  */
 export function toStructuralSchema(schema: z.core.$ZodType, path: string): StructuralSchema {
@@ -32,7 +32,14 @@ function unwrap(wrapped: z.core.$ZodType, path: string): Field {
   const field = { ...inner, meta: { ...inner.meta, ...meta }, optional: true };
   if (def.type === 'optional') return field;
   if (inner.fallback) throw new UnsupportedSchema(path, 'has two defaults; keep one');
-  return { ...field, fallback: { value: def.defaultValue } };
+  return { ...field, fallback: { value: completeDefault(def.innerType, def.defaultValue, path) } };
+}
+
+/** The default with the defaults inside it: the API server checks it, with all CEL rules, as it stands here. */
+function completeDefault(schema: z.core.$ZodType, value: unknown, path: string): unknown {
+  const parsed = (schema as z.ZodType).safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new UnsupportedSchema(path, `the default is not valid: ${parsed.error.issues[0]?.message}`);
 }
 
 function metaOf(schema: z.core.$ZodType): Meta {
