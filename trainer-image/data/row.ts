@@ -1,0 +1,104 @@
+import { TrainerError } from '../failure.ts';
+
+/** One labelled text, and the line of its file on which it starts. */
+export type Row = { line: number; text: string; label: string };
+export type Columns = { text: string; label: string };
+/** Told of each row that cannot be used; the reader goes on behind it. */
+export type OnBadRow = (line: number, reason: string) => void;
+
+/** Longest row that is read: a bound on memory, far above any text a model can use. */
+export const maxRowBytes = 10 * 1024 * 1024;
+/** Longest label, as the result contract has it. */
+const maxLabelLength = 128;
+const maxListed = 20;
+/** Room for the list of lines in a failure message of 2048 characters. */
+const maxListedLength = 1700;
+
+/** Checks the values of one row; a string result is the reason why it is bad. */
+export function toRow(
+  line: number,
+  fields: { text: unknown; label: unknown },
+  columns: Columns,
+): Row | string {
+  const { text } = fields;
+  if (typeof text !== 'string') return `${quote(columns.text)} is ${kindOf(text)}, not a string`;
+  if (text.trim() === '') return `${quote(columns.text)} is empty`;
+  const reason = refuseCharacters(text);
+  if (reason !== undefined) return `${quote(columns.text)} ${reason}`;
+  const label = toLabel(fields.label);
+  if (label === undefined)
+    return `${quote(columns.label)} is ${kindOf(fields.label)}, not a string, an integer or a boolean`;
+  if (label.trim() === '') return `${quote(columns.label)} is empty`;
+  if (label.length > maxLabelLength)
+    return `${quote(columns.label)} has ${label.length} characters; a label has at most ${maxLabelLength}`;
+  const labelReason = refuseCharacters(label);
+  if (labelReason !== undefined) return `${quote(columns.label)} ${labelReason}`;
+  return { line, text, label };
+}
+
+function refuseCharacters(text: string): string | undefined {
+  if (text.includes('\0')) return 'contains a NUL character';
+  if (!text.isWellFormed()) return 'contains half of a surrogate pair, which is not valid Unicode';
+  return undefined;
+}
+
+function toLabel(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  return undefined;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'number') return `the number ${value}`;
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/** A name from the data in a message: in quotes, one line, bounded. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+}
+
+/** "no column "x"; there are "a", "b"". */
+export function missingColumn(column: string, existing: readonly string[]): string {
+  const shown = existing.slice(0, 10).map(quote).join(', ');
+  const more = existing.length > 10 ? ` and ${existing.length - 10} more` : '';
+  return `no column ${quote(column)}; the columns are ${shown === '' ? 'none' : shown}${more}`;
+}
+
+/** Collects the bad rows of one file, so that a person sees more than the first mistake. */
+export class BadRows {
+  readonly #file: string;
+  readonly #first: string[] = [];
+  #count = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  readonly add: OnBadRow = (line, reason) => {
+    this.#count += 1;
+    if (this.#first.length < maxListed) this.#first.push(`${this.#file} line ${line}: ${reason}`);
+  };
+
+  /** @throws TrainerError DataError that lists the first bad rows, when there are any. */
+  refuse(): void {
+    if (this.#count === 0) return;
+    let text = this.#first[0] ?? '';
+    let shown = 1;
+    for (const entry of this.#first.slice(1)) {
+      if (text.length + entry.length > maxListedLength) break;
+      text += `; ${entry}`;
+      shown += 1;
+    }
+    const more = this.#count > shown ? `; and ${this.#count - shown} more` : '';
+    const total = this.#count === 1 ? '1 bad row' : `${this.#count} bad rows`;
+    throw new TrainerError(
+      'DataError',
+      `${text}${more} (${total} in ${this.#file}).`,
+      'Correct or remove these rows. dataset.columns names the columns, dataset.labels the labels that are allowed.',
+    );
+  }
+}
