@@ -1,0 +1,73 @@
+import { parseArgs } from 'node:util';
+import { clusterDirectory } from './cache.ts';
+import { clusterNames, EmbeddedCluster, stopCluster } from './embedded.ts';
+import type { Kubectl } from './kubectl.ts';
+import type { S3Server } from './s3.ts';
+
+export { startControlPlane } from './control-plane.ts';
+export { stopCluster } from './embedded.ts';
+export { startPrometheus } from './prometheus.ts';
+export type { S3Server };
+
+/** A running cluster, whatever kind it is. */
+export type Cluster = {
+  name: string;
+  kubeconfig: string;
+  directory: string;
+  nodeName: string;
+  /** Its endpoint is reachable from the host and from pods. */
+  s3: S3Server;
+  /** Returns stdout; throws with stderr. */
+  kubectl: Kubectl;
+  helm(args: string[], options?: { timeoutMs?: number }): Promise<string>;
+  /** Makes an OCI archive's image available to pods. Skipped when the very same image is there already. */
+  loadImage(archive: string, reference: string): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** Starts the embedded cluster `name`, or joins it when it runs. */
+export function startCluster(name: string, log: (line: string) => void = console.error): Promise<Cluster> {
+  return EmbeddedCluster.start(name, log);
+}
+
+const usage = `usage: npm run cluster -- <command> [--name NAME]   (NAME is "demo" unless given)
+  up                        start the embedded cluster
+  down                      stop it and remove all of it but the loaded images
+  status                    list clusters and their parts
+  kubeconfig                print the path of its kubeconfig
+  load ARCHIVE REFERENCE    load an image from an OCI archive`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { name: { type: 'string', default: 'demo' } },
+    allowPositionals: true,
+  });
+  const { name } = values;
+  const [command, archive, reference] = positionals;
+  if (command === 'up') {
+    const { kubeconfig, s3 } = await startCluster(name);
+    console.log(`Kubernetes: export KUBECONFIG=${kubeconfig}`);
+    console.log(`S3: ${s3.endpoint}, folder ${s3.directory}`);
+  } else if (command === 'down') {
+    await stopCluster(name);
+    console.log(`cluster ${name} is down`);
+  } else if (command === 'status') {
+    for (const each of await clusterNames()) console.log(`${each}\t${clusterDirectory(each)}`);
+  } else if (command === 'kubeconfig') {
+    console.log(`${clusterDirectory(name)}/kubeconfig`);
+  } else if (command === 'load' && archive && reference) {
+    await (await startCluster(name)).loadImage(archive, reference);
+  } else {
+    console.error(usage);
+    process.exitCode = 2;
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

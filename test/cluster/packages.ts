@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { binaryDirectory } from './binaries.ts';
+import { cacheDirectory } from './cache.ts';
+import { run } from './command.ts';
+import { withLock } from './lock.ts';
+
+/** Debian package -> files that show it is there: a command looked up on PATH, or an absolute path. */
+const wanted: Record<string, string[]> = {
+  containerd: ['containerd', 'ctr'],
+  runc: ['runc'],
+  'containernetworking-plugins': ['/usr/lib/cni/ptp', '/usr/lib/cni/host-local'],
+  iproute2: ['ip'],
+  nftables: ['nft'],
+  openssl: ['openssl'],
+  buildah: ['buildah'],
+  debootstrap: ['debootstrap'],
+  'g++': ['gcc', 'g++'],
+};
+
+const policyFile = '/usr/sbin/policy-rc.d';
+
+/** Installs the Debian packages that the cluster and the image builds need and the machine lacks. */
+export async function ensurePackages(log: (line: string) => void = console.error): Promise<void> {
+  if (missingPackages().length === 0) return;
+  await withLock(join(cacheDirectory(), 'packages.lock'), log, async () => {
+    const missing = missingPackages();
+    if (missing.length === 0) return;
+    if (!isThere('apt-get') || process.getuid?.() !== 0) {
+      throw new Error(
+        `needs these Debian packages, and only root on Debian can install them: ${missing.join(' ')}`,
+      );
+    }
+    log(`installing Debian packages: ${missing.join(' ')}`);
+    await withoutServiceStarts(() => apt(['install', '--yes', '--no-install-recommends', ...missing], log));
+    const still = missingPackages();
+    if (still.length > 0)
+      throw new Error(`apt-get said it worked, but these are still missing: ${still.join(' ')}`);
+  });
+}
+
+/** Path of Prometheus' binary, unpacked into the cache rather than installed, so that no service comes with it. */
+export async function ensurePrometheus(log: (line: string) => void = console.error): Promise<string> {
+  const cached = async () => {
+    const directories = await readdir(join(cacheDirectory(), 'bin')).catch(() => []);
+    const found = directories.filter((name) => name.startsWith('prometheus-')).sort();
+    return found
+      .map((name) => join(cacheDirectory(), 'bin', name, 'prometheus'))
+      .find((path) => existsSync(path));
+  };
+  const present = await cached();
+  if (present) return present;
+  return withLock(join(cacheDirectory(), 'packages.lock'), log, async () => {
+    const meanwhile = await cached();
+    if (meanwhile) return meanwhile;
+    log('fetching the Debian package prometheus');
+    return unpackPrometheus(log);
+  });
+}
+
+async function unpackPrometheus(log: (line: string) => void): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'finetune-prometheus-'));
+  try {
+    await apt(['download', 'prometheus'], log, directory);
+    const archive = (await readdir(directory)).find((name) => name.endsWith('.deb'));
+    if (!archive) throw new Error('apt-get download prometheus left no package');
+    const version = (await run('dpkg-deb', ['-f', join(directory, archive), 'Version'])).trim();
+    await run('dpkg-deb', ['-x', join(directory, archive), join(directory, 'root')]);
+    const target = binaryDirectory('prometheus', version.replaceAll(/[^\w.+-]/g, '_'));
+    await mkdir(target, { recursive: true });
+    // First into the target's file system, then renamed: nobody sees half a binary.
+    await run('cp', [join(directory, 'root/usr/bin/prometheus'), join(target, 'prometheus.part')]);
+    await rename(join(target, 'prometheus.part'), join(target, 'prometheus'));
+    return join(target, 'prometheus');
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function missingPackages(): string[] {
+  return Object.keys(wanted).filter((name) => !wanted[name]!.every(isThere));
+}
+
+function isThere(command: string): boolean {
+  if (command.startsWith('/')) return existsSync(command);
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return directories.some((directory) => existsSync(join(directory, command)));
+}
+
+/** apt-get with fresh lists and retries: mirrors fail now and then. */
+async function apt(args: string[], log: (line: string) => void, cwd?: string): Promise<void> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { env, timeoutMs: 900_000, ...(cwd ? { cwd } : {}) };
+  const common = [
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    '-o',
+    'Acquire::Retries=3',
+    '-o',
+    'APT::Sandbox::User=root',
+  ];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await run('apt-get', [...common, 'update'], options);
+      await run('apt-get', [...common, ...args], options);
+      return;
+    } catch (error) {
+      if (attempt === 3) throw error;
+      log(`attempt ${attempt} of 3 failed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+/** Debian starts a package's services on installation unless this policy file forbids it. */
+async function withoutServiceStarts(work: () => Promise<void>): Promise<void> {
+  const ours = !existsSync(policyFile);
+  if (ours) await writeFile(policyFile, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    await work();
+  } finally {
+    if (ours) await rm(policyFile, { force: true });
+  }
+}
