@@ -1,0 +1,43 @@
+/** From JSON to the types of @kubernetes/client-node, in place. */
+import type { KubernetesObject } from '@kubernetes/client-node';
+
+/** Fields of type metav1.Time in the status of pods and jobs. */
+const timeFields = new Set([
+  'startTime',
+  'completionTime',
+  'startedAt',
+  'finishedAt',
+  'lastTransitionTime',
+  'lastProbeTime',
+]);
+
+/**
+ * Turns times into Dates and drops what only costs memory (managedFields). The status of a custom resource keeps its
+ * strings: its types come from the schema of the resource.
+ */
+export function decode<T extends KubernetesObject>(object: T, builtIn: boolean): T {
+  const metadata = object.metadata as Record<string, unknown> | undefined;
+  if (metadata !== undefined) {
+    delete metadata['managedFields'];
+    for (const field of ['creationTimestamp', 'deletionTimestamp']) {
+      if (typeof metadata[field] === 'string') metadata[field] = new Date(metadata[field]);
+    }
+  }
+  if (builtIn) reviveTimes((object as { status?: unknown }).status);
+  return object;
+}
+
+function reviveTimes(value: unknown): void {
+  if (Array.isArray(value)) {
+    for (const item of value) reviveTimes(item);
+  } else if (typeof value === 'object' && value !== null) {
+    const record = value as Record<string, unknown>;
+    for (const [key, field] of Object.entries(record)) {
+      if (typeof field === 'string') {
+        if (timeFields.has(key)) record[key] = new Date(field);
+      } else {
+        reviveTimes(field);
+      }
+    }
+  }
+}

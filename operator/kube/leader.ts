@@ -1,0 +1,141 @@
+/** Leader election by a Lease: at most one replica works at a time, as far as clocks allow. */
+import type { Log } from '../log.ts';
+import type { Client } from './client.ts';
+import { type Clock, wait } from './clock.ts';
+import { isKind } from './errors.ts';
+import { held, type Lease, mayTake, released, type Sighting, sight } from './lease.ts';
+import { apiVersionOf, leases } from './resources.ts';
+
+/** duration > renewDeadline > retry. */
+export type LeaseTimes = { durationMs: number; renewDeadlineMs: number; retryMs: number };
+export const leaseTimes: LeaseTimes = { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+
+type Options = {
+  client: Client;
+  clock: Clock;
+  log: Log;
+  namespace: string;
+  name: string;
+  /** Unique for each process. */
+  identity: string;
+  times?: LeaseTimes;
+  onChange?: (leading: boolean) => void;
+};
+
+export class Leader {
+  readonly #options: Options;
+  readonly #times: LeaseTimes;
+  #sighting: Sighting | undefined;
+  #lease: Lease | undefined;
+  /** Local time right before the last successful renewal was sent. */
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #leading = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#times = options.times ?? leaseTimes;
+  }
+
+  get isLeading(): boolean {
+    return this.#leading;
+  }
+
+  /**
+   * Whether this process may still write. It turns false before the lease runs out for the others, also in a process
+   * that was paused and does not know yet that it lost.
+   */
+  mayWrite(): boolean {
+    return this.#leading && this.#options.clock.now() - this.#renewedAt < this.#times.renewDeadlineMs;
+  }
+
+  /** Resolves once the lease is held; false = the signal fired first. */
+  async acquire(signal: AbortSignal): Promise<boolean> {
+    const { log, clock, identity } = this.#options;
+    log.info('waiting for the lease', { identity });
+    while (!signal.aborted) {
+      try {
+        if (await this.#try(signal)) {
+          this.#set(true);
+          log.info('took the lease', { identity });
+          return true;
+        }
+      } catch (error) {
+        if (!signal.aborted) log.warn('lease was not taken', { identity, error: String(error) });
+      }
+      await wait(clock, this.#times.retryMs * (1 + Math.random() * 0.2), signal);
+    }
+    return false;
+  }
+
+  /** Renews the lease until the signal fires or the lease is lost; false = lost. Nothing may be written after that. */
+  async keep(signal: AbortSignal): Promise<boolean> {
+    const { log, clock } = this.#options;
+    while (!signal.aborted) {
+      await wait(clock, this.#times.retryMs, signal);
+      if (signal.aborted) break;
+      const left = this.#times.renewDeadlineMs - (clock.now() - this.#renewedAt);
+      try {
+        if (left > 0 && (await this.#try(AbortSignal.any([signal, AbortSignal.timeout(left)])))) continue;
+        if (left > 0) log.error('somebody else holds the lease');
+      } catch (error) {
+        if (signal.aborted) break;
+        log.warn('lease was not renewed', { error: String(error) });
+        if (this.mayWrite()) continue;
+      }
+      this.#set(false);
+      return false;
+    }
+    return true;
+  }
+
+  /** Lets the next candidate take over at once. Call it when all work has ended. */
+  async release(signal: AbortSignal): Promise<void> {
+    const lease = this.#lease;
+    if (!this.#leading || lease?.spec === undefined) return;
+    this.#set(false);
+    const spec = released(lease.spec, new Date());
+    await this.#options.client.replace<Lease & object>(leases, { ...lease, spec } as never, signal);
+    this.#options.log.info('released the lease');
+  }
+
+  #set(leading: boolean): void {
+    this.#leading = leading;
+    this.#options.onChange?.(leading);
+  }
+
+  /** One try to take or renew; false = somebody else holds it. */
+  async #try(signal: AbortSignal): Promise<boolean> {
+    const { client, clock, namespace, name, identity } = this.#options;
+    const startedAt = clock.now();
+    const lease = this.#leading && this.#lease !== undefined ? this.#lease : await this.#read(signal);
+    if (lease === undefined) {
+      const metadata = { namespace, name };
+      const spec = held(undefined, identity, this.#times.durationMs, new Date());
+      const fresh = { apiVersion: apiVersionOf(leases), kind: leases.kind, metadata, spec };
+      this.#lease = (await client.create(leases, fresh as never, signal)) as Lease;
+    } else {
+      this.#sighting = sight(this.#sighting, lease, clock.now());
+      if (!mayTake(lease, this.#sighting, identity, clock.now())) return false;
+      const spec = held(lease.spec, identity, this.#times.durationMs, new Date());
+      try {
+        this.#lease = (await client.replace(leases, { ...lease, spec } as never, signal)) as Lease;
+      } catch (error) {
+        // What is known is out of date; the next try reads it anew.
+        if (isKind(error, 'Conflict', 'NotFound')) this.#lease = undefined;
+        throw error;
+      }
+    }
+    this.#renewedAt = startedAt;
+    return true;
+  }
+
+  async #read(signal: AbortSignal): Promise<Lease | undefined> {
+    const { client, namespace, name } = this.#options;
+    try {
+      return (await client.get(leases, { namespace, name }, signal)) as Lease;
+    } catch (error) {
+      if (isKind(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The state machine of list and watch: `next` is pure, watch.ts does what it says.
+ *
+ *   empty --page--> paging --last page--> watching --event--> watching
+ *     ^-------- 410, or too many failures --------'
+ */
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { ApiError, errorOfStatus, type StatusBody } from './errors.ts';
+import { isAtLeast } from './resource-version.ts';
+
+/** Failures in a row after which a watch starts again with a list, and a list that goes back in time is believed. */
+export const patience = 8;
+
+export type State<T> = {
+  /** Failures since the last sign of life from a watch. */
+  failures: number;
+  /** Newest version seen, so that a server which lags behind is noticed. */
+  newest: string | undefined;
+} & (
+  | { at: 'empty'; inOnePiece: boolean }
+  | { at: 'paging'; token: string; objects: T[] }
+  | { at: 'watching'; resourceVersion: string }
+);
+
+export type Input<T> =
+  | { got: 'page'; objects: T[]; resourceVersion: string; token: string | undefined }
+  | { got: 'line'; type: string; object: KubernetesObject }
+  /** The server closed the watch; `early` = long before it should have. */
+  | { got: 'end'; early: boolean }
+  | { got: 'error'; error: ApiError };
+
+export type Effect<T> =
+  | { do: 'nothing' }
+  | { do: 'replace'; objects: T[] }
+  | { do: 'put'; object: T }
+  | { do: 'remove'; object: T }
+  /** Wait as long as the failures and the error ask for. */
+  | { do: 'retry'; error: ApiError };
+
+export type Step<T> = { state: State<T>; effect: Effect<T> };
+
+export function start<T>(): State<T> {
+  return { at: 'empty', inOnePiece: false, failures: 0, newest: undefined };
+}
+
+export function next<T extends KubernetesObject>(state: State<T>, input: Input<T>): Step<T> {
+  switch (input.got) {
+    case 'page':
+      return onPage(state, input);
+    case 'line':
+      return onLine(state, input);
+    case 'end':
+      if (!input.early) return { state: { ...state, failures: 0 }, effect: { do: 'nothing' } };
+      return onError(state, new ApiError('Unavailable', 'the server closed the watch at once'));
+    case 'error':
+      return onError(state, input.error);
+  }
+}
+
+function onPage<T>(state: State<T>, page: Extract<Input<T>, { got: 'page' }>): Step<T> {
+  const { failures, newest } = state;
+  const objects = state.at === 'paging' ? [...state.objects, ...page.objects] : page.objects;
+  if (page.token !== undefined) {
+    const paging: State<T> = { at: 'paging', token: page.token, objects, failures, newest };
+    return { state: paging, effect: { do: 'nothing' } };
+  }
+  const { resourceVersion } = page;
+  if (newest !== undefined && !isAtLeast(resourceVersion, newest) && failures < patience) {
+    const what = `the list is older (${resourceVersion}) than what was seen (${newest})`;
+    return onError({ at: 'empty', inOnePiece: false, failures, newest }, new ApiError('Unavailable', what));
+  }
+  return {
+    state: { at: 'watching', resourceVersion, failures, newest: resourceVersion },
+    effect: { do: 'replace', objects },
+  };
+}
+
+function onLine<T extends KubernetesObject>(
+  state: State<T>,
+  { type, object }: Extract<Input<T>, { got: 'line' }>,
+): Step<T> {
+  if (type === 'ERROR') {
+    const status = object as StatusBody;
+    return onError(state, errorOfStatus('WATCH', status.code ?? 500, status));
+  }
+  const resourceVersion = object.metadata?.resourceVersion;
+  if (resourceVersion === undefined) {
+    return onError(state, new ApiError('Unavailable', `an event ${type} without resourceVersion`));
+  }
+  const watching: State<T> = { at: 'watching', resourceVersion, failures: 0, newest: resourceVersion };
+  const effect = effectOf<T>(type, object as T);
+  if (effect === undefined) return onError(state, new ApiError('Unavailable', `an unknown event ${type}`));
+  return { state: watching, effect };
+}
+
+function effectOf<T>(type: string, object: T): Effect<T> | undefined {
+  if (type === 'ADDED' || type === 'MODIFIED') return { do: 'put', object };
+  if (type === 'DELETED') return { do: 'remove', object };
+  return type === 'BOOKMARK' ? { do: 'nothing' } : undefined;
+}
+
+function onError<T>(state: State<T>, error: ApiError): Step<T> {
+  const failures = state.failures + 1;
+  const { newest } = state;
+  const effect: Effect<T> = { do: 'retry', error };
+  if (error.kind === 'Gone' || (state.at === 'watching' && failures % patience === 0)) {
+    // A list whose next page is gone is asked for in one piece, so that it comes to an end.
+    const inOnePiece = state.at === 'paging';
+    return { state: { at: 'empty', inOnePiece, failures, newest }, effect };
+  }
+  return { state: { ...state, failures }, effect };
+}

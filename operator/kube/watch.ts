@@ -1,0 +1,161 @@
+/** Keeps a store equal to a collection of the API server, for ever: no error ends it, only its signal. */
+import type { KubernetesObject } from '@kubernetes/client-node';
+import type { Log } from '../log.ts';
+import { backoffMs } from './backoff.ts';
+import type { Client } from './client.ts';
+import { type Clock, wait } from './clock.ts';
+import { asApiError } from './errors.ts';
+import type { Resource } from './resources.ts';
+import type { Change, Store } from './store.ts';
+import { type Effect, type Input, next, type State, start } from './watch-state.ts';
+
+export type WatchTimes = {
+  /** A watch lasts from this long to twice as long, so that many do not end together. */
+  timeoutSeconds: number;
+  /** Bookmarks come once a minute; silence for longer than this means a dead connection. */
+  idleMs: number;
+  /** A watch that ends sooner than this and brought nothing counts as a failure. */
+  earlyMs: number;
+  retry: { baseMs: number; capMs: number };
+};
+
+export const watchTimes: WatchTimes = {
+  timeoutSeconds: 240,
+  idleMs: 150_000,
+  earlyMs: 1000,
+  retry: { baseMs: 500, capMs: 30_000 },
+};
+
+/** What happened, for metrics. */
+export type WatchObserver = {
+  listed(): void;
+  failed(): void;
+  event(): void;
+  handlerFailed(): void;
+};
+
+type Options<T extends KubernetesObject, I extends string> = {
+  client: Client;
+  clock: Clock;
+  log: Log;
+  observer: WatchObserver;
+  store: Store<T, I>;
+  resource: Resource;
+  namespace?: string | undefined;
+  /** Label selector. */
+  selector?: string;
+  pageSize?: number;
+  times?: WatchTimes;
+  /** Drops what nobody reads, before the object is kept. */
+  trim?: (object: T) => T;
+  onChange: (change: Change<T>) => void;
+};
+
+export class Watch<T extends KubernetesObject, I extends string = never> {
+  readonly #options: Options<T, I>;
+  readonly #times: WatchTimes;
+  #state: State<T> = start<T>();
+  #synced = false;
+
+  constructor(options: Options<T, I>) {
+    this.#options = options;
+    this.#times = options.times ?? watchTimes;
+  }
+
+  /** Whether a complete list was taken over once. */
+  get hasSynced(): boolean {
+    return this.#synced;
+  }
+
+  /** Runs until `signal` fires; never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      let pause: number;
+      try {
+        pause = await this.#turn(signal);
+      } catch (cause) {
+        if (signal.aborted) return;
+        pause = this.#take({
+          got: 'error',
+          error: asApiError(`watch ${this.#options.resource.plural}`, cause),
+        });
+      }
+      if (pause > 0) await wait(clock, pause, signal);
+    }
+  }
+
+  /** One page, or one watch from beginning to end; returns the milliseconds to wait after it. */
+  async #turn(signal: AbortSignal): Promise<number> {
+    const { client, resource, namespace, selector, pageSize = 500, clock } = this.#options;
+    const state = this.#state;
+    if (state.at !== 'watching') {
+      const limit = state.at === 'empty' && state.inOnePiece ? {} : { limit: pageSize };
+      const token = state.at === 'paging' ? { token: state.token } : {};
+      const page = await client.listPage<T>(resource, { namespace, selector, ...limit, ...token }, signal);
+      return this.#take({ got: 'page', ...page });
+    }
+    const opened = clock.now();
+    let quiet = true;
+    const timeoutSeconds = Math.ceil(this.#times.timeoutSeconds * (1 + Math.random()));
+    const where = { namespace, selector, resourceVersion: state.resourceVersion };
+    for await (const line of client.watch(
+      resource,
+      where,
+      { timeoutSeconds, idleMs: this.#times.idleMs },
+      signal,
+    )) {
+      quiet = false;
+      const pause = this.#take({ got: 'line', ...line });
+      if (line.type === 'ERROR' || pause > 0) return pause;
+    }
+    return this.#take({ got: 'end', early: quiet && clock.now() - opened < this.#times.earlyMs });
+  }
+
+  #take(input: Input<T>): number {
+    const step = next(this.#state, input);
+    this.#state = step.state;
+    return this.#perform(step.effect);
+  }
+
+  #perform(effect: Effect<T>): number {
+    const { store, observer, log, resource, trim = (object: T) => object } = this.#options;
+    if (effect.do === 'retry') {
+      const { failures } = this.#state;
+      const pause = backoffMs(failures, this.#times.retry, Math.random(), effect.error.retryAfterMs);
+      observer.failed();
+      log.warn('watch failed, will retry', {
+        resource: resource.plural,
+        error: effect.error.message,
+        failures,
+        pauseMs: Math.round(pause),
+      });
+      return pause;
+    }
+    if (effect.do === 'replace') {
+      this.#hand(store.replace(effect.objects.map(trim)));
+      this.#synced = true;
+      observer.listed();
+      log.info('listed', { resource: resource.plural, objects: effect.objects.length });
+      return 0;
+    }
+    observer.event();
+    if (effect.do === 'put') this.#hand(store.put(trim(effect.object)));
+    if (effect.do === 'remove') this.#hand(store.remove(effect.object));
+    return 0;
+  }
+
+  #hand(changes: Change<T>[]): void {
+    for (const change of changes) {
+      try {
+        this.#options.onChange(change);
+      } catch (error) {
+        this.#options.observer.handlerFailed();
+        this.#options.log.error('handler of a change failed', {
+          resource: this.#options.resource.plural,
+          error: error instanceof Error ? error.stack : String(error),
+        });
+      }
+    }
+  }
+}
