@@ -1,0 +1,304 @@
+/** What the API server accepts and refuses: a sentence, the changes to the smallest valid object, and the answer. */
+import type { Changes } from './objects.ts';
+
+export type Case = {
+  changes: Changes;
+  /** Field and part of the message of the refusal; without it the object is accepted. */
+  want?: { field: string; message: string };
+};
+
+const refused = (field: string, message: string, changes: Changes): Case => ({
+  changes,
+  want: { field, message },
+});
+const accepted = (changes: Changes): Case => ({ changes });
+
+const training = (field: string, value: unknown) => ({ [`spec.training.${field}`]: value });
+const train = 'spec.dataset.splits.train';
+const claim = { claimName: 'data', path: 'sets/emails' };
+const pattern = 'should match';
+const oneSource = 'set exactly one of s3 and persistentVolumeClaim';
+const heldOut = 'held-out data is needed: set exactly one of splits.test and fractions.test';
+
+export const jobCases: Record<string, Case> = {
+  'the smallest job': accepted({}),
+  'a task that does not exist': refused('spec.task', 'Unsupported value: "Poetry"', {
+    'spec.task': 'Poetry',
+  }),
+  'no task': refused('spec.task', 'Required value', { 'spec.task': undefined }),
+  'no model': refused('spec.model', 'Required value', { 'spec.model': undefined }),
+  'no dataset': refused('spec.dataset', 'Required value', { 'spec.dataset': undefined }),
+  'no output': refused('spec.output', 'Required value', { 'spec.output': undefined }),
+  'no spec at all': refused('spec', 'Required value', { spec: undefined }),
+  'a spec that is a string': refused('spec', 'must be of type object', { spec: 'train' }),
+  'a field that does not exist': refused('', 'unknown field "spec.epochs"', { 'spec.epochs': '3' }),
+  'a field that does not exist, deeper': refused('', 'unknown field "spec.training.lr"', training('lr', '1')),
+  'a name of 63 characters': accepted({ 'metadata.name': 'n'.repeat(63) }),
+  'a name of 64 characters': refused('<nil>', 'at most 63 characters', {
+    'metadata.name': 'n'.repeat(64),
+  }),
+
+  'a source without members': refused('spec.model', oneSource, { 'spec.model': {} }),
+  'a source with both members': refused('spec.model', oneSource, {
+    'spec.model.persistentVolumeClaim': claim,
+  }),
+  'an output with both members': refused('spec.output', oneSource, {
+    'spec.output.persistentVolumeClaim': claim,
+  }),
+  'a dataset on a claim': accepted({ 'spec.dataset.source': { persistentVolumeClaim: claim } }),
+  'a source of an unknown kind': refused('', 'unknown field "spec.model.ftp"', {
+    'spec.model': { ftp: { host: 'x' } },
+  }),
+  'an endpoint without a scheme': refused('spec.model.s3.endpoint', pattern, {
+    'spec.model.s3.endpoint': 's3.example.com',
+  }),
+  'an endpoint with a path': refused('spec.model.s3.endpoint', pattern, {
+    'spec.model.s3.endpoint': 'https://s3.example.com/bucket',
+  }),
+  'a bucket with upper case': refused('spec.model.s3.bucket', pattern, { 'spec.model.s3.bucket': 'Team-A' }),
+  'a bucket of two characters': refused('spec.model.s3.bucket', 'should be at least 3 chars long', {
+    'spec.model.s3.bucket': 'ab',
+  }),
+  'a prefix with a leading slash': refused('spec.model.s3.prefix', pattern, {
+    'spec.model.s3.prefix': '/models',
+  }),
+  'a prefix with a slash at the end': refused('spec.model.s3.prefix', pattern, {
+    'spec.model.s3.prefix': 'models/',
+  }),
+  'no prefix: the whole bucket': accepted({ 'spec.model.s3.prefix': undefined }),
+  'a secret without a name': refused('spec.model.s3.credentialsSecretRef.name', 'Required value', {
+    'spec.model.s3.credentialsSecretRef': {},
+  }),
+  'a path on a claim that climbs out': refused('spec.dataset.source.persistentVolumeClaim.path', pattern, {
+    'spec.dataset.source': { persistentVolumeClaim: { claimName: 'data', path: 'a/../../b' } },
+  }),
+
+  'a file in a folder': accepted({ [train]: 'v2/train-part.01.jsonl' }),
+  'a file name with ..': refused(train, pattern, { [train]: '../secret.jsonl' }),
+  'a file name with .. inside': refused(train, pattern, { [train]: 'a/../../secret.jsonl' }),
+  'a file name with a leading slash': refused(train, pattern, { [train]: '/etc/passwd' }),
+  'a file name with a line break': refused(train, pattern, { [train]: 'train.jsonl\nx' }),
+  'a hidden file': refused(train, pattern, { [train]: '.train.jsonl' }),
+  'an empty file name': refused(train, 'should be at least 1 chars long', { [train]: '' }),
+  'a file name of 513 characters': refused(train, 'may not be more than 512', { [train]: 'x'.repeat(513) }),
+  'no held-out data': refused('spec.dataset.splits', heldOut, { 'spec.dataset.splits.test': undefined }),
+  'held-out data twice': refused('spec.dataset.splits', heldOut, { 'spec.dataset.fractions.test': '0.1' }),
+  'held-out data as a fraction': accepted({
+    'spec.dataset.splits.test': undefined,
+    'spec.dataset.fractions': { test: '0.1', validation: '0.1' },
+  }),
+  'validation data twice': refused('spec.dataset.splits', 'at most one of splits.validation', {
+    'spec.dataset.splits.validation': 'valid.jsonl',
+    'spec.dataset.fractions.validation': '0.1',
+  }),
+  'a test file that is the train file': refused('spec.dataset.splits.test', 'must differ', {
+    'spec.dataset.splits.test': 'train.jsonl',
+  }),
+  'a validation file that is the train file': refused('spec.dataset.splits.validation', 'must differ', {
+    'spec.dataset.splits.validation': 'train.jsonl',
+  }),
+  'a fraction of nothing': refused('spec.dataset.fractions.validation', 'must be greater than 0', {
+    'spec.dataset.fractions.validation': '0.0',
+  }),
+  'a fraction of everything': refused('spec.dataset.fractions.validation', 'must be less than 1', {
+    'spec.dataset.fractions.validation': '1',
+  }),
+  'a fraction in percent': refused('spec.dataset.fractions.validation', pattern, {
+    'spec.dataset.fractions.validation': '10%',
+  }),
+  'fractions that leave nothing to train on': refused('spec.dataset.fractions', 'leave rows to train on', {
+    'spec.dataset.splits.test': undefined,
+    'spec.dataset.fractions': { test: '0.5', validation: '0.5' },
+  }),
+  'text and label in one column': refused('spec.dataset.columns', 'must be two columns', {
+    'spec.dataset.columns.text': 'label',
+  }),
+  'a format that does not exist': refused('spec.dataset.format', 'Unsupported value: "XML"', {
+    'spec.dataset.format': 'XML',
+  }),
+  'one label': refused('spec.dataset.labels', 'should have at least 2 items', {
+    'spec.dataset.labels': ['spam'],
+  }),
+  'a label twice': refused('spec.dataset.labels', 'each label may be listed only once', {
+    'spec.dataset.labels': ['spam', 'ham', 'spam'],
+  }),
+  'labels that look like other types': accepted({ 'spec.dataset.labels': ['true', '1', 'null', 'größer'] }),
+  '256 labels': accepted({ 'spec.dataset.labels': Array.from({ length: 256 }, (_, i) => `label-${i}`) }),
+  '257 labels': refused('spec.dataset.labels', 'must have at most 256 items', {
+    'spec.dataset.labels': Array.from({ length: 257 }, (_, i) => `label-${i}`),
+  }),
+
+  'a decimal with an exponent': accepted(training('learningRate', '3.5E-05')),
+  'a decimal as a number': refused(
+    'spec.training.learningRate',
+    'must be of type string',
+    training('learningRate', 0.1),
+  ),
+  'a negative decimal': refused('spec.training.learningRate', pattern, training('learningRate', '-1e-5')),
+  'a decimal without a leading digit': refused(
+    'spec.training.learningRate',
+    pattern,
+    training('learningRate', '.1'),
+  ),
+  'not a number': refused('spec.training.learningRate', pattern, training('learningRate', 'NaN')),
+  infinity: refused('spec.training.weightDecay', pattern, training('weightDecay', 'Infinity')),
+  'a decimal of 25 characters': refused(
+    'spec.training.maxGradNorm',
+    'may not be more than 24',
+    training('maxGradNorm', `0.${'1'.repeat(23)}`),
+  ),
+  'a learning rate of zero': refused(
+    'spec.training.learningRate',
+    'must be greater than 0',
+    training('learningRate', '0e0'),
+  ),
+  'no epoch': refused('spec.training.epochs', 'must be greater than 0', training('epochs', '0')),
+  'half an epoch': accepted(training('epochs', '0.5')),
+  'more than a thousand epochs': refused(
+    'spec.training.epochs',
+    'must be at most 1000',
+    training('epochs', '1e9'),
+  ),
+  'clipping switched off': accepted(training('maxGradNorm', '0')),
+  'a warm-up of more than all steps': refused('spec.training.warmup', pattern, training('warmup', '1.1')),
+  'a warm-up over all steps': accepted(training('warmup', '1.0')),
+  'dropout of everything': refused('spec.training.dropout', 'must be less than 1', training('dropout', '1')),
+  'an empty batch': refused(
+    'spec.training.batchSize',
+    'greater than or equal to 1',
+    training('batchSize', 0),
+  ),
+  'a batch of 1025': refused(
+    'spec.training.batchSize',
+    'less than or equal to 1024',
+    training('batchSize', 1025),
+  ),
+  'half a row': refused('spec.training.batchSize', 'must be of type integer', training('batchSize', 1.5)),
+  'a batch size in quotes': refused(
+    'spec.training.batchSize',
+    'must be of type integer',
+    training('batchSize', '16'),
+  ),
+  'a seed beyond 32 bits': refused(
+    'spec.training.seed',
+    'less than or equal to 2147483647',
+    training('seed', 2 ** 31),
+  ),
+  'a schedule in lower case': refused(
+    'spec.training.schedule',
+    'Unsupported value: "linear"',
+    training('schedule', 'linear'),
+  ),
+  'a null where a default is': accepted(training('batchSize', null)),
+  'early stopping without validation data': refused(
+    'spec.training.earlyStopping',
+    'needs a validation split',
+    training('earlyStopping', {}),
+  ),
+  'early stopping with validation data': accepted({
+    ...training('earlyStopping', {}),
+    'spec.dataset.fractions.validation': '0.1',
+  }),
+
+  'a gate without a value': refused('spec.gate', 'set minimum, minimumGainOverBaseline or both', {
+    'spec.gate': { metric: 'f1' },
+  }),
+  'a gate without a metric': refused('spec.gate.metric', 'Required value', {
+    'spec.gate': { minimum: '0.9' },
+  }),
+  'a gate on the loss': refused('spec.gate.metric', 'Unsupported value: "loss"', {
+    'spec.gate': { metric: 'loss', minimum: '0.9' },
+  }),
+  'a gate on the gain without a baseline': refused(
+    'spec.gate.minimumGainOverBaseline',
+    'needs evaluation.baseline: true',
+    {
+      'spec.gate': { metric: 'f1', minimumGainOverBaseline: '0.01' },
+      'spec.evaluation.baseline': false,
+    },
+  ),
+  'a gate on value and gain': accepted({
+    'spec.gate': { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0' },
+  }),
+  'no checkpoint kept': refused('spec.checkpoints.keep', 'greater than or equal to 1', {
+    'spec.checkpoints.keep': 0,
+  }),
+  'two accelerators': refused('spec.resources.gpus', 'less than or equal to 1', { 'spec.resources.gpus': 2 }),
+  'no accelerator': accepted({ 'spec.resources.gpus': 0 }),
+  'memory without a unit': refused('spec.resources.memory', 'without a unit the number is in bytes', {
+    'spec.resources.memory': '8',
+  }),
+  'memory with an unknown unit': refused('spec.resources.memory', pattern, {
+    'spec.resources.memory': '8GB',
+  }),
+  'a millionth of a CPU': refused('spec.resources.cpu', 'must be at least 10m', {
+    'spec.resources.cpu': '1m',
+  }),
+  'a runtime name with a slash': refused('spec.runtimeRef.name', pattern, { 'spec.runtimeRef.name': 'a/b' }),
+  'a negative retry limit': refused('spec.retry.limit', 'greater than or equal to 0', {
+    'spec.retry.limit': -1,
+  }),
+  'a runId in upper case': refused('spec.runId', pattern, { 'spec.runId': 'Run2' }),
+  'a runId of 33 characters': refused('spec.runId', 'may not be more than 32', {
+    'spec.runId': 'r'.repeat(33),
+  }),
+  'suspend in quotes': refused('spec.suspend', 'must be of type boolean', { 'spec.suspend': 'true' }),
+};
+
+const toleration = (fields: object) => ({ 'spec.tolerations': [fields] });
+
+export const runtimeCases: Record<string, Case> = {
+  'the smallest runtime': accepted({}),
+  'no image': refused('spec.image', 'Required value', { 'spec.image': undefined }),
+  'an image with a space': refused('spec.image', pattern, { 'spec.image': 'trainer :1' }),
+  'an image by digest': accepted({ 'spec.image': `r.example.com:5000/a/b@sha256:${'0'.repeat(64)}` }),
+  'a MIG slice': accepted({ 'spec.accelerator.resourceName': 'nvidia.com/mig-1g.10gb' }),
+  'an accelerator with a wrong name': refused('spec.accelerator.resourceName', pattern, {
+    'spec.accelerator.resourceName': 'nvidia.com/',
+  }),
+  'another answer to an unusable accelerator': refused('spec.accelerator.whenUnusable', 'Unsupported value', {
+    'spec.accelerator.whenUnusable': 'Ignore',
+  }),
+  'node labels': accepted({ 'spec.nodeSelector': { 'kubernetes.io/arch': 'amd64', pool: '' } }),
+  'a node label with a wrong key': refused('spec.nodeSelector', 'a key must match', {
+    'spec.nodeSelector': { 'a key': 'x' },
+  }),
+  'a node label with a long key': refused('spec.nodeSelector', 'a key has at most 253 characters', {
+    'spec.nodeSelector': { ['k'.repeat(254)]: 'x' },
+  }),
+  'a node label with a wrong value': refused('spec.nodeSelector.pool', pattern, {
+    'spec.nodeSelector': { pool: 'a b' },
+  }),
+  '33 node labels': refused('spec.nodeSelector', 'must have at most 32 items', {
+    'spec.nodeSelector': Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`label-${i}`, 'x'])),
+  }),
+  'a toleration for everything': accepted(toleration({ operator: 'Exists' })),
+  'a toleration without a key': refused(
+    'spec.tolerations[0].key',
+    'the operator must be Exists',
+    toleration({}),
+  ),
+  'a toleration with a useless value': refused(
+    'spec.tolerations[0].value',
+    'a value needs the operator Equal',
+    toleration({ key: 'gpu', operator: 'Exists', value: 'x' }),
+  ),
+  'a pull secret twice': refused('spec.imagePullSecrets[1]', 'Duplicate value', {
+    'spec.imagePullSecrets': [{ name: 'a' }, { name: 'a' }],
+  }),
+  'a namespace twice': refused('spec.allowedNamespaces[1]', 'Duplicate value', {
+    'spec.allowedNamespaces': ['team-a', 'team-a'],
+  }),
+  'a namespace in upper case': refused('spec.allowedNamespaces[0]', pattern, {
+    'spec.allowedNamespaces': ['Team-A'],
+  }),
+  'an endpoint without a scheme': refused('spec.allowedEndpoints[0]', pattern, {
+    'spec.allowedEndpoints': ['s3.example.com'],
+  }),
+  'too little grace to save a checkpoint': refused(
+    'spec.terminationGracePeriodSeconds',
+    'greater than or equal to 10',
+    { 'spec.terminationGracePeriodSeconds': 5 },
+  ),
+  'memory without a unit': refused('spec.trainer.memory', 'without a unit', { 'spec.trainer.memory': '8' }),
+};
