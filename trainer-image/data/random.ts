@@ -71,3 +71,6 @@ function splitmix32(value: number): number {
   word = Math.imul(word ^ (word >>> 15), 0x735a2d97);
   return word ^ (word >>> 15);
 }
+
+/** What the numbers are for; part of the seeds, so that two uses of one seed do not share their numbers. */
+export const purposes = { split: 1, order: 2 } as const;

@@ -83,6 +83,10 @@ export class BadRows {
     if (this.#first.length < maxListed) this.#first.push(`${this.#file} line ${line}: ${reason}`);
   };
 
+  get count(): number {
+    return this.#count;
+  }
+
   /** @throws TrainerError DataError that lists the first bad rows, when there are any. */
   refuse(): void {
     if (this.#count === 0) return;

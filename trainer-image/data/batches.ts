@@ -1,0 +1,72 @@
+import { type Batch, makeBatch } from './batch.ts';
+import { type EncodedSplit, tokensOf } from './encoded.ts';
+import { purposes, random, shuffle } from './random.ts';
+
+/** Batches whose rows are sorted together by length: more saves padding, fewer keeps the order random. */
+const batchesSortedTogether = 50;
+
+export type TrainOrder = {
+  batchSize: number;
+  seed: number;
+  /** From 0; each epoch has an order of its own. */
+  epoch: number;
+  /** Batches of this epoch that were used before an interruption. */
+  skip?: number;
+};
+
+/** Batches of one epoch. The same arguments give the same batches; the last one may be smaller. */
+export function* trainBatches(split: EncodedSplit, order: TrainOrder): Generator<Batch> {
+  const { batchSize, seed, epoch, skip = 0 } = order;
+  const permutation = Int32Array.from({ length: split.rows }, (_, row) => row);
+  shuffle(permutation, random(seed, purposes.order, epoch));
+  const rows = groupByLength(permutation, (row) => tokensOf(split, row), batchSize);
+  for (let start = skip * batchSize; start < rows.length; start += batchSize)
+    yield makeBatch(split, rows.slice(start, start + batchSize));
+}
+
+/** All rows once, the longest first, so that memory shows at once whether it is enough. */
+export function* evaluationBatches(split: EncodedSplit, batchSize: number): Generator<Batch> {
+  const rows = Int32Array.from({ length: split.rows }, (_, row) => row);
+  rows.sort((a, b) => tokensOf(split, b) - tokensOf(split, a) || a - b);
+  for (let start = 0; start < rows.length; start += batchSize)
+    yield makeBatch(split, rows.slice(start, start + batchSize));
+}
+
+/**
+ * The order of Hugging Face's group_by_length sampling: a random order cut into mega-batches, each sorted by length,
+ * longest first; the longest row of all comes first in the epoch.
+ */
+export function groupByLength(
+  permutation: Int32Array,
+  lengthOf: (row: number) => number,
+  batchSize: number,
+): Int32Array {
+  const batches = Math.min(Math.floor(permutation.length / (batchSize * 4)), batchesSortedTogether);
+  const size = Math.max(1, batches) * batchSize;
+  const rows = permutation.slice();
+  let longest = 0;
+  for (let start = 0; start < rows.length; start += size) {
+    rows.subarray(start, start + size).set(sortByLength(rows.slice(start, start + size), lengthOf));
+    if (lengthOf(rows[start] as number) > lengthOf(rows[longest] as number)) longest = start;
+  }
+  const first = rows[0];
+  if (first !== undefined) {
+    rows[0] = rows[longest] as number;
+    rows[longest] = first;
+  }
+  return rows;
+}
+
+/** Longest first; rows of equal length keep their random order. */
+function sortByLength(rows: Int32Array, lengthOf: (row: number) => number): number[] {
+  return Array.from(rows).sort((a, b) => lengthOf(b) - lengthOf(a));
+}
+
+export function stepsPerEpoch(rows: number, batchSize: number): number {
+  return Math.ceil(rows / batchSize);
+}
+
+/** Steps of a run, as transformers counts them for whole and for broken numbers of epochs. */
+export function totalSteps(rows: number, batchSize: number, epochs: number): number {
+  return Math.ceil(epochs * stepsPerEpoch(rows, batchSize));
+}

@@ -1,0 +1,192 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type JsEncoding, Tokenizer } from 'tokenizers';
+import { TrainerError } from '../failure.ts';
+import type { EncodedTexts } from './encoded.ts';
+
+export type TextTokenizer = {
+  padTokenId: number;
+  maxLength: number;
+  /** Tokens in the vocabulary, added ones included. */
+  vocabularySize: number;
+  /** Encodes texts with special tokens, truncated to maxLength. */
+  encode(texts: readonly string[]): Promise<EncodedTexts>;
+};
+
+export type TokenizerFit = {
+  maxLength: number;
+  /** vocab_size of config.json: ids must be below it. */
+  vocabularySize: number;
+  /** Longest sequence the model has positions for. */
+  maxPositions: number;
+  /** pad_token_id of config.json, used when the tokenizer's files name no padding token. */
+  padTokenId?: number | undefined;
+};
+
+/**
+ * Models round the vocabulary up and reserve ids, so a tokenizer may be a little smaller than the model; one with less
+ * than half of the ids belongs to another model.
+ */
+const smallestShareOfVocabulary = 0.5;
+
+/**
+ * Loads tokenizer.json and checks that it fits the model.
+ * @throws TrainerError ModelError when it is missing, broken or of another model; ConfigError when maxLength does not fit.
+ */
+export async function loadTokenizer(directory: string, fit: TokenizerFit): Promise<TextTokenizer> {
+  if (fit.maxLength > fit.maxPositions) {
+    throw new TrainerError(
+      'ConfigError',
+      `training.maxLength is ${fit.maxLength}, but the model has only ${fit.maxPositions} positions.`,
+      `Set training.maxLength to at most ${fit.maxPositions}.`,
+    );
+  }
+  const { tokenizer, json } = await loadFile(directory);
+  // The file may carry the padding and truncation of whoever saved it.
+  tokenizer.disablePadding();
+  tokenizer.disableTruncation();
+  checkVocabulary(tokenizer, fit.vocabularySize);
+  const settings = await readSettings(directory);
+  const frame = await specialTokens(tokenizer);
+  if (fit.maxLength <= frame.before + frame.after) {
+    throw new TrainerError(
+      'ConfigError',
+      `training.maxLength is ${fit.maxLength}, and ${frame.before + frame.after} of these are special tokens.`,
+      'Set a larger training.maxLength.',
+    );
+  }
+  const unknownId = idOf(tokenizer, json.model?.unk_token) ?? idOf(tokenizer, settings.unk_token);
+  return {
+    padTokenId: padToken(tokenizer, settings, fit),
+    maxLength: fit.maxLength,
+    vocabularySize: tokenizer.getVocabSize(true),
+    encode: async (texts) =>
+      flatten(await tokenizer.encodeBatch([...texts]), {
+        ...frame,
+        maxLength: fit.maxLength,
+        keepEnd: settings.truncation_side === 'left',
+        unknownId,
+      }),
+  };
+}
+
+type TokenizerJson = { model?: { unk_token?: unknown } };
+
+async function loadFile(directory: string): Promise<{ tokenizer: Tokenizer; json: TokenizerJson }> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, 'tokenizer.json'), 'utf8');
+  } catch (error) {
+    throw new TrainerError(
+      'ModelError',
+      'The model has no tokenizer.json.',
+      'Save it with AutoTokenizer.from_pretrained(model, use_fast=True).save_pretrained(folder); that converts vocab.txt and the like.',
+      { cause: error },
+    );
+  }
+  try {
+    return { json: JSON.parse(text) as TokenizerJson, tokenizer: Tokenizer.fromString(text) };
+  } catch (error) {
+    throw new TrainerError(
+      'ModelError',
+      `tokenizer.json cannot be read: ${String((error as Error).message).slice(0, 200)}.`,
+      'Save the tokenizer again with a current version of Hugging Face tokenizers.',
+      { cause: error },
+    );
+  }
+}
+
+function checkVocabulary(tokenizer: Tokenizer, vocabularySize: number): void {
+  const ids = Object.values(tokenizer.getVocab(true));
+  const largest = ids.reduce((max, id) => Math.max(max, id), -1);
+  if (largest < vocabularySize && ids.length >= vocabularySize * smallestShareOfVocabulary) return;
+  throw new TrainerError(
+    'ModelError',
+    `The tokenizer does not match the vocabulary of the model: tokenizer.json has ${ids.length} tokens with ids up to ${largest}, config.json has vocab_size ${vocabularySize}.`,
+    'Use the tokenizer.json that was published with the weights.',
+  );
+}
+
+/** The settings beside tokenizer.json that matter here; the files are optional. */
+type Settings = { pad_token?: unknown; unk_token?: unknown; truncation_side?: unknown };
+
+async function readSettings(directory: string): Promise<Settings> {
+  const settings: Settings = {};
+  for (const file of ['special_tokens_map.json', 'tokenizer_config.json']) {
+    let text: string;
+    try {
+      text = await readFile(join(directory, file), 'utf8');
+    } catch {
+      continue;
+    }
+    try {
+      Object.assign(settings, JSON.parse(text));
+    } catch (error) {
+      throw new TrainerError('ModelError', `${file} is not valid JSON.`, 'Save the tokenizer again.', {
+        cause: error,
+      });
+    }
+  }
+  return settings;
+}
+
+/** Special tokens that the tokenizer puts before and after one text. */
+async function specialTokens(tokenizer: Tokenizer): Promise<{ before: number; after: number }> {
+  const mask = (await tokenizer.encode('a')).getSpecialTokensMask();
+  const before = mask.indexOf(0);
+  if (before === -1) return { before: mask.length, after: 0 };
+  return { before, after: mask.length - 1 - mask.lastIndexOf(0) };
+}
+
+function padToken(tokenizer: Tokenizer, settings: Settings, fit: TokenizerFit): number {
+  const id = idOf(tokenizer, settings.pad_token) ?? fit.padTokenId;
+  if (id !== undefined && id < fit.vocabularySize) return id;
+  throw new TrainerError(
+    'ModelError',
+    'The tokenizer has no padding token that the model knows.',
+    'Name pad_token in tokenizer_config.json or pad_token_id in config.json.',
+  );
+}
+
+/** A token is written as a string or as an object with `content`. */
+function idOf(tokenizer: Tokenizer, token: unknown): number | undefined {
+  const content = typeof token === 'object' && token !== null && 'content' in token ? token.content : token;
+  return typeof content === 'string' ? (tokenizer.tokenToId(content) ?? undefined) : undefined;
+}
+
+type Cut = {
+  before: number;
+  after: number;
+  maxLength: number;
+  keepEnd: boolean;
+  unknownId: number | undefined;
+};
+
+/** Truncates as transformers does: the special tokens stay, the text between them is cut at one end. */
+function flatten(encodings: readonly JsEncoding[], cut: Cut): EncodedTexts {
+  const fullLengths = Int32Array.from(encodings, (encoding) => encoding.getLength());
+  const offsets = new Int32Array(encodings.length + 1);
+  for (const [index, length] of fullLengths.entries())
+    offsets[index + 1] = (offsets[index] as number) + Math.min(length, cut.maxLength);
+  const tokens = offsets[encodings.length] as number;
+  const ids = new Int32Array(tokens);
+  const typeIds = new Uint8Array(tokens);
+  const unknown = new Int32Array(encodings.length);
+  for (const [index, encoding] of encodings.entries()) {
+    const start = offsets[index] as number;
+    const kept = truncate(encoding.getIds(), cut);
+    ids.set(kept, start);
+    typeIds.set(truncate(encoding.getTypeIds(), cut), start);
+    if (cut.unknownId !== undefined)
+      unknown[index] = kept.reduce((count, id) => count + (id === cut.unknownId ? 1 : 0), 0);
+  }
+  return { ids, typeIds, offsets, fullLengths, unknown };
+}
+
+function truncate(values: number[], { before, after, maxLength, keepEnd }: Cut): number[] {
+  if (values.length <= maxLength) return values;
+  const room = maxLength - before - after;
+  const end = values.length - after;
+  const text = keepEnd ? values.slice(end - room, end) : values.slice(before, before + room);
+  return [...values.slice(0, before), ...text, ...values.slice(end)];
+}
