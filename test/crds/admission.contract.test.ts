@@ -1,6 +1,9 @@
 /** Every object of the tables is sent to a real API server; what it refuses must name the field and the reason. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { resourceSchema, resources } from '../../crds/crd.ts';
+import type { CelRule } from '../../crds/fields.ts';
+import type { StructuralSchema } from '../../crds/structural-type.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { type Case, jobCases, runtimeCases } from './cases.ts';
 import { type Changes, job, type KubeObject, runtime } from './objects.ts';
@@ -29,3 +32,22 @@ function check(cases: Record<string, Case>, make: (changes: Changes) => KubeObje
 
 suite('FineTuneJob', () => check(jobCases, job));
 suite('FineTuneRuntime', () => check(runtimeCases, runtime));
+
+test('the tables above refuse by every CEL rule of the specs that looks at one object alone', () => {
+  const wanted = [...Object.values(jobCases), ...Object.values(runtimeCases)].flatMap(
+    ({ want }) => want ?? [],
+  );
+  const untried = resources
+    .flatMap((resource) => rulesOf(resourceSchema(resource)))
+    .filter(({ rule }) => !rule.includes('oldSelf'))
+    .filter(({ message }) => !wanted.some((want) => message.includes(want.message)));
+  assert.deepEqual(untried, []);
+});
+
+function rulesOf(schema: StructuralSchema): CelRule[] {
+  const inner = [...Object.values(schema.properties ?? {}), schema.items, schema.additionalProperties];
+  return [
+    ...(schema['x-kubernetes-validations'] ?? []),
+    ...inner.flatMap((part) => (part ? rulesOf(part) : [])),
+  ];
+}
