@@ -1,0 +1,72 @@
+import type { PreflightReport } from '../../crds/trainer-contract.ts';
+import type { Dataset } from './dataset.ts';
+import type { EncodedSplit } from './encoded.ts';
+import {
+  countConflicting,
+  countDuplicates,
+  countLabels,
+  countLeaked,
+  countTruncated,
+  quantile,
+} from './statistics.ts';
+import { dataWarnings } from './warnings.ts';
+
+export type DataReport = Pick<
+  PreflightReport,
+  'splits' | 'labels' | 'tokens' | 'leakedRows' | 'conflictingRows' | 'warnings'
+>;
+type SplitReport = PreflightReport['splits']['train'];
+
+/** Labels that the report lists for a split, the most frequent first. */
+const maxListedLabels = 20;
+
+/** What a person should know about the data before trusting a model trained on it. */
+export function dataReport(dataset: Dataset): DataReport {
+  const { labels, splits } = dataset;
+  const lengths = splits.train.fullLengths.slice().sort();
+  return {
+    splits: {
+      train: splitReport(splits.train, labels),
+      ...(splits.validation === undefined ? {} : { validation: splitReport(splits.validation, labels) }),
+      test: splitReport(splits.test, labels),
+    },
+    labels: labels.length,
+    tokens: { median: quantile(lengths, 0.5), p95: quantile(lengths, 0.95), max: quantile(lengths, 1) },
+    leakedRows: countLeaked(splits.test, splits.train),
+    conflictingRows: countConflicting(splits.train),
+    warnings: dataWarnings(dataset),
+  };
+}
+
+function splitReport(split: EncodedSplit, labels: readonly string[]): SplitReport {
+  const counts = Array.from(countLabels(split, labels.length), (rows, id): [string, number] => [
+    labels[id] as string,
+    rows,
+  ]);
+  return {
+    rows: split.rows,
+    digest: split.digest,
+    truncatedRows: countTruncated(split),
+    duplicateRows: countDuplicates(split),
+    labels: counts.sort((a, b) => b[1] - a[1]).slice(0, maxListedLabels),
+  };
+}
+
+/**
+ * Makes a report fit into `maxBytes` of JSON: long label lists lose their rarest labels first, then the last warnings
+ * go. The termination message has 4096 bytes for everything.
+ */
+export function fitReport(report: PreflightReport, maxBytes: number): PreflightReport {
+  const fitted = structuredClone(report);
+  const lists = [fitted.splits.train, fitted.splits.validation, fitted.splits.test]
+    .filter((split) => split !== undefined)
+    .map((split) => split.labels);
+  const size = () => Buffer.byteLength(JSON.stringify(fitted));
+  while (size() > maxBytes) {
+    const longest = lists.reduce((a, b) => (b.length > a.length ? b : a));
+    if (longest.length > 0) longest.pop();
+    else if (fitted.warnings.length > 0) fitted.warnings.pop();
+    else break;
+  }
+  return fitted;
+}
