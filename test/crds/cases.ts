@@ -223,7 +223,9 @@ export const jobCases: Record<string, Case> = {
   'no checkpoint kept': refused('spec.checkpoints.keep', 'greater than or equal to 1', {
     'spec.checkpoints.keep': 0,
   }),
-  'two accelerators': refused('spec.resources.gpus', 'less than or equal to 1', { 'spec.resources.gpus': 2 }),
+  'nine accelerators': refused('spec.resources.gpus', 'less than or equal to 8', {
+    'spec.resources.gpus': 9,
+  }),
   'no accelerator': accepted({ 'spec.resources.gpus': 0 }),
   'memory without a unit': refused('spec.resources.memory', 'without a unit the number is in bytes', {
     'spec.resources.memory': '8',
