@@ -7,36 +7,36 @@ export function cgroupOf(cluster: string): string {
   return `/finetune-${cluster}`;
 }
 
-type Hierarchies = { unified: boolean; directories: string[] };
+// What kubelet and runc account and limit with.
+const podControllers = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids'];
 
-function hierarchies(): Hierarchies {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+/** Mount points of the control-group hierarchies: one per controller in version 1, a single one in version 2, or both. */
+function hierarchies(): { directory: string; unified: boolean }[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' '))
-    .filter((fields) => fields[1]?.startsWith('/sys/fs/cgroup'));
-  const legacy = mounts.filter((fields) => fields[2] === 'cgroup').map((fields) => fields[1]!);
-  if (legacy.length > 0) return { unified: false, directories: legacy };
-  return { unified: true, directories: ['/sys/fs/cgroup'] };
+    .filter((fields) => fields[2] === 'cgroup' || fields[2] === 'cgroup2')
+    .map((fields) => ({ directory: fields[1]!, unified: fields[2] === 'cgroup2' }));
 }
 
 /** Makes the cluster's control group. */
 export function createCgroup(cluster: string): void {
-  const { unified, directories } = hierarchies();
-  for (const directory of directories) {
+  for (const { directory, unified } of hierarchies()) {
     mkdirSync(join(directory, cgroupOf(cluster)), { recursive: true });
     if (!unified) continue;
     // In the unified hierarchy a group has only those controllers that its parent hands down.
-    const controllers = readFileSync(join(directory, 'cgroup.controllers'), 'utf8').trim().split(' ');
-    const enable = controllers.map((controller) => `+${controller}`).join(' ');
-    for (const group of [directory, join(directory, cgroupOf(cluster))]) {
-      writeFileSync(join(group, 'cgroup.subtree_control'), enable);
+    const available = readFileSync(join(directory, 'cgroup.controllers'), 'utf8').split(/\s+/);
+    for (const controller of podControllers.filter((wanted) => available.includes(wanted))) {
+      for (const group of [directory, join(directory, cgroupOf(cluster))]) {
+        writeFileSync(join(group, 'cgroup.subtree_control'), `+${controller}`);
+      }
     }
   }
 }
 
 /** Removes the cluster's control group and all below it, once its processes have ended. */
 export async function removeCgroup(cluster: string): Promise<void> {
-  for (const directory of hierarchies().directories) {
+  for (const { directory } of hierarchies()) {
     const top = join(directory, cgroupOf(cluster));
     // A process that has just been killed leaves its group a moment later.
     for (let attempt = 0; existsSync(top); attempt++) {

@@ -4,9 +4,9 @@ import { clusterNames, EmbeddedCluster, stopCluster } from './embedded.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { S3Server } from './s3.ts';
 
-export { startControlPlane } from './control-plane.ts';
+export { type ControlPlane, startControlPlane } from './control-plane.ts';
 export { stopCluster } from './embedded.ts';
-export { startPrometheus } from './prometheus.ts';
+export { type Prometheus, startPrometheus } from './prometheus.ts';
 export type { S3Server };
 
 /** A running cluster, whatever kind it is. */

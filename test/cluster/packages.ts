@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { binaryDirectory } from './binaries.ts';
 import { cacheDirectory } from './cache.ts';
 import { run } from './command.ts';
@@ -41,39 +41,46 @@ export async function ensurePackages(log: (line: string) => void = console.error
   });
 }
 
-/** Path of Prometheus' binary, unpacked into the cache rather than installed, so that no service comes with it. */
-export async function ensurePrometheus(log: (line: string) => void = console.error): Promise<string> {
+/**
+ * Path of a program from a Debian package that is unpacked into the cache, not installed: no service comes with it.
+ * `file` is the program's path in the package. The program must need nothing else from its package.
+ */
+export async function ensureProgram(
+  name: string,
+  file: string,
+  log: (line: string) => void = console.error,
+): Promise<string> {
   const cached = async () => {
-    const directories = await readdir(join(cacheDirectory(), 'bin')).catch(() => []);
-    const found = directories.filter((name) => name.startsWith('prometheus-')).sort();
-    return found
-      .map((name) => join(cacheDirectory(), 'bin', name, 'prometheus'))
-      .find((path) => existsSync(path));
+    const bin = join(cacheDirectory(), 'bin');
+    const directories = (await readdir(bin).catch(() => [])).filter((entry) => entry.startsWith(`${name}-`));
+    return directories.map((entry) => join(bin, entry, basename(file))).find((path) => existsSync(path));
   };
-  const present = await cached();
-  if (present) return present;
-  return withLock(join(cacheDirectory(), 'packages.lock'), log, async () => {
-    const meanwhile = await cached();
-    if (meanwhile) return meanwhile;
-    log('fetching the Debian package prometheus');
-    return unpackPrometheus(log);
-  });
+  return (
+    (await cached()) ??
+    withLock(join(cacheDirectory(), 'packages.lock'), log, async () => {
+      const meanwhile = await cached();
+      if (meanwhile) return meanwhile;
+      log(`fetching the Debian package ${name}`);
+      return unpack(name, file, log);
+    })
+  );
 }
 
-async function unpackPrometheus(log: (line: string) => void): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'finetune-prometheus-'));
+async function unpack(name: string, file: string, log: (line: string) => void): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'finetune-package-'));
   try {
-    await apt(['download', 'prometheus'], log, directory);
-    const archive = (await readdir(directory)).find((name) => name.endsWith('.deb'));
-    if (!archive) throw new Error('apt-get download prometheus left no package');
+    await apt(['download', name], log, directory);
+    const archive = (await readdir(directory)).find((entry) => entry.endsWith('.deb'));
+    if (!archive) throw new Error(`apt-get download ${name} left no package`);
     const version = (await run('dpkg-deb', ['-f', join(directory, archive), 'Version'])).trim();
     await run('dpkg-deb', ['-x', join(directory, archive), join(directory, 'root')]);
-    const target = binaryDirectory('prometheus', version.replaceAll(/[^\w.+-]/g, '_'));
+    const target = binaryDirectory(name, version.replaceAll(/[^\w.+-]/g, '_'));
     await mkdir(target, { recursive: true });
-    // First into the target's file system, then renamed: nobody sees half a binary.
-    await run('cp', [join(directory, 'root/usr/bin/prometheus'), join(target, 'prometheus.part')]);
-    await rename(join(target, 'prometheus.part'), join(target, 'prometheus'));
-    return join(target, 'prometheus');
+    // First into the target's file system, then renamed: nobody sees half a program.
+    const part = join(target, `${basename(file)}.part`);
+    await run('cp', [join(directory, 'root', file), part]);
+    await rename(part, join(target, basename(file)));
+    return join(target, basename(file));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from './control-plane.ts';
-import { ensurePrometheus } from './packages.ts';
+import { ensureProgram } from './packages.ts';
 import { isAlive, ProcessTable, spawnLogged, stopProcess } from './processes.ts';
 import { waitFor } from './wait.ts';
 
@@ -22,7 +22,7 @@ export async function startPrometheus(
   cluster: { directory: string },
   options: { config: string },
 ): Promise<Prometheus> {
-  const program = await ensurePrometheus();
+  const program = await ensureProgram('prometheus', 'usr/bin/prometheus');
   const directory = join(cluster.directory, 'prometheus');
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'prometheus.yml'), options.config, { mode: 0o600 });
