@@ -1,0 +1,33 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+/** A tensor that lives in native memory until `deleteTensor` is called with its id. */
+export type NativeTensor = { id: number; shape: number[]; dtype: number };
+
+/** The part of tfjs-node's native addon that the trainer uses. */
+export interface Binding {
+  createTensor(shape: readonly number[], dtype: number, data: ArrayBufferView): number;
+  deleteTensor(id: number): void;
+  tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array | BigInt64Array;
+  loadSavedModel(directory: string, tags: string): number;
+  deleteSavedModel(id: number): void;
+  runSavedModel(id: number, inputIds: number[], inputNames: string, outputNames: string): NativeTensor[];
+  getNumOfTensors(): number;
+  getNumOfSavedModels(): number;
+  isUsingGpuDevice(): boolean;
+  TF_Version: string;
+}
+
+/**
+ * Loads the addon from `directory` (tfjs_binding.node beside lib/ with TensorFlow's libraries).
+ * The caller sets TensorFlow's environment (threads, log level, memory growth) before the first call: it is read once.
+ */
+export function openBinding(directory: string): Binding {
+  const require = createRequire(join(directory, 'index.js'));
+  return require('./tfjs_binding.node') as Binding;
+}
+
+/** TensorFlow's version and whether it found a GPU that it can use. */
+export function deviceOf(binding: Binding): { version: string; gpu: boolean } {
+  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() };
+}

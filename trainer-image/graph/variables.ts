@@ -1,0 +1,68 @@
+/** Variables: tensors that stay in the session between calls. */
+import type { Graph, Node, Tensor } from './graph.ts';
+import { type DType } from './dtype.ts';
+import { identity, placeholder, scalar, single } from './ops.ts';
+
+export type Variable = {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** The resource handle, for ops that update in place. */
+  readonly handle: Tensor;
+  /** The value at the start of a call. */
+  readonly value: Tensor;
+  /** Feed `next` and fetch `assigned` to set the value. */
+  readonly next: Tensor;
+  readonly assigned: Tensor;
+};
+
+/** Adds a variable. It has no value until `assigned` was fetched once. */
+export function variable(
+  graph: Graph,
+  name: string,
+  shape: readonly number[],
+  dtype: DType = 'float32',
+): Variable {
+  const attrs = { dtype: { type: dtype } };
+  const handle = single(
+    graph,
+    'VarHandleOp',
+    [],
+    { dtype: 'resource', shape: [] },
+    { ...attrs, shape: { shape }, shared_name: { string: name }, container: { string: '' } },
+    { name: `variable/${name}` },
+  );
+  const value = readVariable(handle, shape, dtype, []);
+  const next = placeholder(graph, `assign/${name}/value`, dtype, shape);
+  // A fed tensor shares its memory with a JavaScript array: the variable must own a copy, it is updated in place.
+  const copy = single(graph, 'DeepCopy', [next], { dtype, shape }, { T: { type: dtype } });
+  const assign = assignVariable(handle, copy, []);
+  const assigned = identity(scalar(graph, 'float32', 1), [assign], `assign/${name}/done`);
+  return { name, shape, dtype, handle, value, next, assigned };
+}
+
+export function readVariable(
+  handle: Tensor,
+  shape: readonly number[],
+  dtype: DType,
+  controls: readonly Node[],
+): Tensor {
+  return single(
+    handle.graph,
+    'ReadVariableOp',
+    [handle],
+    { dtype, shape },
+    { dtype: { type: dtype } },
+    { controls },
+  );
+}
+
+export function assignVariable(handle: Tensor, value: Tensor, controls: readonly Node[]): Node {
+  return handle.graph.add(
+    'AssignVariableOp',
+    [handle, value],
+    [],
+    { dtype: { type: value.dtype } },
+    { controls },
+  );
+}
