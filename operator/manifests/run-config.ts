@@ -1,0 +1,103 @@
+/** From the spec of a job to the run config that the trainer reads. */
+import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
+import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
+import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
+import type { Stage } from './names.ts';
+import { quantityValue } from './quantity.ts';
+import { locationOf } from './sources.ts';
+
+export type RunConfigInput = {
+  job: { metadata: { namespace: string; name: string; uid: string }; spec: FineTuneJobSpec };
+  runtime: FineTuneRuntimeSpec;
+  stage: Stage;
+  /** What preflight found; the train stage is held to it. */
+  preflight: FineTuneJobStatus['preflight'] | undefined;
+};
+
+export type RunConfigOutcome = { config: RunConfig } | { problem: string };
+
+/** Below this a container cannot even start. */
+const smallestMemory = 64 * 2 ** 20;
+
+/** The run config, or the field that makes one impossible: what no schema of the API server can refuse. */
+export function runConfigOf(input: RunConfigInput): RunConfigOutcome {
+  const { memory, cpu } = input.job.spec.resources;
+  if (memory !== undefined && quantityValue(memory) < smallestMemory) {
+    return { problem: `spec.resources.memory: "${memory}" is less than 64Mi` };
+  }
+  if (cpu !== undefined && quantityValue(cpu) <= 0) {
+    return { problem: `spec.resources.cpu: "${cpu}" is not above 0` };
+  }
+  const parsed = runConfig.safeParse(unchecked(input));
+  if (parsed.success) return { config: parsed.data };
+  const issues = parsed.error.issues.map((issue) => `spec.${issue.path.join('.')}: ${issue.message}`);
+  return { problem: issues.join('; ') };
+}
+
+function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown {
+  const { metadata, spec } = job;
+  const gpus = stage === 'train' ? spec.resources.gpus : 0;
+  return {
+    contractVersion,
+    job: { namespace: metadata.namespace, name: metadata.name, uid: metadata.uid, runId: spec.runId },
+    task: spec.task,
+    model: locationOf(spec, 'model'),
+    dataset: datasetOf(spec),
+    training: trainingOf(spec),
+    evaluation: spec.evaluation,
+    ...(spec.gate && { gate: gateOf(spec.gate) }),
+    output: locationOf(spec, 'output'),
+    checkpoints: spec.checkpoints,
+    accelerator: { ...runtime.accelerator, count: gpus },
+    ...(stage === 'train' && preflight && { expected: expectedOf(preflight) }),
+  };
+}
+
+function datasetOf(spec: FineTuneJobSpec) {
+  const { format, columns, labels, splits, fractions } = spec.dataset;
+  return {
+    source: locationOf(spec, 'dataset'),
+    format,
+    columns,
+    ...(labels && { labels }),
+    splits,
+    fractions: {
+      ...(fractions?.validation !== undefined && { validation: Number(fractions.validation) }),
+      ...(fractions?.test !== undefined && { test: Number(fractions.test) }),
+    },
+  };
+}
+
+function trainingOf({ training }: FineTuneJobSpec) {
+  const { dropout, earlyStopping } = training;
+  return {
+    ...training,
+    epochs: Number(training.epochs),
+    learningRate: Number(training.learningRate),
+    warmup: Number(training.warmup),
+    weightDecay: Number(training.weightDecay),
+    maxGradNorm: Number(training.maxGradNorm),
+    ...(dropout !== undefined && { dropout: Number(dropout) }),
+    ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
+  };
+}
+
+function gateOf({ metric, minimum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
+  return {
+    metric,
+    ...(minimum !== undefined && { minimum: Number(minimum) }),
+    ...(minimumGainOverBaseline !== undefined && {
+      minimumGainOverBaseline: Number(minimumGainOverBaseline),
+    }),
+  };
+}
+
+function expectedOf({ modelDigest, splits }: NonNullable<FineTuneJobStatus['preflight']>) {
+  return {
+    modelDigest,
+    trainDigest: splits.train.digest,
+    ...(splits.validation && { validationDigest: splits.validation.digest }),
+    testDigest: splits.test.digest,
+  };
+}
