@@ -27,7 +27,9 @@ export function confusionMatrix(
   classes: number,
 ): number[][] {
   if (actual.length !== predicted.length) {
-    throw new Error(`${actual.length} actual labels and ${predicted.length} predictions do not belong together`);
+    throw new Error(
+      `${actual.length} actual labels and ${predicted.length} predictions do not belong together`,
+    );
   }
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (let row = 0; row < actual.length; row++) {

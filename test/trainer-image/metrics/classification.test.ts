@@ -54,7 +54,8 @@ test('a prediction outside the classes is an error that names the row', () => {
 
 test("percentiles equal numpy's", () => {
   const { sorted, fractions, values } = golden.percentile;
-  for (const [i, fraction] of fractions.entries()) near(percentile(sorted, fraction), values[i]!, `${fraction}`);
+  for (const [i, fraction] of fractions.entries())
+    near(percentile(sorted, fraction), values[i]!, `${fraction}`);
 });
 
 const rows = 400;
@@ -71,7 +72,13 @@ test('the interval of a clear gain holds the gain, leaves zero out and repeats w
 });
 
 test('the width of the interval is that of the normal approximation', () => {
-  const gain = bootstrapGain('accuracy', { actual, base: wrongEvery(3), tuned: wrongEvery(20), classes: 2, seed: 1 });
+  const gain = bootstrapGain('accuracy', {
+    actual,
+    base: wrongEvery(3),
+    tuned: wrongEvery(20),
+    classes: 2,
+    seed: 1,
+  });
   // Rows differ by +1 (base wrong only) or -1 (tuned wrong only); 7 rows are wrong for both.
   const [up, down] = [127 / 400, 13 / 400];
   const deviation = Math.sqrt((up + down - (up - down) ** 2) / rows);

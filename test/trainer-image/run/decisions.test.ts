@@ -5,10 +5,9 @@ import { gateFailures } from '../../../trainer-image/run/gate.ts';
 import { evenly, thinHistory } from '../../../trainer-image/run/history.ts';
 
 function follow(values: number[], rule: { metric: 'loss' | 'f1'; minDelta: number }): BestSoFar {
-  return values.reduce<BestSoFar>(
-    (best, value, i) => afterEvaluation(best, { step: i + 1, value }, rule),
-    { badEvaluations: 0 },
-  );
+  return values.reduce<BestSoFar>((best, value, i) => afterEvaluation(best, { step: i + 1, value }, rule), {
+    badEvaluations: 0,
+  });
 }
 
 test('a lower loss is better, a higher F1 is better', () => {
