@@ -143,6 +143,7 @@ function countParameters(tensors: ReadonlyMap<string, TensorEntry>): number {
 async function checkOutput(source: Source, workDirectory: string): Promise<void> {
   const name = `.finetune-probe-${randomUUID()}`;
   const file = join(workDirectory, name);
+  await mkdir(workDirectory, { recursive: true });
   await writeFile(file, 'Written to check that results can be saved; it may be deleted.\n');
   await source.upload(file, name);
   await source.remove(name);

@@ -15,6 +15,9 @@ const wrongRegion = new Set([
   'AuthorizationHeaderMalformed',
   'IllegalLocationConstraintException',
 ]);
+/** Some servers say 404 for a user they do not know. */
+const refusedCode =
+  /^(AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w*UserNotFound|\w*InvalidToken|ExpiredToken)$/;
 const tlsCode = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO)/;
 
 type SdkError = Error & {
@@ -50,20 +53,20 @@ export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
       'Set region (and the endpoint that belongs to it) to where the bucket is.',
     );
   }
-  if (status === 404) {
-    return make(
-      'SourceNotFound',
-      `Cannot ${attempt.action} ${place}: it does not exist (${answer}).`,
-      'Correct the bucket, the prefix or the file name, or upload the file.',
-    );
-  }
-  if (status === 401 || status === 403) {
+  if (status === 401 || status === 403 || refusedCode.test(code)) {
     return make(
       'SourceForbidden',
       `Cannot ${attempt.action} ${place}: the server refused ${attempt.signed ? 'the credentials' : 'the unsigned request'} (${answer}).`,
       attempt.signed
         ? 'Check accessKeyId and secretAccessKey in the Secret and what they are allowed to do; some servers also answer so for files that do not exist.'
         : 'Set credentialsSecretRef, or allow public access to the bucket.',
+    );
+  }
+  if (status === 404) {
+    return make(
+      'SourceNotFound',
+      `Cannot ${attempt.action} ${place}: it does not exist (${answer}).`,
+      'Correct the bucket, the prefix or the file name, or upload the file.',
     );
   }
   if (tlsCode.test(code)) {

@@ -167,6 +167,7 @@ class VolumeSource implements Source {
   /** Makes the folder of a file that will be written, and checks that it really lies on the volume. */
   async #insideParent(path: string): Promise<string> {
     const joined = this.#join(path);
+    await mkdir(this.#root, { recursive: true });
     // Checked from the top down before anything is made: a link on the way may lead outside.
     let folder = this.#root;
     for (const segment of relative(this.#root, dirname(joined)).split(sep).filter(Boolean)) {
