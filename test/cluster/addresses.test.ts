@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressesOf, overlap } from './addresses.ts';
-import { canonicalReference } from './containerd.ts';
+import { canonicalReference } from './image-store.ts';
 
 test('networks overlap when one holds the other', () => {
   const cases: [string, string, boolean][] = [

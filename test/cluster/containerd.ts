@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDirectory } from './cache.ts';
-import { run } from './command.ts';
+import { ImageStore } from './image-store.ts';
 import type { Namespaces } from './namespaces.ts';
 import { pauseImage } from './pause-image.ts';
 import { waitFor } from './wait.ts';
@@ -44,33 +44,10 @@ export class Containerd {
     });
   }
 
-  /**
-   * Loads an image from an OCI archive under one reference. Does nothing when the reference has this very image.
-   * Throws when the archive is not an OCI archive of exactly one image.
-   */
-  async load(archive: string, reference: string): Promise<void> {
-    const digest = await archiveDigest(archive);
-    const name = canonicalReference(reference);
-    if ((await this.images()).get(name) === digest) return;
-    const options = ['--base-name', 'finetune-import', '--digests', '--snapshotter', this.#snapshotter()];
-    await this.#ctr(['images', 'import', ...options, archive], 600_000);
-    const imported = [...(await this.images()).keys()].filter((key) => key.startsWith('finetune-import'));
-    await this.#ctr(['images', 'tag', '--force', `finetune-import@${digest}`, name]);
-    await this.#ctr(['images', 'rm', ...imported]);
-    // The kubelet asks containerd's CRI half, which learns of a new image a moment after it is there.
-    await waitFor(
-      `label of image ${name}`,
-      async () => (await this.#labels(name)).includes('io.cri-containerd'),
-      {
-        timeoutMs: 10_000,
-      },
-    );
-  }
-
-  /** Image names and the digests they stand for. */
-  async images(): Promise<Map<string, string>> {
-    const lines = (await this.#ctr(['images', 'ls'])).trim().split('\n').slice(1);
-    return new Map(lines.map((line) => line.split(/\s+/)).map(([name, , digest]) => [name!, digest!]));
+  /** Loads an image from an OCI archive under one reference, unless it is there. */
+  load(archive: string, reference: string): Promise<void> {
+    const options = { directory: this.#root, snapshotter: this.#snapshotter() };
+    return new ImageStore((args, timeoutMs) => this.#ctr(args, timeoutMs), options).load(archive, reference);
   }
 
   /** Ends all containers and forgets them, so that only images stay in the cache. The kubelet must be gone before. */
@@ -79,10 +56,6 @@ export class Containerd {
     if (tasks.length > 0) await this.#ctr(['tasks', 'rm', '--force', ...tasks]);
     const containers = (await this.#ctr(['containers', 'ls', '--quiet'])).split('\n').filter(Boolean);
     if (containers.length > 0) await this.#ctr(['containers', 'rm', ...containers]);
-  }
-
-  async #labels(name: string): Promise<string> {
-    return this.#ctr(['images', 'ls', `name==${name}`]);
   }
 
   #ctr(args: string[], timeoutMs = 30_000): Promise<string> {
@@ -145,23 +118,4 @@ function networkConfig(podCidr: string): string {
       },
     ],
   });
-}
-
-async function archiveDigest(archive: string): Promise<string> {
-  // The name in the archive depends on the program that wrote it.
-  const text = await run('tar', ['--wildcards', '-xOf', archive, 'index.json'], { allowFailure: true });
-  const index = text || (await run('tar', ['-xOf', archive, './index.json']));
-  const { manifests } = JSON.parse(index) as { manifests: { digest: string }[] };
-  if (manifests.length !== 1) throw new Error(`${archive} holds ${manifests.length} images, not one`);
-  return manifests[0]!.digest;
-}
-
-/** The full form of an image reference, under which containerd looks it up: `a:1` means docker.io/library/a:1. */
-export function canonicalReference(reference: string): string {
-  const first = reference.split('/')[0]!;
-  const slashes = reference.includes('/');
-  const hasHost = slashes && (first.includes('.') || first.includes(':') || first === 'localhost');
-  const named = hasHost ? reference : `docker.io/${slashes ? '' : 'library/'}${reference}`;
-  const last = named.slice(named.lastIndexOf('/'));
-  return last.includes(':') || last.includes('@') ? named : `${named}:latest`;
 }
