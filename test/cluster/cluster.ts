@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
 import { clusterDirectory } from './cache.ts';
-import { clusterNames, EmbeddedCluster, stopCluster } from './embedded.ts';
+import { embeddedNames, embeddedStatus } from './embedded.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { S3Server } from './s3.ts';
+import { startTarget, stopTarget } from './target.ts';
 
 export { type ControlPlane, startControlPlane } from './control-plane.ts';
-export { stopCluster } from './embedded.ts';
 export { type Prometheus, startPrometheus } from './prometheus.ts';
+export { stopTarget as stopCluster } from './target.ts';
 export type { S3Server };
 
 /** A running cluster, whatever kind it is. */
@@ -25,15 +26,18 @@ export type Cluster = {
   stop(): Promise<void>;
 };
 
-/** Starts the embedded cluster `name`, or joins it when it runs. */
+/**
+ * Starts the cluster `name`, or joins it when it runs: the one behind FINETUNE_KUBE_CONTEXT, kind, or the embedded cluster,
+ * as target.ts chooses.
+ */
 export function startCluster(name: string, log: (line: string) => void = console.error): Promise<Cluster> {
-  return EmbeddedCluster.start(name, log);
+  return startTarget(name, log);
 }
 
 const usage = `usage: npm run cluster -- <command> [--name NAME]   (NAME is "demo" unless given)
-  up                        start the embedded cluster
+  up                        start the cluster, or say where it runs
   down                      stop it and remove all of it but the loaded images
-  status                    list clusters and their parts
+  status                    list the embedded clusters and what of them is not running
   kubeconfig                print the path of its kubeconfig
   load ARCHIVE REFERENCE    load an image from an OCI archive`;
 
@@ -49,10 +53,15 @@ async function main(): Promise<void> {
     console.log(`Kubernetes: export KUBECONFIG=${kubeconfig}`);
     console.log(`S3: ${s3.endpoint}, folder ${s3.directory}`);
   } else if (command === 'down') {
-    await stopCluster(name);
+    await stopTarget(name);
     console.log(`cluster ${name} is down`);
   } else if (command === 'status') {
-    for (const each of await clusterNames()) console.log(`${each}\t${clusterDirectory(each)}`);
+    for (const each of await embeddedNames()) {
+      const parts = await embeddedStatus(each);
+      const ended = parts.filter(({ running }) => !running).map(({ process }) => process);
+      const state = ended.length === 0 ? 'running' : `not running: ${ended.join(', ')}`;
+      console.log(`${each}\t${state}\t${clusterDirectory(each)}`);
+    }
   } else if (command === 'kubeconfig') {
     console.log(`${clusterDirectory(name)}/kubeconfig`);
   } else if (command === 'load' && archive && reference) {

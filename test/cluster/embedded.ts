@@ -100,7 +100,7 @@ export class EmbeddedCluster {
   }
 
   stop(): Promise<void> {
-    return stopCluster(this.name);
+    return stopEmbedded(this.name);
   }
 
   async #brokenPart(): Promise<string | undefined> {
@@ -195,7 +195,7 @@ export class EmbeddedCluster {
 }
 
 /** Takes a cluster down and removes all of it but the loaded images. Does nothing when there is no such cluster. */
-export async function stopCluster(name: string): Promise<void> {
+export async function stopEmbedded(name: string): Promise<void> {
   const directory = clusterDirectory(name);
   if (!existsSync(directory)) return;
   await withLock(
@@ -215,17 +215,25 @@ export async function stopCluster(name: string): Promise<void> {
         () => {},
         async () => {
           await rm(directory, { recursive: true, force: true });
-          if ((await clusterNames()).length === 0) restoreHost();
+          if ((await embeddedNames()).length === 0) restoreHost();
         },
       );
     },
   );
 }
 
-/** Names of the clusters that are up or left half-way. */
-export async function clusterNames(): Promise<string[]> {
-  const entries = await readdir(clustersDirectory(), { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+/** Names of the embedded clusters that are up or left half-way. */
+export async function embeddedNames(): Promise<string[]> {
+  const entries = await readdir(clustersDirectory()).catch(() => []);
+  return entries.filter((name) => slotOf(join(clustersDirectory(), name)) !== undefined);
+}
+
+/** Which of a cluster's processes are running. */
+export async function embeddedStatus(name: string): Promise<{ process: string; running: boolean }[]> {
+  const namespaces = new Namespaces(clusterDirectory(name));
+  return Promise.all(
+    processes.map(async (process) => ({ process, running: await namespaces.isRunning(process) })),
+  );
 }
 
 /** Deletes the loaded images of a cluster too. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { busyboxImage, ensureBusyboxImage } from './busybox-image.ts';
-import { type Cluster, startCluster, stopCluster } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { run } from './command.ts';
-import { removeImages } from './embedded.ts';
+import { EmbeddedCluster, removeImages, stopEmbedded } from './embedded.ts';
 import { ProcessTable, processStartTime } from './processes.ts';
 import { waitFor } from './wait.ts';
 
@@ -54,14 +54,14 @@ describe('life of an embedded cluster', { timeout: 600_000 }, () => {
   let pristine: Record<string, unknown>;
 
   before(async () => {
-    await stopCluster(name);
+    await stopEmbedded(name);
     pristine = await machineState();
-    cluster = await startCluster(name);
+    cluster = await EmbeddedCluster.start(name, console.error);
     await cluster.loadImage(await ensureBusyboxImage(), busyboxImage);
   });
 
   after(async () => {
-    await stopCluster(name);
+    await stopEmbedded(name);
     await removeImages(name);
   });
 
@@ -74,7 +74,7 @@ describe('life of an embedded cluster', { timeout: 600_000 }, () => {
     process.kill(await hostPid('etcd'), 'SIGKILL');
     const lines: string[] = [];
     await waitFor('etcd to be gone', async () => !(await alive('etcd')), { timeoutMs: 5000 });
-    cluster = await startCluster(name, (line) => lines.push(line));
+    cluster = await EmbeddedCluster.start(name, (line) => lines.push(line));
     assert.match(lines[0] ?? '', /etcd of cluster lifecycle is not running/);
     const answer = ['get', 'configmap', 'kept', '-o', 'jsonpath={.data.answer}'];
     assert.equal(await cluster.kubectl(answer), '42');
@@ -89,7 +89,7 @@ describe('life of an embedded cluster', { timeout: 600_000 }, () => {
     const started = processesBeside(await hostPid('node'));
     assert.ok(started.size > processes, `expected containers too, found ${started.size} processes`);
     const begin = Date.now();
-    await stopCluster(name);
+    await stopEmbedded(name);
     console.error(`down took ${((Date.now() - begin) / 1000).toFixed(1)} s`);
     const left = [...started].filter(([pid, time]) => processStartTime(pid) === time);
     assert.deepEqual(left, []);
@@ -99,7 +99,7 @@ describe('life of an embedded cluster', { timeout: 600_000 }, () => {
 
   test('a second start finds the images and is quick', async () => {
     const begin = Date.now();
-    cluster = await startCluster(name);
+    cluster = await EmbeddedCluster.start(name, console.error);
     const seconds = (Date.now() - begin) / 1000;
     console.error(`warm start took ${seconds.toFixed(1)} s`);
     const image = `--image=${busyboxImage}`;

@@ -150,7 +150,8 @@ type NodeObject = {
   status: { allocatable?: Record<string, string>; conditions?: { type: string; status: string }[] };
 };
 
-async function advertiseGpus(kubectl: Kubectl, nodeName: string): Promise<void> {
+/** Writes the number of GPUs into the node's status, as a device plugin's node would have it. */
+export async function advertiseGpus(kubectl: Kubectl, nodeName: string): Promise<void> {
   const patch = ['capacity', 'allocatable'].map((field) => ({
     op: 'add',
     path: `/status/${field}/nvidia.com~1gpu`,

@@ -13,10 +13,8 @@ export type S3Server = {
   directory: string;
 };
 
-const PORT = 7070;
-
 /** Describes the cluster's S3 server and makes its folder and credentials when they are not there yet. */
-export async function prepareS3(clusterDirectory: string, address: string): Promise<S3Server> {
+export async function prepareS3(clusterDirectory: string, address: string, port = 7070): Promise<S3Server> {
   const directory = join(clusterDirectory, 's3');
   await mkdir(directory, { recursive: true });
   const file = join(clusterDirectory, 's3.json');
@@ -28,7 +26,7 @@ export async function prepareS3(clusterDirectory: string, address: string): Prom
     await writeFile(file, JSON.stringify(keys), { mode: 0o600 });
   }
   const keys = JSON.parse(await readFile(file, 'utf8')) as Pick<S3Server, 'accessKeyId' | 'secretAccessKey'>;
-  return { endpoint: `http://${address}:${PORT}`, ...keys, region: 'us-east-1', directory };
+  return { endpoint: `http://${address}:${port}`, ...keys, region: 'us-east-1', directory };
 }
 
 /** versitygw's arguments and the environment that holds its credentials, away from the process list. */
