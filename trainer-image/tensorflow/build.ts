@@ -7,6 +7,8 @@ import { type Log, runCommand } from './command.ts';
 import { downloadWheels, unpackWheel, type Variant } from './wheels.ts';
 
 const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
+// Adapters for other programs' interfaces, and cusolver for several GPUs: TensorFlow opens none of them.
+const UNUSED_CUDA = /^lib(nvblas|cufftw|cusolverMg)\.so/;
 const COMPILE_TIMEOUT_MS = 15 * 60_000;
 const require = createRequire(import.meta.url);
 const packageDirectory = (name: string) => dirname(require.resolve(`${name}/package.json`));
@@ -79,7 +81,7 @@ async function unpackCuda(wheel: string, unpacked: string, result: string, log: 
   const target = join(unpacked, name);
   await unpackWheel(wheel, ['nvidia/*/lib/*.so*', '*.dist-info/*License*'], target, log);
   for (const entry of await readdir(target, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
+    if (!entry.isFile() || UNUSED_CUDA.test(entry.name)) continue;
     const library = entry.name.includes('.so');
     const destination = library ? join('lib', entry.name) : join('licenses', name.toUpperCase());
     await rename(join(entry.parentPath, entry.name), join(result, destination));
