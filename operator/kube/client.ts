@@ -3,10 +3,11 @@ import type { KubernetesListObject, KubernetesObject } from '@kubernetes/client-
 import { type Dispatcher, request } from 'undici';
 import type { Connection } from './connection.ts';
 import { decode } from './decode.ts';
-import { ApiError, asApiError, errorOfStatus, type StatusBody } from './errors.ts';
+import { ApiError, errorOfStatus, type StatusBody } from './errors.ts';
+import { Guard } from './guard.ts';
 import { linesOf } from './lines.ts';
 import type { RateLimit } from './rate-limit.ts';
-import { isBuiltIn, type PathParts, pathOf, type Resource } from './resources.ts';
+import { type PathParts, pathOf, type Resource } from './resources.ts';
 
 export type RequestLog = { method: string; status: number | undefined; seconds: number };
 
@@ -55,9 +56,8 @@ export class Client {
     const path = pathOf(resource, { namespace: where.namespace });
     const list = await this.#json<KubernetesListObject<T>>({ method: 'GET', path, query }, signal);
     const metadata = list.metadata as { resourceVersion?: string; continue?: string } | undefined;
-    const builtIn = isBuiltIn(resource);
     return {
-      objects: (list.items ?? []).map((object) => decode(object, builtIn)),
+      objects: (list.items ?? []).map((object) => decode(object, resource)),
       resourceVersion: metadata?.resourceVersion ?? '',
       token: metadata?.continue || undefined,
     };
@@ -127,14 +127,13 @@ export class Client {
       },
     };
     const guard = new Guard(`WATCH ${path}`, signal, this.#options.timeoutMs);
-    const builtIn = isBuiltIn(resource);
     try {
       const { body } = await this.#send(call, guard);
       guard.restart(time.idleMs, `nothing came for ${time.idleMs} ms`);
       for await (const line of linesOf(body)) {
         guard.restart(time.idleMs, `nothing came for ${time.idleMs} ms`);
         const event = JSON.parse(line) as WatchLine;
-        yield event.type === 'ERROR' ? event : { ...event, object: decode(event.object, builtIn) };
+        yield event.type === 'ERROR' ? event : { ...event, object: decode(event.object, resource) };
       }
     } catch (cause) {
       throw guard.explain(cause);
@@ -149,7 +148,7 @@ export class Client {
   }
 
   async #object<T extends KubernetesObject>(resource: Resource, call: Call, signal: AbortSignal): Promise<T> {
-    return decode(await this.#json<T>(call, signal), isBuiltIn(resource));
+    return decode(await this.#json<T>(call, signal), resource);
   }
 
   async #json<T>(call: Call, signal: AbortSignal): Promise<T> {
@@ -201,9 +200,11 @@ export class Client {
 }
 
 function queryString(query: Query = {}): string {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
-  if (pairs.length === 0) return '';
-  return `?${new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString()}`;
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  return parameters.size === 0 ? '' : `?${parameters}`;
 }
 
 async function errorOfResponse(what: string, response: Dispatcher.ResponseData): Promise<ApiError> {
@@ -221,52 +222,4 @@ async function errorOfResponse(what: string, response: Dispatcher.ResponseData):
     body ?? {},
     Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
   );
-}
-
-/** One abort signal out of the caller's signal and a time-out that can be restarted. */
-class Guard {
-  readonly what: string;
-  readonly #caller: AbortSignal;
-  readonly #controller = new AbortController();
-  readonly #onAbort = () => this.#controller.abort();
-  #timer: NodeJS.Timeout;
-  #expired: string | undefined;
-
-  constructor(what: string, caller: AbortSignal, timeoutMs: number) {
-    this.what = what;
-    this.#caller = caller;
-    if (caller.aborted) this.#controller.abort();
-    caller.addEventListener('abort', this.#onAbort, { once: true });
-    this.#timer = this.#start(timeoutMs, `no answer within ${timeoutMs} ms`);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  restart(ms: number, reason: string): void {
-    clearTimeout(this.#timer);
-    this.#timer = this.#start(ms, reason);
-  }
-
-  /** Why the request failed, in the words of this guard where it ended it. */
-  explain(cause: unknown): ApiError {
-    if (this.#expired !== undefined) return new ApiError('Unavailable', `${this.what}: ${this.#expired}`);
-    if (this.#caller.aborted) return new ApiError('Aborted', `${this.what}: given up`);
-    return asApiError(this.what, cause);
-  }
-
-  /** Also ends a body that was not read to its end. */
-  end(): void {
-    clearTimeout(this.#timer);
-    this.#caller.removeEventListener('abort', this.#onAbort);
-    this.#controller.abort();
-  }
-
-  #start(ms: number, reason: string): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#expired = reason;
-      this.#controller.abort();
-    }, ms);
-  }
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 
 /** How long credentials are taken as current. client-node itself re-reads a mounted token each minute. */
 const refreshMs = 10_000;
@@ -91,8 +91,15 @@ export class Connection {
       throw new Error(`proxy ${wanted.uri}: SOCKS is not supported, use an HTTP proxy`);
     const dispatcher =
       wanted.type === 'proxy'
-        ? new ProxyAgent({ ...poolOptions, uri: wanted.uri, requestTls: { ...wanted.requestTls } })
-        : new Agent({ ...poolOptions, connect: wanted.type === 'agent' ? wanted.connect : {} });
+        ? new ProxyAgent({
+            ...poolOptions,
+            uri: wanted.uri,
+            requestTls: wanted.requestTls as buildConnector.BuildOptions,
+          })
+        : new Agent({
+            ...poolOptions,
+            connect: wanted.type === 'agent' ? (wanted.connect as buildConnector.BuildOptions) : {},
+          });
     dispatcher.on('connect', this.#onConnect);
     return dispatcher;
   }

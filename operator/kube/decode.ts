@@ -1,5 +1,6 @@
 /** From JSON to the types of @kubernetes/client-node, in place. */
 import type { KubernetesObject } from '@kubernetes/client-node';
+import { apiVersionOf, isBuiltIn, type Resource } from './resources.ts';
 
 /** Fields of type metav1.Time in the status of pods and jobs. */
 const timeFields = new Set([
@@ -12,10 +13,12 @@ const timeFields = new Set([
 ]);
 
 /**
- * Turns times into Dates and drops what only costs memory (managedFields). The status of a custom resource keeps its
+ * Fills in kind and apiVersion, which the items of a list lack, turns times into Dates and drops what only costs memory (managedFields). The status of a custom resource keeps its
  * strings: its types come from the schema of the resource.
  */
-export function decode<T extends KubernetesObject>(object: T, builtIn: boolean): T {
+export function decode<T extends KubernetesObject>(object: T, resource: Resource): T {
+  object.apiVersion ??= apiVersionOf(resource);
+  object.kind ??= resource.kind;
   const metadata = object.metadata as Record<string, unknown> | undefined;
   if (metadata !== undefined) {
     delete metadata['managedFields'];
@@ -23,7 +26,7 @@ export function decode<T extends KubernetesObject>(object: T, builtIn: boolean):
       if (typeof metadata[field] === 'string') metadata[field] = new Date(metadata[field]);
     }
   }
-  if (builtIn) reviveTimes((object as { status?: unknown }).status);
+  if (isBuiltIn(resource)) reviveTimes((object as { status?: unknown }).status);
   return object;
 }
 

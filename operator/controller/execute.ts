@@ -1,0 +1,120 @@
+/** Does what a plan says: actions, then the status, then the events. */
+import { isDeepStrictEqual } from 'node:util';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import type { Action, FineTuneJob, JobEvent, Plan } from '../decide/plan.ts';
+import type { Client } from '../kube/client.ts';
+import { ApiError, isKind } from '../kube/errors.ts';
+import { controllerUid } from '../kube/store.ts';
+import type { Log } from '../log.ts';
+import type { Memory } from './memory.ts';
+import { childResource, fineTuneJobs } from './resources.ts';
+
+export type ExecuteDependencies = {
+  client: Client;
+  memory: Memory;
+  record: (job: FineTuneJob, event: JobEvent) => void;
+};
+
+/**
+ * `wrote`: the status was changed. `again`: the world is not what the plan was made from, so the status was left alone;
+ * decide anew.
+ */
+export type Outcome = 'wrote' | 'unchanged' | 'again';
+
+export async function execute(
+  job: FineTuneJob,
+  plan: Plan,
+  dependencies: ExecuteDependencies,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  for (const action of plan.actions) {
+    if ((await perform(job, action, dependencies, log, signal)) === 'again') return 'again';
+  }
+  const status = JSON.parse(JSON.stringify(plan.status)) as FineTuneJobStatus;
+  if (isDeepStrictEqual(status, job.status)) return 'unchanged';
+  await writeStatus(job, status, dependencies, signal);
+  log.info('wrote status', { phase: status.phase, step: status.progress?.step });
+  for (const event of plan.events) dependencies.record(job, event);
+  return 'wrote';
+}
+
+async function perform(
+  job: FineTuneJob,
+  action: Action,
+  dependencies: ExecuteDependencies,
+  log: Log,
+  signal: AbortSignal,
+): Promise<'done' | 'again'> {
+  const { client, memory } = dependencies;
+  const { namespace, uid: jobUid } = job.metadata;
+  if (action.kind === 'create') return create(job, action.object, dependencies, log, signal);
+  const { name, uid } = action;
+  const resource = childResource(action.apiVersion, action.objectKind);
+  const ref = { namespace, name };
+  try {
+    if (action.kind === 'patch') {
+      const { resourceVersion, patch } = action;
+      const guard = { uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+      const metadata = { ...(patch as KubernetesObject).metadata, ...guard };
+      memory.wrote(jobUid, resource, await client.patch(resource, ref, { ...patch, metadata }, signal));
+      log.info('patched', { kind: resource.kind, object: name });
+    } else {
+      await client.delete(resource, ref, uid, signal);
+      memory.deleted(jobUid, resource, ref, uid);
+      log.info('deleted', { kind: resource.kind, object: name, because: action.because });
+    }
+    return 'done';
+  } catch (error) {
+    if (!isKind(error, 'NotFound', 'Conflict')) throw error;
+    // Gone, replaced or changed meanwhile. For a delete that is what was wanted.
+    memory.deleted(jobUid, resource, ref, uid);
+    return action.kind === 'delete' ? 'done' : 'again';
+  }
+}
+
+/** A repeated create finds the first one's object by its name; whose it is, its owner's UID tells. */
+async function create(
+  { metadata: { namespace, uid: jobUid } }: FineTuneJob,
+  object: KubernetesObject,
+  { client, memory }: ExecuteDependencies,
+  log: Log,
+  signal: AbortSignal,
+): Promise<'done' | 'again'> {
+  const resource = childResource(object.apiVersion, object.kind);
+  const ref = { namespace, name: object.metadata?.name ?? '' };
+  try {
+    const wanted = { ...object, metadata: { ...object.metadata, namespace } };
+    memory.wrote(jobUid, resource, await client.create(resource, wanted, signal));
+    log.info('created', { kind: resource.kind, object: ref.name });
+    return 'done';
+  } catch (error) {
+    if (!isKind(error, 'AlreadyExists')) throw error;
+  }
+  const existing = await client.get(resource, ref, signal);
+  if (controllerUid(existing) !== jobUid) {
+    memory.metForeign(jobUid, resource, ref);
+    log.warn('an object of somebody else has the name of a child', { kind: resource.kind, object: ref.name });
+    return 'again';
+  }
+  if (existing.metadata?.deletionTimestamp !== undefined) {
+    throw new ApiError('Conflict', `${resource.kind} ${ref.name} is still being deleted`);
+  }
+  memory.wrote(jobUid, resource, existing);
+  return 'done';
+}
+
+/** Replaces the whole status. The resourceVersion makes it fail if anybody wrote since the job was read. */
+async function writeStatus(
+  job: FineTuneJob,
+  status: FineTuneJobStatus,
+  { client, memory }: ExecuteDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, name, uid, resourceVersion } = job.metadata;
+  const metadata = { namespace, name, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+  const { apiVersion, kind, spec } = job;
+  const wanted = { apiVersion, kind, metadata, spec, status };
+  memory.wrote(uid, fineTuneJobs, await client.replace(fineTuneJobs, wanted, signal, 'status'));
+}

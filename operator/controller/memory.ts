@@ -1,0 +1,112 @@
+/**
+ * What the controller remembers about a job between passes, all of it safe to lose: its own writes that the caches may
+ * not show yet, and objects of others that stand where a child should be.
+ */
+import type { KubernetesObject } from '@kubernetes/client-node';
+import type { Client, Ref } from '../kube/client.ts';
+import { isKind } from '../kube/errors.ts';
+import { isAtLeast } from '../kube/resource-version.ts';
+import type { Resource } from '../kube/resources.ts';
+import { keyOf } from '../kube/store.ts';
+
+/** resourceVersion undefined = the object was deleted. */
+type Write = { resource: Resource; ref: Ref; uid: string; resourceVersion: string | undefined };
+type JobMemory = { writes: Map<string, Write>; foreign: Map<string, { resource: Resource; ref: Ref }> };
+
+export class Memory {
+  readonly #client: Client;
+  readonly #jobs = new Map<string, JobMemory>();
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** Something about the job `jobUid` was written, with this answer. */
+  wrote(jobUid: string, resource: Resource, answer: KubernetesObject): void {
+    const { namespace, name = '', uid = '', resourceVersion } = answer.metadata ?? {};
+    this.#write(jobUid, { resource, ref: { namespace, name }, uid, resourceVersion });
+  }
+
+  deleted(jobUid: string, resource: Resource, ref: Ref, uid: string): void {
+    this.#write(jobUid, { resource, ref, uid, resourceVersion: undefined });
+  }
+
+  /** An object that belongs to somebody else has the name of a child. */
+  metForeign(jobUid: string, resource: Resource, ref: Ref): void {
+    this.#of(jobUid).foreign.set(`${resource.kind} ${ref.name}`, { resource, ref });
+  }
+
+  forget(jobUid: string): void {
+    this.#jobs.delete(jobUid);
+  }
+
+  /**
+   * Objects of one kind that the cache is behind on because of our own writes, read anew; undefined = it is gone.
+   * @param cached looks the key "namespace/name" up in the cache
+   */
+  async fresh<T extends KubernetesObject>(
+    jobUid: string,
+    resource: Resource,
+    cached: (key: string) => T | undefined,
+    signal: AbortSignal,
+  ): Promise<Map<string, T | undefined>> {
+    const found = new Map<string, T | undefined>();
+    const writes = this.#jobs.get(jobUid)?.writes ?? new Map<string, Write>();
+    for (const [id, write] of writes) {
+      if (write.resource !== resource) continue;
+      const key = keyOf({ metadata: { name: write.ref.name, namespace: write.ref.namespace ?? '' } });
+      const known = cached(key);
+      if (hasArrived(write, known)) {
+        writes.delete(id);
+        continue;
+      }
+      const live = await this.#read<T>(resource, write.ref, signal);
+      if (isSame(live, known)) writes.delete(id);
+      found.set(key, live);
+    }
+    return found;
+  }
+
+  /** "Kind name" of the foreign objects that are still there. */
+  async foreign(jobUid: string, signal: AbortSignal): Promise<string[]> {
+    const foreign = this.#jobs.get(jobUid)?.foreign;
+    if (foreign === undefined) return [];
+    for (const [id, { resource, ref }] of foreign) {
+      if ((await this.#read(resource, ref, signal)) === undefined) foreign.delete(id);
+    }
+    return [...foreign.keys()];
+  }
+
+  #of(jobUid: string): JobMemory {
+    const known = this.#jobs.get(jobUid);
+    if (known !== undefined) return known;
+    const fresh: JobMemory = { writes: new Map(), foreign: new Map() };
+    this.#jobs.set(jobUid, fresh);
+    return fresh;
+  }
+
+  #write(jobUid: string, write: Write): void {
+    this.#of(jobUid).writes.set(`${write.resource.kind} ${write.ref.namespace}/${write.ref.name}`, write);
+  }
+
+  async #read<T extends KubernetesObject>(resource: Resource, ref: Ref, signal: AbortSignal) {
+    try {
+      return await this.#client.get<T>(resource, ref, signal);
+    } catch (error) {
+      if (isKind(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+}
+
+function hasArrived({ uid, resourceVersion }: Write, known: KubernetesObject | undefined): boolean {
+  if (resourceVersion === undefined) return known?.metadata?.uid !== uid;
+  return known?.metadata?.uid === uid && isAtLeast(known.metadata.resourceVersion, resourceVersion);
+}
+
+function isSame(one: KubernetesObject | undefined, other: KubernetesObject | undefined): boolean {
+  return (
+    one?.metadata?.uid === other?.metadata?.uid &&
+    one?.metadata?.resourceVersion === other?.metadata?.resourceVersion
+  );
+}

@@ -1,0 +1,147 @@
+/**
+ * Work queue of keys. A key is in it at most once and with one worker at a time; a key that is added while it is worked
+ * on comes again afterwards. First come, first served, so a key that fails does not hold up the others.
+ */
+import { type Backoff, backoffMs } from '../kube/backoff.ts';
+import type { Clock } from '../kube/clock.ts';
+import { Heap } from './heap.ts';
+
+export type QueueObserver = {
+  added(): void;
+  retried(): void;
+  started(waitedMs: number): void;
+  finished(workedMs: number): void;
+};
+
+const noObserver: QueueObserver = { added() {}, retried() {}, started() {}, finished() {} };
+
+type Options = { clock: Clock; backoff: Backoff; random?: () => number; observer?: QueueObserver };
+
+export class Queue {
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
+  readonly #random: () => number;
+  readonly #observer: QueueObserver;
+  /** When each waiting key is due. */
+  readonly #due = new Map<string, number>();
+  /** The same in order; an entry whose time is not the one in #due is void. */
+  readonly #order = new Heap();
+  /** Keys that are due, with the time since when. */
+  readonly #ready = new Map<string, number>();
+  /** Keys in the hands of a worker, with the time since when. */
+  readonly #active = new Map<string, number>();
+  readonly #failures = new Map<string, number>();
+  readonly #workers: ((key: string | undefined) => void)[] = [];
+  #timer: { at: number; cancel: () => void } | undefined;
+  #stopped = false;
+
+  constructor({ clock, backoff, random = Math.random, observer = noObserver }: Options) {
+    this.#clock = clock;
+    this.#backoff = backoff;
+    this.#random = random;
+    this.#observer = observer;
+  }
+
+  /** Keys that are due and wait for a worker. */
+  get depth(): number {
+    return this.#ready.size;
+  }
+
+  /** Milliseconds for which each key has been worked on. */
+  get working(): number[] {
+    const now = this.#clock.now();
+    return [...this.#active.values()].map((since) => now - since);
+  }
+
+  /** The key is due in `delayMs`, or sooner if that was already so. */
+  add(key: string, delayMs = 0): void {
+    if (this.#stopped || this.#ready.has(key)) return;
+    const at = this.#clock.now() + delayMs;
+    const due = this.#due.get(key);
+    if (due !== undefined && due <= at) return;
+    this.#observer.added();
+    this.#due.set(key, at);
+    if (delayMs <= 0) {
+      this.#promote(key);
+    } else {
+      this.#order.push({ at, key });
+      this.#arm();
+    }
+  }
+
+  /** The key failed: it is due after a wait that grows with its failures in a row. */
+  retry(key: string, atLeastMs = 0): void {
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    this.#failures.set(key, failures);
+    this.#observer.retried();
+    this.add(key, backoffMs(failures, this.#backoff, this.#random(), atLeastMs));
+  }
+
+  /** The key is well: its next failure is its first. */
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  /** The next key, once there is one; undefined = the queue was stopped. Every key must be given back with `done`. */
+  next(): Promise<string | undefined> {
+    if (this.#stopped) return Promise.resolve(undefined);
+    const [key] = this.#ready.keys();
+    if (key !== undefined) return Promise.resolve(this.#start(key));
+    return new Promise((resolve) => this.#workers.push(resolve));
+  }
+
+  done(key: string): void {
+    const since = this.#active.get(key);
+    if (since === undefined) return;
+    this.#active.delete(key);
+    this.#observer.finished(this.#clock.now() - since);
+    const due = this.#due.get(key);
+    if (due !== undefined && due <= this.#clock.now()) this.#promote(key);
+  }
+
+  /** No key comes out any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    for (const worker of this.#workers.splice(0)) worker(undefined);
+  }
+
+  #start(key: string): string {
+    const now = this.#clock.now();
+    this.#observer.started(now - (this.#ready.get(key) ?? now));
+    this.#ready.delete(key);
+    this.#active.set(key, now);
+    return key;
+  }
+
+  /** A due key goes to a worker, or waits for one; one that is being worked on stays where it is until `done`. */
+  #promote(key: string): void {
+    if (this.#active.has(key)) return;
+    this.#due.delete(key);
+    this.#ready.set(key, this.#clock.now());
+    const worker = this.#workers.shift();
+    if (worker !== undefined) worker(this.#start(key));
+  }
+
+  /** One timer, for the earliest key. */
+  #arm(): void {
+    const first = this.#order.first;
+    if (first === undefined || this.#stopped) return;
+    if (this.#timer !== undefined && this.#timer.at <= first.at) return;
+    this.#timer?.cancel();
+    const cancel = this.#clock.after(Math.max(0, first.at - this.#clock.now()), () => {
+      this.#timer = undefined;
+      this.#fire();
+    });
+    this.#timer = { at: first.at, cancel };
+  }
+
+  #fire(): void {
+    const now = this.#clock.now();
+    for (let first = this.#order.first; first !== undefined && first.at <= now; first = this.#order.first) {
+      this.#order.shift();
+      if (this.#due.get(first.key) === first.at) this.#promote(first.key);
+    }
+    this.#arm();
+  }
+}

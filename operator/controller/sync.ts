@@ -1,0 +1,77 @@
+/** One pass over one job: observe, decide, execute. */
+import type { JobPhase } from '../../crds/status.schema.ts';
+import type { FineTuneJob, Observed, Plan } from '../decide/plan.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { type ExecuteDependencies, execute } from './execute.ts';
+import { type ObserveDependencies, observe } from './observe.ts';
+import type { Poller } from './poller.ts';
+import type { JobSeries } from './series.ts';
+
+export type SyncDependencies = ExecuteDependencies &
+  Pick<ObserveDependencies, 'caches'> & {
+    decide: (observed: Observed, now: Date) => Plan;
+    poller: Poller;
+    series: JobSeries;
+    metrics: Pick<Metrics, 'finishedJobs' | 'statusWrites'>;
+  };
+
+/** What the queue does with the key next. */
+export type Verdict = { kind: 'done' } | { kind: 'again' } | { kind: 'after'; ms: number };
+
+const final: readonly (JobPhase | undefined)[] = ['Succeeded', 'Rejected', 'Failed', 'Validated'];
+
+export class Sync {
+  readonly #dependencies: SyncDependencies;
+  /** UID of the job that was last seen under a key. */
+  readonly #uids = new Map<string, string>();
+
+  constructor(dependencies: SyncDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** @param key "namespace/name" of the job */
+  async pass(key: string, log: Log, signal: AbortSignal): Promise<Verdict> {
+    const { caches, memory, poller, decide } = this.#dependencies;
+    const progressOf = (uid: string) => poller.progressOf(uid);
+    const observed = await observe(key, { caches, memory, progressOf }, signal);
+    this.#forgetOthers(key, observed?.job);
+    // Children of a job that is being deleted are the garbage collector's.
+    if (observed === undefined || observed.job.metadata.deletionTimestamp !== undefined)
+      return { kind: 'done' };
+    const { job } = observed;
+    const { uid } = job.metadata;
+    const jobLog = log.child({ uid });
+    const plan = decide(observed, new Date());
+    const outcome = await execute(job, plan, this.#dependencies, jobLog, signal);
+    if (outcome === 'again') return { kind: 'again' };
+    if (outcome === 'wrote') this.#count(job, plan);
+    this.#dependencies.series.show(key, job, plan.status);
+    const { poll } = plan;
+    poller.target(key, uid, poll && { jobUid: uid, runId: job.spec.runId, podUid: poll.podUid, ip: poll.ip });
+    return plan.requeueAfterMs === undefined ? { kind: 'done' } : { kind: 'after', ms: plan.requeueAfterMs };
+  }
+
+  #count(job: FineTuneJob, { status }: Plan): void {
+    const { finishedJobs, statusWrites } = this.#dependencies.metrics;
+    statusWrites.inc();
+    const { phase, runId } = status;
+    const before = job.status?.runId === runId ? job.status?.phase : undefined;
+    if (phase !== undefined && final.includes(phase) && !final.includes(before))
+      finishedJobs.inc({ outcome: phase });
+  }
+
+  /** Lets go of the job that was known under the key, if it is not this one. */
+  #forgetOthers(key: string, job: FineTuneJob | undefined): void {
+    const { memory, poller, series } = this.#dependencies;
+    const known = this.#uids.get(key);
+    const uid = job?.metadata.uid;
+    if (known !== undefined && known !== uid) {
+      memory.forget(known);
+      poller.target(key, known, undefined);
+      series.remove(key);
+    }
+    if (uid === undefined) this.#uids.delete(key);
+    else this.#uids.set(key, uid);
+  }
+}

@@ -1,0 +1,50 @@
+/** Ends one request: when its caller gives up, or when it takes too long. */
+import { ApiError, asApiError } from './errors.ts';
+
+/** One abort signal out of the caller's signal and a time-out that can be restarted. */
+export class Guard {
+  readonly what: string;
+  readonly #caller: AbortSignal;
+  readonly #controller = new AbortController();
+  readonly #onAbort = () => this.#controller.abort();
+  #timer: NodeJS.Timeout;
+  #expired: string | undefined;
+
+  constructor(what: string, caller: AbortSignal, timeoutMs: number) {
+    this.what = what;
+    this.#caller = caller;
+    if (caller.aborted) this.#controller.abort();
+    caller.addEventListener('abort', this.#onAbort, { once: true });
+    this.#timer = this.#start(timeoutMs, `no answer within ${timeoutMs} ms`);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  restart(ms: number, reason: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = this.#start(ms, reason);
+  }
+
+  /** Why the request failed, in the words of this guard where it ended it. */
+  explain(cause: unknown): ApiError {
+    if (this.#expired !== undefined) return new ApiError('Unavailable', `${this.what}: ${this.#expired}`);
+    if (this.#caller.aborted) return new ApiError('Aborted', `${this.what}: given up`);
+    return asApiError(this.what, cause);
+  }
+
+  /** Also ends a body that was not read to its end. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#caller.removeEventListener('abort', this.#onAbort);
+    this.#controller.abort();
+  }
+
+  #start(ms: number, reason: string): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#expired = reason;
+      this.#controller.abort();
+    }, ms);
+  }
+}
