@@ -10,17 +10,17 @@ import { trainerContainer } from './names.ts';
 export function podFailurePolicy(): V1PodFailurePolicy {
   return {
     rules: [
-      { action: 'FailJob', onExitCodes: onExitCodes('never') },
+      { action: 'FailJob', onExitCodes: onExitCodes(failJobExitCodes) },
       // Preemption, eviction, drain and node loss are nobody's failure.
       { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
       // The trainer saved a checkpoint because its pod was deleted.
-      { action: 'Ignore', onExitCodes: onExitCodes('free') },
+      { action: 'Ignore', onExitCodes: onExitCodes(exitCodes('free')) },
     ],
   };
 }
 
-function onExitCodes(retry: FailureRule['retry']) {
-  return { containerName: trainerContainer, operator: 'In', values: exitCodes(retry) };
+function onExitCodes(values: number[]) {
+  return { containerName: trainerContainer, operator: 'In', values };
 }
 
 function exitCodes(retry: FailureRule['retry']): number[] {
@@ -31,3 +31,6 @@ function exitCodes(retry: FailureRule['retry']): number[] {
     .filter((code) => code !== failures.HostOutOfMemory.exitCode)
     .sort((a, b) => a - b);
 }
+
+/** Exit codes at which the Job fails by itself and starts no other pod. */
+export const failJobExitCodes = exitCodes('never');

@@ -1,0 +1,29 @@
+/** A run that is over stays as it is, whatever happens to its children. */
+import type { V1Job } from '@kubernetes/client-node';
+import { failJobExitCodes } from '../../manifests/failure-policy.ts';
+import type { Action } from '../plan.ts';
+import type { Run } from '../run.ts';
+import { endedAs } from '../stage.ts';
+import { endJob } from '../verdict.ts';
+
+export function hasEnded({ remembered }: Run): boolean {
+  return remembered.completionTime !== undefined;
+}
+
+/**
+ * Jobs that could still start a pod although their run is over. Where the pod reached its goal, and where the exit
+ * code makes the Job fail by itself, nothing has to be done.
+ */
+export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train'>): Action[] {
+  return [preflight, train].flatMap(({ job, state }) => {
+    if (job === undefined || state.at === 'absent' || state.at === 'reached' || isOver(job)) return [];
+    const exitCode = state.at === 'failed' ? state.ending?.exitCode : undefined;
+    if (exitCode !== undefined && (exitCode === 0 || failJobExitCodes.includes(exitCode))) return [];
+    return endJob(job);
+  });
+}
+
+function isOver(job: V1Job): boolean {
+  const asked = job.metadata?.deletionTimestamp !== undefined || job.spec?.activeDeadlineSeconds === 1;
+  return asked || endedAs(job) !== undefined;
+}

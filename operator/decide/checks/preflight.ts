@@ -1,0 +1,74 @@
+/** The preflight Job: from its creation to its report or its failure. */
+import { mountedObjects } from '../../manifests/sources.ts';
+import { creationOf } from '../create.ts';
+import { timestampOf } from '../present.ts';
+import type { Run } from '../run.ts';
+import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
+import { waitingFor } from '../waiting.ts';
+import { endLiveJobs } from './ended.ts';
+import { restart } from './restart.ts';
+import { resume } from './suspended.ts';
+
+export const preflight: Check = (run) => (run.report === undefined ? undecided(run) : undefined);
+
+function undecided(run: Run): Verdict {
+  const { preflight, now } = run;
+  const { state } = preflight;
+  switch (state.at) {
+    case 'absent': {
+      const creation = creationOf(run, 'preflight');
+      const actions = 'object' in creation ? [{ kind: 'create' as const, object: creation.object }] : [];
+      return { ...pending, message: 'The preflight Job is being made.', actions };
+    }
+    case 'leaving':
+      return { ...pending, message: 'The preflight Job was deleted and is made again.' };
+    case 'held':
+      if (!state.byUser) return { ...pending, message: 'Somebody else has suspended the preflight Job.' };
+      return {
+        ...pending,
+        message: 'The preflight Job goes on.',
+        actions: preflight.job ? [resume(preflight.job)] : [],
+      };
+    case 'waiting':
+      return waiting(run);
+    case 'running':
+    case 'stopping':
+      return { phase: 'Preflight', reason: 'PreflightRunning', message: 'Data and model are being checked.' };
+    case 'retrying':
+    case 'interrupted':
+      return {
+        ...pending,
+        message: `Preflight starts again: ${state.fault.message}`,
+        failure: failureOf(state.fault, state.ending, undefined),
+      };
+    case 'failed':
+      return {
+        phase: 'Failed',
+        reason: 'PreflightFailed',
+        message: state.fault.message,
+        endedAt: state.ending?.finishedAt ?? timestampOf(now) ?? '',
+        failure: failureOf(state.fault, state.ending, undefined),
+        actions: endLiveJobs(run),
+      };
+    case 'reached':
+    case 'lost':
+      return restart(preflight, now, {
+        ...pending,
+        message: 'The report of preflight is lost with its pod; it is made again.',
+      });
+  }
+}
+
+const pending = { phase: 'Preflight', reason: 'PreflightPending' } as const;
+
+function waiting({ preflight, job, now }: Run): Verdict {
+  if (preflight.job === undefined) return { ...pending, message: 'The preflight Job is being made.' };
+  const wait = waitingFor(preflight.job, preflight.pods.at(-1), mountedObjects(job.spec), now);
+  return {
+    phase: wait.category === undefined ? 'Preflight' : 'Pending',
+    reason: 'PreflightPending',
+    message: wait.message,
+    ...(wait.category && { failure: failureFrom(wait.category, wait.message) }),
+    ...(wait.recheckMs !== undefined && { requeueAfterMs: wait.recheckMs }),
+  };
+}

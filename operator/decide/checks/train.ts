@@ -1,0 +1,146 @@
+/** The train Job: from its creation to the result or the failure. */
+import type { Reason } from '../../../crds/conditions.ts';
+import { mountedObjects } from '../../manifests/sources.ts';
+import { attemptOf } from '../attempts.ts';
+import { creationOf } from '../create.ts';
+import type { Ending } from '../ending.ts';
+import { present, timestampOf } from '../present.ts';
+import type { Run } from '../run.ts';
+import { isQueued, type StageState } from '../stage.ts';
+import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
+import { waitingFor } from '../waiting.ts';
+import { endLiveJobs } from './ended.ts';
+import { restart } from './restart.ts';
+import { resume } from './suspended.ts';
+
+/** Stops after preflight where spec.dryRun says so. */
+export const dryRun: Check = ({ job, report, now }) => {
+  if (!job.spec.dryRun || report === undefined) return undefined;
+  const message = `Data and model are fit for training: ${report.totalSteps} steps are planned.`;
+  return { phase: 'Validated', reason: 'DryRun', message, endedAt: timestampOf(now) ?? '' };
+};
+
+/** The last check: it always answers. */
+export function train(run: Run): Verdict {
+  const { state } = run.train;
+  switch (state.at) {
+    case 'absent':
+      return create(run);
+    case 'leaving':
+      return pending(
+        'TrainingInterrupted',
+        'The train Job was deleted; it is made again and goes on from the last checkpoint.',
+      );
+    case 'held':
+      return held(run, state.byUser);
+    case 'waiting':
+      return waiting(run);
+    case 'running':
+      return running(run, state.pod);
+    case 'stopping':
+      return { phase: 'Training', ...stopping };
+    case 'interrupted':
+      return again(run, state, 'TrainingInterrupted');
+    case 'retrying':
+      return again(run, state, 'TrainingRetrying');
+    case 'failed':
+      return failed(run, state);
+    case 'reached':
+      return reached(run, state.ending);
+    case 'lost':
+      return restart(
+        run.train,
+        run.now,
+        pending('TrainingInterrupted', 'The train Job ended without a result; it is made again.'),
+      );
+  }
+}
+
+function pending(reason: Reason, message: string): Verdict {
+  return { phase: 'Pending', reason, message };
+}
+
+const queued = { phase: 'Queued', reason: 'TrainingQueued' } as const;
+
+const stopping = {
+  reason: 'TrainingInterrupted',
+  message: 'The pod is being stopped; training goes on from the last checkpoint.',
+} as const;
+
+function create(run: Run): Verdict {
+  const creation = creationOf(run, 'train');
+  const actions = 'object' in creation ? [{ kind: 'create' as const, object: creation.object }] : [];
+  const queue = run.runtime?.queueName;
+  return queue === undefined
+    ? { ...pending('TrainingPending', 'The train Job is being made.'), actions }
+    : { ...queued, message: `The train Job waits in queue "${queue}".`, actions };
+}
+
+function held({ train: { job } }: Run, byUser: boolean): Verdict {
+  if (job !== undefined && byUser) {
+    return { ...pending('TrainingPending', 'The train Job goes on.'), actions: [resume(job)] };
+  }
+  const who = job !== undefined && isQueued(job) ? 'its queue' : 'whoever suspended it';
+  return { ...queued, message: `The train Job is suspended and waits for ${who}.` };
+}
+
+function waiting({ train, job, now }: Run): Verdict {
+  if (train.job === undefined) return pending('TrainingPending', 'The train Job is being made.');
+  const wait = waitingFor(train.job, train.pods.at(-1), mountedObjects(job.spec), now);
+  return present({
+    ...pending('TrainingPending', wait.message),
+    failure: wait.category && failureFrom(wait.category, wait.message),
+    requeueAfterMs: wait.recheckMs,
+  });
+}
+
+function running(run: Run, pod: Extract<StageState, { at: 'running' }>['pod']): Verdict {
+  const { uid: podUid = '' } = pod.metadata ?? {};
+  const ip = pod.status?.podIP;
+  return {
+    phase: 'Training',
+    reason: 'TrainingRunning',
+    message: `Attempt ${attemptNumber(run) ?? 1} trains on node ${pod.spec?.nodeName ?? 'unknown'}.`,
+    running: true,
+    poll: ip === undefined ? undefined : { podUid, ip },
+  };
+}
+
+function again(
+  run: Run,
+  { ending, fault }: Extract<StageState, { at: 'retrying' | 'interrupted' }>,
+  reason: Reason,
+): Verdict {
+  const failure = failureOf(fault, ending, attemptNumber(run));
+  return { phase: 'Training', reason, message: `The trainer starts again: ${fault.message}`, failure };
+}
+
+function failed(run: Run, state: Extract<StageState, { at: 'failed' }>): Verdict {
+  const { fault, ending, exhausted } = state;
+  return {
+    phase: 'Failed',
+    reason: exhausted ? 'RetriesExhausted' : 'TrainingFailed',
+    message: fault.message,
+    endedAt: ending?.finishedAt ?? timestampOf(run.now) ?? '',
+    failure: failureOf(fault, ending, attemptNumber(run)),
+    actions: endLiveJobs(run),
+  };
+}
+
+function reached(run: Run, { result, finishedAt }: Ending): Verdict {
+  const endedAt = finishedAt ?? timestampOf(run.now) ?? '';
+  if (result?.outcome === 'Rejected') {
+    return { phase: 'Rejected', reason: 'GateNotPassed', message: result.message, endedAt };
+  }
+  const where = result?.outcome === 'Succeeded' ? ` Model: ${result.model.uri}` : '';
+  return {
+    phase: 'Succeeded',
+    reason: 'Succeeded',
+    message: `The model is trained and published.${where}`,
+    endedAt,
+  };
+}
+
+function attemptNumber(run: Run): number | undefined {
+  return attemptOf(run.remembered.attempt, run.train.pods)?.number;
+}

@@ -1,0 +1,16 @@
+/** The object of the stage that comes next, or what is wrong with its settings. */
+import type { KubernetesObject } from '@kubernetes/client-node';
+import type { Stage } from '../manifests/names.ts';
+import { runConfigOf } from '../manifests/run-config.ts';
+import { stageJob } from '../manifests/stage-job.ts';
+import type { Run } from './run.ts';
+
+export type Creation = { object: KubernetesObject } | { problem: string };
+
+export function creationOf({ job, runtime, report }: Run, stage: Stage): Creation {
+  if (runtime === undefined) return { problem: 'the FineTuneRuntime does not exist' };
+  const outcome = runConfigOf({ job, runtime, stage, preflight: report });
+  return 'problem' in outcome
+    ? outcome
+    : { object: stageJob({ job, runtime, stage, config: outcome.config }) };
+}

@@ -1,0 +1,79 @@
+/** The state machine of a FineTuneJob: what is observed in, what has to be done and said out. */
+import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { endLiveJobs, hasEnded } from './checks/ended.ts';
+import { formerPodsLive } from './checks/former-run.ts';
+import { nameTaken } from './checks/name-taken.ts';
+import { preflight } from './checks/preflight.ts';
+import { runtimeForbids, runtimeMissing } from './checks/runtime.ts';
+import { settingsImpossible } from './checks/settings.ts';
+import { suspendedByUser } from './checks/suspended.ts';
+import { dryRun, train } from './checks/train.ts';
+import { conditionsOf } from './conditions.ts';
+import { eventsOf } from './events.ts';
+import { memoryOf } from './memory.ts';
+import type { Action, Observed, Plan } from './plan.ts';
+import { present, timestampOf } from './present.ts';
+import { type Run, viewRun } from './run.ts';
+import type { Check, Verdict } from './verdict.ts';
+
+/** In the order in which they are asked: the first that answers decides, `train` answers always. */
+const checks: readonly Check[] = [
+  formerPodsLive,
+  runtimeMissing,
+  runtimeForbids,
+  nameTaken,
+  settingsImpossible,
+  suspendedByUser,
+  preflight,
+  dryRun,
+];
+
+/**
+ * Pure and level-triggered: the answer depends on what is there, not on what happened, so it is right after any time
+ * in which nobody looked. A second pass over what the first one did gives no actions and the same status.
+ */
+export function decide(observed: Observed, now: Date): Plan {
+  const { job } = observed;
+  const stored = job.status ?? {};
+  // Children go with their owner; nothing is left to say.
+  if (job.metadata.deletionTimestamp !== undefined) return keep(stored, []);
+  const run = viewRun(observed, now);
+  if (hasEnded(run)) return keep(atGeneration(stored, job.metadata.generation), endLiveJobs(run));
+  const verdict =
+    checks.reduce<Verdict | undefined>((answer, check) => answer ?? check(run), undefined) ?? train(run);
+  const status = statusFrom(run, verdict);
+  return {
+    actions: verdict.actions ?? [],
+    status,
+    events: eventsOf(stored, status, verdict),
+    poll: verdict.poll,
+    ...(verdict.requeueAfterMs !== undefined && { requeueAfterMs: verdict.requeueAfterMs }),
+  };
+}
+
+function keep(status: FineTuneJobStatus, actions: Action[]): Plan {
+  return { actions, status, events: [], poll: undefined };
+}
+
+/** The status of a run that is over was seen to hold for a later generation too (suspend may change). */
+function atGeneration(status: FineTuneJobStatus, generation: number | undefined): FineTuneJobStatus {
+  const observedGeneration = Math.max(generation ?? 0, status.observedGeneration ?? 0);
+  const conditions = status.conditions?.map((condition) => ({ ...condition, observedGeneration }));
+  return { ...status, observedGeneration, ...(conditions && { conditions }) };
+}
+
+function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
+  const { job, now, remembered, report } = run;
+  const generation = job.metadata.generation ?? 0;
+  const conditions = conditionsOf({ verdict, report, generation, now }, job.status?.conditions ?? []);
+  return present({
+    observedGeneration: generation,
+    phase: verdict.phase,
+    runId: job.spec.runId,
+    conditions,
+    startTime: remembered.startTime ?? timestampOf(now),
+    completionTime: verdict.endedAt,
+    ...memoryOf(run),
+    failure: verdict.failure,
+  });
+}

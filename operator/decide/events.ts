@@ -1,0 +1,43 @@
+/** Events: one for each transition, none while nothing changes. */
+import type { Reason } from '../../crds/conditions.ts';
+import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { preflightSummary } from './conditions.ts';
+import type { JobEvent } from './plan.ts';
+import { line } from './text.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Events of the API server hold 1024 characters. */
+const maxMessageBytes = 1000;
+
+export function eventsOf(before: FineTuneJobStatus, after: FineTuneJobStatus, verdict: Verdict): JobEvent[] {
+  const events: JobEvent[] = [];
+  const add = (type: JobEvent['type'], reason: Reason, message: string) => {
+    if (events.some((event) => event.reason === reason)) return;
+    events.push({ type, reason, message: line(message, maxMessageBytes) });
+  };
+  const newRun = before.runId !== undefined && before.runId !== after.runId;
+  if (newRun) add('Normal', 'NewRun', `Run "${after.runId}" takes the place of run "${before.runId}".`);
+  if (mainReason(before) === 'SuspendedByUser' && verdict.reason !== 'SuspendedByUser' && !newRun) {
+    add('Normal', 'Resumed', 'spec.suspend is false again.');
+  }
+  const known = newRun ? undefined : before.preflight;
+  if (after.preflight !== undefined && known === undefined) {
+    add('Normal', 'PreflightPassed', preflightSummary(after.preflight));
+  }
+  const news =
+    mainReason(before) !== verdict.reason ||
+    before.failure?.category !== after.failure?.category ||
+    before.attempt?.number !== after.attempt?.number;
+  if (news && verdict.reason !== 'Waiting') add(typeOf(verdict), verdict.reason, verdict.message);
+  return events;
+}
+
+/** Ready carries the reason of the verdict. */
+function mainReason(status: FineTuneJobStatus): string | undefined {
+  return status.conditions?.find(({ type }) => type === 'Ready')?.reason;
+}
+
+function typeOf({ failure, stalled, phase, reason }: Verdict): JobEvent['type'] {
+  const calm = failure === undefined && stalled !== true && phase !== 'Rejected';
+  return calm && reason !== 'TrainingInterrupted' ? 'Normal' : 'Warning';
+}

@@ -1,0 +1,80 @@
+/** What the checks look at: the observed objects, sorted by run and stage. */
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
+import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { type Stage, stageName } from '../manifests/names.ts';
+import { endingOf } from './ending.ts';
+import type { FineTuneJob, Observed } from './plan.ts';
+import { preflightOf } from './report.ts';
+import { ownerUid, type StageView, viewStage } from './stage.ts';
+
+export type Run = {
+  observed: Observed;
+  now: Date;
+  job: FineTuneJob;
+  runtime: FineTuneRuntimeSpec | undefined;
+  /** The stored status, as far as it is about this run. */
+  remembered: FineTuneJobStatus;
+  /** Jobs of other runs. */
+  formerJobs: V1Job[];
+  /** Pods that may still do something and belong to no Job of this run. */
+  strays: V1Pod[];
+  preflight: StageView;
+  train: StageView;
+  /** What preflight found, remembered or just read. */
+  report: FineTuneJobStatus['preflight'];
+  /** The stage whose Job has to be made next. */
+  missing: Stage | undefined;
+};
+
+export function viewRun(observed: Observed, now: Date): Run {
+  const { job, batchJobs, pods, runtime } = observed;
+  const { runId, dryRun } = job.spec;
+  const remembered = job.status?.runId === runId ? job.status : {};
+  const names = {
+    preflight: stageName(job.metadata, runId, 'preflight'),
+    train: stageName(job.metadata, runId, 'train'),
+  };
+  const view = (stage: Stage): StageView => {
+    const batchJob = batchJobs.find(({ metadata }) => metadata?.name === names[stage]);
+    const identity = { jobUid: job.metadata.uid, runId, stage };
+    return viewStage(batchJob, pods, identity, remembered.failure);
+  };
+  const preflight = view('preflight');
+  const train = view('train');
+  const report = remembered.preflight ?? reportOf(preflight);
+  return {
+    observed,
+    now,
+    job,
+    runtime: runtime?.spec,
+    remembered,
+    formerJobs: batchJobs.filter((one) => one !== preflight.job && one !== train.job),
+    strays: straysAmong(pods, [preflight.job, train.job]),
+    preflight,
+    train,
+    report,
+    missing: missingStage(report !== undefined, dryRun, preflight, train),
+  };
+}
+
+function reportOf({ state }: StageView): FineTuneJobStatus['preflight'] {
+  const result = state.at === 'reached' ? state.ending.result : undefined;
+  return result?.outcome === 'Validated' ? preflightOf(result.preflight) : undefined;
+}
+
+function straysAmong(pods: readonly V1Pod[], jobs: readonly (V1Job | undefined)[]): V1Pod[] {
+  const uids = new Set(jobs.map((job) => job?.metadata?.uid));
+  const nobody = { jobUid: '', runId: '', stage: 'train' } as const;
+  return pods.filter((pod) => !uids.has(ownerUid(pod)) && endingOf(pod, nobody) === undefined);
+}
+
+function missingStage(
+  validated: boolean,
+  dryRun: boolean,
+  preflight: StageView,
+  train: StageView,
+): Stage | undefined {
+  if (!validated) return preflight.state.at === 'absent' ? 'preflight' : undefined;
+  return train.state.at === 'absent' && !dryRun ? 'train' : undefined;
+}

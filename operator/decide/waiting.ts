@@ -1,0 +1,84 @@
+/** Why a pod has not started yet. */
+import type { V1Job, V1Pod, V1PodCondition } from '@kubernetes/client-node';
+import type { FailureCategory } from '../../crds/failures.ts';
+import { containerStatus } from './ending.ts';
+import { millis } from './present.ts';
+
+/** `category` is set when a person should know; `recheckMs` when only time will show it. */
+export type Waiting = { message: string; category?: FailureCategory; recheckMs?: number };
+
+/** A Job without a pod, and a pod without its volumes, are normal for so long. */
+const patienceMs = { pod: 20_000, volumes: 30_000 };
+
+const imageReasons = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+]);
+
+/** `mounted` names the Secrets and claims of the pod: that they are missing stands only in events. */
+export function waitingFor(
+  job: V1Job,
+  pod: V1Pod | undefined,
+  mounted: readonly string[],
+  now: Date,
+): Waiting {
+  if (pod === undefined) return waitingForPod(job, now);
+  const scheduled = condition(pod, 'PodScheduled');
+  if (scheduled?.status !== 'True') return waitingForNode(scheduled);
+  const { reason = '', message } = containerStatus(pod)?.state?.waiting ?? {};
+  if (imageReasons.has(reason)) {
+    return { category: 'ImagePull', message: `The image cannot be pulled: ${message ?? reason}` };
+  }
+  if (reason.startsWith('CreateContainer') || reason === 'RunContainerError') {
+    return { category: 'VolumeMount', message: `The container cannot be made: ${message ?? reason}` };
+  }
+  return waitingForVolumes(pod, scheduled, mounted, now);
+}
+
+function waitingForPod(job: V1Job, now: Date): Waiting {
+  const since = millis(job.status?.startTime) ?? millis(job.metadata?.creationTimestamp) ?? now.getTime();
+  const left = since + patienceMs.pod - now.getTime();
+  if (left > 0) return { message: 'The pod is being made.', recheckMs: left };
+  return {
+    category: 'PodRefused',
+    message: `Job ${job.metadata?.name} has no pod: a quota or an admission policy may refuse it.`,
+  };
+}
+
+function waitingForNode(scheduled: V1PodCondition | undefined): Waiting {
+  if (scheduled?.reason === 'SchedulingGated') return { message: 'The pod waits for a scheduling gate.' };
+  if (scheduled?.reason !== 'Unschedulable') return { message: 'The pod waits for a node.' };
+  const { message = 'no node can take the pod' } = scheduled;
+  // "persistentvolumeclaim "data" not found" is no lack of nodes.
+  const category = /persistentvolumeclaim/i.test(message) ? 'VolumeMount' : 'Unschedulable';
+  return { category, message: `The pod cannot be scheduled: ${message}` };
+}
+
+/** The sandbox comes after the volumes, the image after the sandbox. */
+function waitingForVolumes(
+  pod: V1Pod,
+  scheduled: V1PodCondition,
+  mounted: readonly string[],
+  now: Date,
+): Waiting {
+  const sandbox = condition(pod, 'PodReadyToStartContainers')?.status;
+  if (sandbox === undefined) return { message: 'The pod gets its volumes and its image.' };
+  if (sandbox === 'True') return { message: 'The image is being pulled.' };
+  const since = millis(scheduled.lastTransitionTime) ?? now.getTime();
+  const left = since + patienceMs.volumes - now.getTime();
+  if (left > 0) return { message: 'The volumes of the pod are being mounted.', recheckMs: left };
+  const names = mounted.length === 0 ? 'its volumes' : mounted.join(', ');
+  return {
+    category: 'VolumeMount',
+    message: `The pod waits for what it mounts: check that it exists: ${names}. kubectl describe pod ${pod.metadata?.name} tells more.`,
+  };
+}
+
+function condition(pod: V1Pod, type: string): V1PodCondition | undefined {
+  return pod.status?.conditions?.find((one) => one.type === type);
+}
