@@ -1,0 +1,191 @@
+/** Random input for the readers. FUZZ_CASES sets the number of cases, FUZZ_SEED the seed. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import { readCsv } from '../../../trainer-image/data/csv.ts';
+import { CsvRecords } from '../../../trainer-image/data/csv-records.ts';
+import { readJsonl } from '../../../trainer-image/data/jsonl.ts';
+import { type Random, random } from '../../../trainer-image/data/random.ts';
+import type { Row } from '../../../trainer-image/data/row.ts';
+import { TrainerError } from '../../../trainer-image/failure.ts';
+
+const cases = Number(process.env['FUZZ_CASES'] ?? 4000);
+const seed = Number(process.env['FUZZ_SEED'] ?? 1);
+const columns = { text: 'text', label: 'label' };
+
+/** Cuts a file into chunks of random sizes: no reader may depend on where a chunk ends. */
+async function* chunksOf(content: Buffer, source: Random): AsyncGenerator<Buffer> {
+  for (let start = 0; start < content.length; ) {
+    const size = 1 + source.below(12);
+    yield content.subarray(start, start + size);
+    start += size;
+  }
+}
+
+const pick = <T>(items: readonly T[], source: Random): T => items[source.below(items.length)] as T;
+const csvPieces = [
+  'a',
+  'é',
+  '😀',
+  ',',
+  ',',
+  '"',
+  '""',
+  '\n',
+  '\r\n',
+  '\r',
+  ' ',
+  'text',
+  'label',
+  '\0',
+  '\xff',
+];
+const jsonPieces = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '"',
+  '"text"',
+  '"label"',
+  ':',
+  ',',
+  '\\',
+  '\\u',
+  'd800',
+  '1e999',
+  '\n',
+  '\r',
+];
+
+test(`CSV: fields come back as they were written (${cases} cases)`, () => {
+  const source = random(seed, 1);
+  const some = <T>(most: number, make: () => T): T[] => Array.from({ length: 1 + source.below(most) }, make);
+  for (let index = 0; index < cases; index++) {
+    const want = some(5, () =>
+      some(4, () =>
+        some(6, () => pick(csvPieces, source))
+          .slice(1)
+          .join(''),
+      ),
+    );
+    const lineEnd = pick(['\n', '\r\n'], source);
+    const text = want
+      .map((fields) => fields.map((field) => write(field, source)).join(',') + lineEnd)
+      .join('');
+    assert.deepEqual(readRecords(text, source), want, JSON.stringify(text));
+  }
+});
+
+/** In quotes where it must be, and at random. */
+function write(field: string, source: Random): string {
+  const must = field === '' || /[",\r\n]/.test(field);
+  return must || source.below(2) === 0 ? `"${field.replaceAll('"', '""')}"` : field;
+}
+
+/** Fields of all records, or the first error. */
+function readRecords(text: string, source: Random): string[][] | string {
+  const bytes = Buffer.from(text);
+  const reader = new CsvRecords(1000);
+  const records = [];
+  for (let start = 0; start < bytes.length; ) {
+    const size = 1 + source.below(12);
+    records.push(...reader.push(bytes.subarray(start, start + size)));
+    start += size;
+  }
+  records.push(...reader.end());
+  const failed = records.find((record) => 'error' in record);
+  if (failed !== undefined && 'error' in failed) return failed.error;
+  return records.map((record) =>
+    'fields' in record ? record.fields.map((field) => Buffer.from(field).toString()) : [],
+  );
+}
+
+test(`CSV: any text is read as csv-parse reads it, or refused by both (${cases} cases)`, () => {
+  const source = random(seed, 2);
+  let accepted = 0;
+  for (let index = 0; index < cases; index++) {
+    // csv-parse ends lines at a single CR, and takes NUL after a closing quote for white space.
+    const pieces = csvPieces.filter((piece) => piece !== '\r' && piece !== '\0');
+    const text = Array.from({ length: source.below(12) }, () => pick(pieces, source)).join('');
+    const options = { record_delimiter: ['\r\n', '\n'], relax_column_count: true, skip_empty_lines: true };
+    let want: string[][] | undefined;
+    try {
+      want = parse(text, options) as unknown as string[][];
+      accepted += 1;
+    } catch {
+      want = undefined;
+    }
+    const got = readRecords(text, source);
+    if (want === undefined) assert.equal(typeof got, 'string', JSON.stringify(text));
+    else assert.deepEqual(got, want, JSON.stringify(text));
+  }
+  assert.ok(accepted > cases / 10 && accepted < cases, `${accepted} texts are valid`);
+});
+
+test(`CSV: random rows end in rows, bad rows or a DataError (${cases} cases)`, async () => {
+  const source = random(seed, 3);
+  for (let index = 0; index < cases; index++) {
+    const header = source.below(3) === 0 ? '' : 'text,label\n';
+    const body = Array.from({ length: source.below(30) }, () => pick(csvPieces, source)).join('');
+    const content = Buffer.from(header + body, pick(['utf8', 'latin1'], source));
+    const name = 'f';
+    await readAll((onBadRow) => readCsv(chunksOf(content, source), { name, columns, onBadRow }), content);
+  }
+});
+
+test(`JSONL: random lines end in rows or bad rows (${cases} cases)`, async () => {
+  const source = random(seed, 4);
+  for (let index = 0; index < cases; index++) {
+    const valid = () =>
+      JSON.stringify({ text: pick(csvPieces, source), label: pick([1, true, 'x', null, 0.5], source) });
+    const piece = () => (source.below(4) === 0 ? `\n${valid()}\n` : pick(jsonPieces, source));
+    const text = Array.from({ length: source.below(30) }, piece).join('');
+    const content = Buffer.from(text, pick(['utf8', 'latin1'], source));
+    const lines = content.toString('latin1').split('\n');
+    const seen = await readAll(
+      (onBadRow) => readJsonl(chunksOf(content, source), { columns, onBadRow }),
+      content,
+    );
+    // Every line that is not blank is one or the other.
+    assert.equal(
+      seen,
+      lines.filter((line) => line.trim() !== '' && !/^[\s\x85\xa0]*$/.test(line)).length,
+      JSON.stringify(text),
+    );
+  }
+});
+
+/** @returns the number of rows and bad rows. */
+async function readAll(
+  read: (onBadRow: (line: number, reason: string) => void) => AsyncIterable<Row>,
+  content: Buffer,
+): Promise<number> {
+  const shown = JSON.stringify(content.toString('latin1'));
+  const lines: number[] = [];
+  try {
+    for await (const row of read((line, reason) => {
+      assert.ok(reason !== '' && reason.length < 400, shown);
+      lines.push(line);
+    })) {
+      assert.ok(row.text.trim() !== '' && row.label.trim() !== '' && row.text.isWellFormed(), shown);
+      lines.push(row.line);
+    }
+  } catch (error) {
+    assert.ok(error instanceof TrainerError && error.category === 'DataError', `${error} for ${shown}`);
+  }
+  assert.equal(new Set(lines).size, lines.length, `a line is told twice: ${shown}`);
+  return lines.length;
+}
+
+test('a deeply nested line does not overflow the stack', async () => {
+  const content = Buffer.from('['.repeat(5_000_000));
+  const bad: string[] = [];
+  const rows = readJsonl(chunksOfOne(content), { columns, onBadRow: (_, reason) => bad.push(reason) });
+  for await (const row of rows) assert.fail(JSON.stringify(row));
+  assert.equal(bad.length, 1);
+});
+
+async function* chunksOfOne(content: Buffer): AsyncGenerator<Buffer> {
+  yield content;
+}
