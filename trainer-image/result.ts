@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { failures } from '../crds/failures.ts';
+import { type FailureRule, failures } from '../crds/failures.ts';
 import { maxTerminationBytes, type Result, result as resultSchema } from '../crds/trainer-contract.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { evenly } from './run/history.ts';
@@ -8,7 +8,7 @@ import { evenly } from './run/history.ts';
 export function exitCodeOf(outcome: Outcome | Result): number {
   if (outcome.outcome === 'Interrupted') return failures.Interrupted.exitCode;
   if (outcome.outcome !== 'Failed') return 0;
-  const rule: { exitCode?: number } = failures[outcome.category];
+  const rule: FailureRule = failures[outcome.category];
   return rule.exitCode ?? failures.Internal.exitCode;
 }
 
