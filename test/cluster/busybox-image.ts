@@ -24,6 +24,7 @@ export async function ensureBusyboxImage(): Promise<string> {
       await symlink('busybox', join(root, 'bin', name));
     }
     await run('chmod', ['-R', 'a+rX', root]);
+    await run('chmod', ['1777', join(root, 'tmp')]);
     await packImage(root, { Entrypoint: ['/bin/sh'], User: '65534:65534' }, archive);
     return archive;
   } finally {

@@ -1,9 +1,9 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** Folder for everything that outlives a checkout: built binaries, images, cluster state. */
 export function cacheDirectory(): string {
-  return process.env['FINETUNE_CACHE'] ?? join(homedir(), '.cache', 'finetune-operator');
+  return resolve(process.env['FINETUNE_CACHE'] || join(homedir(), '.cache', 'finetune-operator'));
 }
 
 /** Parent of all cluster state folders. */

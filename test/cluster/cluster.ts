@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { clusterDirectory } from './cache.ts';
-import { embeddedNames, embeddedStatus } from './embedded.ts';
+import { embeddedNames, embeddedStatus, removeImages } from './embedded.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { S3Server } from './s3.ts';
 import { startTarget, stopTarget } from './target.ts';
@@ -36,14 +36,14 @@ export function startCluster(name: string, log: (line: string) => void = console
 
 const usage = `usage: npm run cluster -- <command> [--name NAME]   (NAME is "demo" unless given)
   up                        start the cluster, or say where it runs
-  down                      stop it and remove all of it but the loaded images
+  down [--images]           stop it and remove all of it; the loaded images stay for the next time unless --images
   status                    list the embedded clusters and what of them is not running
   kubeconfig                print the path of its kubeconfig
   load ARCHIVE REFERENCE    load an image from an OCI archive`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { name: { type: 'string', default: 'demo' } },
+    options: { name: { type: 'string', default: 'demo' }, images: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
   const { name } = values;
@@ -54,6 +54,7 @@ async function main(): Promise<void> {
     console.log(`S3: ${s3.endpoint}, folder ${s3.directory}`);
   } else if (command === 'down') {
     await stopTarget(name);
+    if (values.images) await removeImages(name);
     console.log(`cluster ${name} is down`);
   } else if (command === 'status') {
     for (const each of await embeddedNames()) {
