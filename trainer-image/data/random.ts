@@ -9,16 +9,19 @@ export type Random = {
   below(bound: number): number;
 };
 
+/** 2^32 divided by the golden ratio; splitmix32 needs it, since zero alone would stay zero. */
+const golden = 0x9e3779b9;
+
 /** A generator for each list of whole numbers, such as (seed, epoch, purpose): the same list gives the same numbers. */
 export function random(...seeds: number[]): Random {
   let mixed = 0;
   for (const seed of seeds) {
-    mixed = splitmix32(mixed ^ (seed >>> 0));
-    mixed = splitmix32(mixed ^ Math.floor(seed / 2 ** 32));
+    mixed = splitmix32((mixed ^ (seed >>> 0)) + golden);
+    mixed = splitmix32((mixed ^ Math.floor(seed / 2 ** 32)) + golden);
   }
   const state: [number, number, number, number] = [0, 0, 0, 0];
   for (let index = 0; index < 4; index++) {
-    mixed = (mixed + 0x9e3779b9) | 0;
+    mixed = (mixed + golden) | 0;
     state[index] = splitmix32(mixed);
   }
   // The all-zero state would give zeros for ever.

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import {
+  evaluationBatches,
+  groupByLength,
+  stepsPerEpoch,
+  totalSteps,
+  trainBatches,
+} from '../../../trainer-image/data/batches.ts';
+import { EncodedRows, type EncodedSplit, selectRows } from '../../../trainer-image/data/encoded.ts';
+
+/** Row r has the given number of tokens, all of them r + 1, and the label r % 3. */
+function splitOf(lengths: readonly number[]): EncodedSplit {
+  const rows = new EncodedRows();
+  const offsets = Int32Array.from([0, ...lengths]);
+  for (let row = 1; row < offsets.length; row++)
+    offsets[row] = (offsets[row] as number) + (offsets[row - 1] as number);
+  const ids = Int32Array.from(lengths.flatMap((length, row) => new Array<number>(length).fill(row + 1)));
+  rows.append(
+    lengths.map((_, row) => ({ line: row + 1, text: `text ${row}`, label: `${row % 3}` })),
+    {
+      ids,
+      typeIds: new Uint8Array(ids.length),
+      offsets,
+      fullLengths: Int32Array.from(lengths),
+      unknown: new Int32Array(lengths.length),
+    },
+    lengths.map((_, row) => row % 3),
+  );
+  return rows.finish('train.jsonl', 99, Int32Array.from([0, 1, 2]));
+}
+const lengths = Array.from({ length: 101 }, (_, row) => 3 + ((row * 37) % 50));
+const split = splitOf(lengths);
+const order = { batchSize: 8, seed: 42, epoch: 0 };
+
+test('an epoch holds every row once; the last batch may be smaller', () => {
+  const batches = [...trainBatches(split, order)];
+  assert.equal(batches.length, stepsPerEpoch(101, 8));
+  assert.equal(batches.at(-1)?.rows, 5);
+  const rows = batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b);
+  assert.deepEqual(rows, [...lengths.keys()]);
+});
+
+test('a batch is padded to its longest row and masked', () => {
+  for (const batch of [...trainBatches(split, order), ...evaluationBatches(split, 8)]) {
+    const own = [...batch.indices].map((row) => lengths[row] as number);
+    assert.equal(batch.length, Math.max(...own));
+    assert.equal(batch.inputIds.length, batch.rows * batch.length);
+    for (const [position, row] of batch.indices.entries()) {
+      const part = batch.inputIds.subarray(position * batch.length, (position + 1) * batch.length);
+      const mask = batch.attentionMask.subarray(position * batch.length, (position + 1) * batch.length);
+      const real = lengths[row] as number;
+      assert.ok(part.every((id, place) => id === (place < real ? row + 1 : 99)));
+      assert.ok(mask.every((bit, place) => bit === (place < real ? 1 : 0)));
+      assert.equal(batch.labels[position], row % 3);
+    }
+  }
+});
+
+test('the same seed and epoch give the same batches; skip goes on in the middle', () => {
+  const whole = [...trainBatches(split, order)];
+  assert.deepEqual([...trainBatches(split, order)], whole);
+  assert.deepEqual([...trainBatches(split, { ...order, skip: 5 })], whole.slice(5));
+  assert.deepEqual([...trainBatches(split, { ...order, skip: 13 })], []);
+  const other = [...trainBatches(split, { ...order, epoch: 1 })];
+  assert.notDeepEqual(other, whole);
+  assert.notDeepEqual([...trainBatches(split, { ...order, seed: 43 })], whole);
+});
+
+test('length grouping saves padding', () => {
+  const many = splitOf(Array.from({ length: 2000 }, (_, row) => 3 + ((row * 7919) % 120)));
+  const padded = [...trainBatches(many, { ...order, batchSize: 16 })].reduce(
+    (sum, batch) => sum + batch.inputIds.length,
+    0,
+  );
+  assert.ok(padded < 1.12 * many.ids.length, `${padded / many.ids.length}`);
+});
+
+test('rows are grouped as transformers groups them', () => {
+  type Case = { batchSize: number; lengths: number[]; permutation: number[]; want: number[] };
+  const golden = JSON.parse(
+    readFileSync(new URL('../../golden/length-groups.json', import.meta.url), 'utf8'),
+  ) as Case[];
+  assert.equal(golden.length, 5);
+  for (const { batchSize, lengths, permutation, want } of golden) {
+    const got = groupByLength(Int32Array.from(permutation), (row) => lengths[row] as number, batchSize);
+    assert.deepEqual([...got], want);
+  }
+});
+
+test('evaluation goes from the longest batch to the shortest, every row once', () => {
+  const batches = [...evaluationBatches(split, 16)];
+  const sizes = batches.map((batch) => batch.length);
+  assert.deepEqual(
+    sizes,
+    sizes.toSorted((a, b) => b - a),
+  );
+  const rows = batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b);
+  assert.deepEqual(rows, [...lengths.keys()]);
+});
+
+test('steps are counted as transformers counts them', () => {
+  assert.equal(stepsPerEpoch(101, 8), 13);
+  assert.equal(stepsPerEpoch(104, 8), 13);
+  assert.equal(totalSteps(101, 8, 3), 39);
+  assert.equal(totalSteps(101, 8, 0.5), 7);
+  assert.equal(totalSteps(1, 8, 1), 1);
+});
+
+test('selected rows keep their tokens and get a digest of their own', () => {
+  const picked = selectRows(split, Int32Array.from([5, 2]));
+  assert.deepEqual(
+    picked.offsets,
+    Int32Array.from([0, lengths[5] ?? 0, (lengths[5] ?? 0) + (lengths[2] ?? 0)]),
+  );
+  assert.deepEqual(new Set(picked.ids), new Set([6, 3]));
+  assert.deepEqual(picked.lines, Int32Array.from([6, 3]));
+  assert.deepEqual(picked.textKeys, [split.textKeys[5], split.textKeys[2]]);
+  assert.notEqual(picked.digest, selectRows(split, Int32Array.from([2, 5])).digest);
+  assert.equal(selectRows(split, Int32Array.from(lengths.keys())).digest, split.digest);
+});

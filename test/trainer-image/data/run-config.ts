@@ -1,0 +1,43 @@
+import { type RunConfig, runConfig } from '../../../crds/trainer-contract.ts';
+
+/** A complete run config over three folders; `change` edits it. */
+export function runConfigOf(
+  folders: { model: string; dataset: string; output: string },
+  change: (config: RunConfig) => void = () => {},
+): RunConfig {
+  const volume = (name: string, directory: string) => ({
+    kind: 'volume' as const,
+    uri: `pvc://claim/${name}`,
+    directory,
+  });
+  const config: RunConfig = {
+    contractVersion: 1,
+    job: { namespace: 'team-a', name: 'spam', uid: 'uid-1', runId: '1' },
+    task: 'SequenceClassification',
+    model: volume('model', folders.model),
+    dataset: {
+      source: volume('data', folders.dataset),
+      format: 'JSONL',
+      columns: { text: 'text', label: 'label' },
+      splits: { train: 'train.jsonl', test: 'test.jsonl' },
+      fractions: {},
+    },
+    training: {
+      epochs: 2,
+      batchSize: 4,
+      learningRate: 5e-5,
+      schedule: 'Linear',
+      warmup: 0.06,
+      weightDecay: 0.01,
+      maxGradNorm: 1,
+      maxLength: 16,
+      seed: 42,
+    },
+    evaluation: { baseline: true },
+    output: volume('output', folders.output),
+    checkpoints: { everySteps: 100, keep: 2 },
+    accelerator: { resourceName: 'nvidia.com/gpu', count: 0, whenUnusable: 'UseCPU' },
+  };
+  change(config);
+  return runConfig.parse(config);
+}
