@@ -97,12 +97,15 @@ function watch<T extends KubernetesObject, I extends string>(
   return Object.assign(made, { resource });
 }
 
-/** Of the spec of a pod only the node and the names are read; the rest would be most of the memory. */
+/** Of the spec of a pod only the node and the resources are read; the rest would be most of the memory. */
 function trimPod(pod: V1Pod): V1Pod {
   if (pod.metadata !== undefined) delete pod.metadata.annotations;
   if (pod.spec !== undefined) {
     const { nodeName, containers } = pod.spec;
-    pod.spec = { ...(nodeName && { nodeName }), containers: containers.map(({ name }) => ({ name })) };
+    pod.spec = {
+      ...(nodeName && { nodeName }),
+      containers: containers.map(({ name, resources }) => ({ name, ...(resources && { resources }) })),
+    };
   }
   return pod;
 }
