@@ -18,9 +18,7 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): (Gradient |
     const dOutputs = step.outputs.map((output) => totalGradient(parts.get(output)));
     if (dOutputs.every((gradient) => gradient === undefined)) continue;
     const needs = step.inputs.map((input) => active.has(input));
-    const dInputs = graph.scope(`gradient/${step.label}`, () =>
-      step.gradient(dOutputs.map(dense), needs),
-    );
+    const dInputs = graph.scope(`gradient/${step.label}`, () => step.gradient(dOutputs.map(dense), needs));
     for (const [index, input] of step.inputs.entries()) {
       const dInput = dInputs[index];
       if (!needs[index] || dInput === undefined) continue;
@@ -45,7 +43,10 @@ type Step = {
   order: number;
   inputs: readonly Tensor[];
   outputs: readonly Tensor[];
-  gradient: (dOutputs: readonly (Tensor | undefined)[], needs: readonly boolean[]) => readonly (Gradient | undefined)[];
+  gradient: (
+    dOutputs: readonly (Tensor | undefined)[],
+    needs: readonly boolean[],
+  ) => readonly (Gradient | undefined)[];
 };
 
 /** Tensors that depend on a target, the targets included. Nodes are stored in the order of their creation. */

@@ -2,15 +2,7 @@
  * The gradient of each op: from d(loss)/d(outputs) to d(loss)/d(inputs). `needs` says which inputs are asked for, so
  * that frozen parts cost nothing. An op that is not in this table cannot be trained through.
  */
-import {
-  broadcastTo,
-  padTo,
-  reshape,
-  slice,
-  stack,
-  transpose,
-  unstack,
-} from './array-ops.ts';
+import { broadcastTo, padTo, reshape, slice, stack, transpose, unstack } from './array-ops.ts';
 import { type Attr, type Gradient, type Node, type Shape, sizeOf, type Tensor } from './graph.ts';
 import {
   batchMatmul,
@@ -37,10 +29,13 @@ export type GradientFunction = (
 ) => readonly (Gradient | undefined)[];
 
 /** Gradient of an op with one output: dy, the inputs and the output of the node, and the node. */
-type Simple = (dy: Tensor, inputs: readonly Tensor[], y: Tensor, node: Node, needs: readonly boolean[]) => readonly (
-  | Gradient
-  | undefined
-)[];
+type Simple = (
+  dy: Tensor,
+  inputs: readonly Tensor[],
+  y: Tensor,
+  node: Node,
+  needs: readonly boolean[],
+) => readonly (Gradient | undefined)[];
 
 function simple(gradient: Simple): GradientFunction {
   return (node, [dy], needs) => gradient(dy as Tensor, node.inputs, node.outputs[0] as Tensor, node, needs);
@@ -71,12 +66,14 @@ function unbroadcast(gradient: Tensor, shape: Shape): Tensor {
   return axes.length === 0 ? gradient : reshape(sum(gradient, axes), shape);
 }
 
-const flag = (node: Node, name: string): boolean => (node.attrs[name] as Extract<Attr, { bool: boolean }>).bool;
+const flag = (node: Node, name: string): boolean =>
+  (node.attrs[name] as Extract<Attr, { bool: boolean }>).bool;
 
 /** Values of a constant int32 input, such as the axes of a reduction. */
 function constantInts(tensor: Tensor): number[] {
   const { value } = tensor.node.attrs;
-  if (value === undefined || !('tensor' in value)) throw new Error(`'${tensor.node.name}' is not a constant.`);
+  if (value === undefined || !('tensor' in value))
+    throw new Error(`'${tensor.node.name}' is not a constant.`);
   const { bytes } = value.tensor;
   return [...new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)];
 }
@@ -89,9 +86,7 @@ const product =
     const ta = flag(node, transposes[0]);
     const tb = flag(node, transposes[1]);
     const dA = () =>
-      ta
-        ? multiply(b, dy, { transposeA: tb, transposeB: true })
-        : multiply(dy, b, { transposeB: !tb });
+      ta ? multiply(b, dy, { transposeA: tb, transposeB: true }) : multiply(dy, b, { transposeB: !tb });
     const dB = () =>
       tb ? multiply(dy, a, { transposeA: true, transposeB: ta }) : multiply(a, dy, { transposeA: !ta });
     return [needs[0] ? dA() : undefined, needs[1] ? dB() : undefined];

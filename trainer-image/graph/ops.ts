@@ -1,5 +1,5 @@
 /** TensorFlow ops as functions: arithmetic, reductions, products. Each one knows the shape of its result. */
-import { dtypeNumbers, type DType } from './dtype.ts';
+import { type DType, dtypeNumbers } from './dtype.ts';
 import type { Attr, Graph, Node, Shape, Tensor } from './graph.ts';
 import { broadcastShape, matmulShape, reducedShape } from './shape.ts';
 
@@ -92,7 +92,13 @@ function constantBytes(dtype: DType, values: readonly number[]): Uint8Array {
 
 function binary(op: string, a: Tensor, b: Tensor, dtype: DType = a.dtype): Tensor {
   if (a.dtype !== b.dtype) throw new Error(`${op} of ${a.dtype} and ${b.dtype}.`);
-  return single(a.graph, op, [a, b], { dtype, shape: broadcastShape(a.shape, b.shape) }, { T: { type: a.dtype } });
+  return single(
+    a.graph,
+    op,
+    [a, b],
+    { dtype, shape: broadcastShape(a.shape, b.shape) },
+    { T: { type: a.dtype } },
+  );
 }
 
 function unary(op: string, x: Tensor): Tensor {
@@ -158,13 +164,7 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 
 /** Reads the same bytes as another type. The caller gives the shape, since a size ratio adds or takes the last axis. */
 export function bitcast(x: Tensor, dtype: DType, shape: Shape): Tensor {
-  return single(
-    x.graph,
-    'Bitcast',
-    [x],
-    { dtype, shape },
-    { T: { type: x.dtype }, type: { type: dtype } },
-  );
+  return single(x.graph, 'Bitcast', [x], { dtype, shape }, { T: { type: x.dtype }, type: { type: dtype } });
 }
 
 /** condition ? a : b, element by element. */

@@ -15,7 +15,9 @@ type AttrValue = Message & {
   setTensor(value: Message): void;
 };
 type Protos = {
-  AttrValue: (new () => AttrValue) & { ListValue: new () => Message & { setIList(value: readonly number[]): void } };
+  AttrValue: (new () => AttrValue) & {
+    ListValue: new () => Message & { setIList(value: readonly number[]): void };
+  };
   Tensor: new () => Message & {
     setDtype(value: number): void;
     setTensorShape(value: Message): void;
@@ -32,7 +34,10 @@ type Protos = {
   };
   VersionDef: new () => Message & { setProducer(value: number): void };
   GraphDef: new () => Message & { setNodeList(value: Message[]): void; setVersions(value: Message): void };
-  MetaGraphDef: (new () => Message & { setMetaInfoDef(value: Message): void; setGraphDef(value: Message): void }) & {
+  MetaGraphDef: (new () => Message & {
+    setMetaInfoDef(value: Message): void;
+    setGraphDef(value: Message): void;
+  }) & {
     MetaInfoDef: new () => Message & { setTagsList(value: string[]): void };
   };
   SavedModel: new () => Message & {
@@ -48,9 +53,7 @@ const graphDefVersion = 1766;
 
 /** Bytes of saved_model.pb. The graph needs no variables/ folder: variables are filled through assign nodes. */
 export function savedModelBytes(graph: Graph): Uint8Array {
-  const protos = createRequire(import.meta.url)(
-    '@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js',
-  ) as Protos;
+  const protos = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Protos;
   const versions = new protos.VersionDef();
   versions.setProducer(graphDefVersion);
   const graphDef = new protos.GraphDef();

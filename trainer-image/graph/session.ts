@@ -72,8 +72,7 @@ function checkFeeds(feeds: readonly Feed[]): void {
     const fits =
       shape.length === want.length &&
       want.every((dim, axis) => typeof dim === 'string' || dim === shape[axis]);
-    if (!fits)
-      throw new Error(`Feed of '${by}' has shape [${shape.join(', ')}], want [${want.join(', ')}].`);
+    if (!fits) throw new Error(`Feed of '${by}' has shape [${shape.join(', ')}], want [${want.join(', ')}].`);
     for (const [axis, dim] of want.entries()) {
       if (typeof dim !== 'string') continue;
       const size = shape[axis] ?? 0;

@@ -1,6 +1,7 @@
 /** Variables: tensors that stay in the session between calls. */
+
+import type { DType } from './dtype.ts';
 import type { Graph, Node, Tensor } from './graph.ts';
-import { type DType } from './dtype.ts';
 import { identity, placeholder, scalar, single } from './ops.ts';
 
 export type Variable = {

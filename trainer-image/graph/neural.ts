@@ -1,0 +1,110 @@
+/**
+ * The building blocks of transformers. Each has a gradient written by hand, because the chain of single ops would pass
+ * over memory more often; the elementwise passes, not the matrix products, are what can be saved.
+ */
+import { flattenRows, reshape } from './array-ops.ts';
+import { composite, type Tensor } from './graph.ts';
+import {
+  add,
+  batchMatmul,
+  biasAdd,
+  biasAddGrad,
+  erf,
+  exp,
+  matmul,
+  mean,
+  mul,
+  rsqrt,
+  scalar,
+  select,
+  softmax,
+  square,
+  sub,
+  sum,
+} from './ops.ts';
+import { keepMask, type RandomSource } from './random.ts';
+
+/** Dropout as it is to be applied: nothing at evaluation. */
+export type Dropout = { readonly source: RandomSource; readonly rate: number } | undefined;
+
+/** x W^T + b for x [..., in], W [out, in] (PyTorch's layout), b [out] -> [..., out]. */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const rows = biasAdd(matmul(flattenRows(x), weight, { transposeB: true }), bias);
+  return reshape(rows, [...x.shape.slice(0, -1), weight.shape[0] ?? 1]);
+}
+
+/** Sets elements to zero with probability `rate` and scales the others, so that the expected value stays. */
+export function dropout(x: Tensor, how: Dropout): Tensor {
+  if (how === undefined || how.rate === 0) return x;
+  const { keep, scale } = keepMask(how.source, x.shape, how.rate);
+  const apply = (value: Tensor): Tensor => mul(select(keep, value, zeroLike(value)), scale);
+  return composite([x], apply(x), (dy) => [apply(dy)]);
+}
+
+/** x * Phi(x) with the exact normal distribution function Phi (torch.nn.GELU, approximate='none'). */
+export function gelu(x: Tensor): Tensor {
+  const scaled = mul(x, Math.SQRT1_2); // a, with x = a * sqrt(2)
+  const doubled = add(erf(scaled), 1); // 2 Phi(x)
+  const y = mul(mul(scaled, doubled), Math.SQRT1_2);
+  return composite([x], y, (dy) => {
+    // d/dx = Phi(x) + x phi(x) = 1/2 (2 Phi(x) + a exp(ln(2/sqrt(pi)) - a^2))
+    const density = mul(scaled, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(scaled))));
+    return [mul(mul(add(doubled, density), dy), 0.5)];
+  });
+}
+
+/** (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis. */
+export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor {
+  const axis = [x.shape.length - 1];
+  const centered = sub(x, mean(x, axis, true));
+  const inverse = rsqrt(add(mean(square(centered), axis, true), epsilon));
+  const normal = mul(centered, inverse);
+  const y = add(mul(normal, gamma), beta);
+  return composite([x, gamma, beta], y, (dy, needs) => {
+    const product = mul(dy, normal);
+    const dNormal = mul(dy, gamma);
+    const dx = () => {
+      const alongNormal = mul(normal, mean(mul(product, gamma), axis, true));
+      return mul(sub(sub(dNormal, mean(dNormal, axis, true)), alongNormal), inverse);
+    };
+    return [
+      needs[0] ? dx() : undefined,
+      needs[1] ? biasAddGrad(product) : undefined,
+      needs[2] ? biasAddGrad(dy) : undefined,
+    ];
+  });
+}
+
+/**
+ * softmax(q k^T + mask) v for q [batch, heads, queries, depth], k and v [batch, heads, keys, depth] and an additive
+ * mask [batch, 1, 1, keys]; q is already divided by sqrt(depth). Dropout acts on the probabilities.
+ * The gradient of the softmax needs sum(dP * P) for each query; that sum equals sum(dOutput * output), which is
+ * `keys / depth` times cheaper.
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, how: Dropout): Tensor {
+  const probabilities = softmax(add(batchMatmul(q, k, { transposeB: true }), mask));
+  const drawn =
+    how === undefined || how.rate === 0 ? undefined : keepMask(how.source, probabilities.shape, how.rate);
+  const kept = drawn ? select(drawn.keep, probabilities, zeroLike(probabilities)) : probabilities;
+  const scaled = (x: Tensor): Tensor => (drawn ? mul(x, drawn.scale) : x); // on the small side of the product
+  const output = scaled(batchMatmul(kept, v));
+  return composite([q, k, v], output, (dOutput, needs) => {
+    const dKept = scaled(dOutput);
+    const dv = needs[2] ? batchMatmul(kept, dKept, { transposeA: true }) : undefined;
+    if (!needs[0] && !needs[1]) return [undefined, undefined, dv];
+    const rowSum = sum(mul(dOutput, output), [output.shape.length - 1], true);
+    const dProbabilities = batchMatmul(dKept, v, { transposeB: true });
+    const dScores = drawn
+      ? sub(mul(dProbabilities, kept), mul(probabilities, rowSum))
+      : mul(sub(dProbabilities, rowSum), probabilities);
+    return [
+      needs[0] ? batchMatmul(dScores, k) : undefined,
+      needs[1] ? batchMatmul(dScores, q, { transposeA: true }) : undefined,
+      dv,
+    ];
+  });
+}
+
+function zeroLike(x: Tensor): Tensor {
+  return scalar(x.graph, x.dtype, 0);
+}

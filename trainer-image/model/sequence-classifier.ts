@@ -1,0 +1,228 @@
+/** A text classifier that trains, predicts, and gives and takes its whole state by name. */
+import type { Batch } from '../data/batch.ts';
+import { TrainerError } from '../failure.ts';
+import type { Binding } from '../graph/binding.ts';
+import { type Feed, Session } from '../graph/session.ts';
+import type { Variable } from '../graph/variables.ts';
+import { type AdamWOptions, adamWValues } from '../optim/adamw.ts';
+import { type Architecture, readArchitecture } from './architecture.ts';
+import { openWeightFiles } from './checkpoint-files.ts';
+import { buildClassifierGraph, type ClassifierGraph } from './classifier-graph.ts';
+import { initialWeight } from './initial-weights.ts';
+import type { NamedTensor } from './tensor.ts';
+import { mapWeights } from './weights.ts';
+
+export type SequenceClassifierOptions = {
+  readonly binding: Binding;
+  readonly modelDirectory: string;
+  readonly labels: readonly string[];
+  /** Seeds newly initialised weights and the dropout masks. */
+  readonly seed: number;
+  /** Replaces every dropout rate of config.json. */
+  readonly dropout?: number | undefined;
+  readonly optimizer: AdamWOptions;
+};
+
+export type SequenceClassifier = {
+  /** config.json as it was read. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The Hugging Face class that loads the exported model. */
+  readonly className: string;
+  readonly labels: readonly string[];
+  readonly maxLength: number;
+  readonly parameterCount: number;
+  /** Weights that the checkpoint did not have. */
+  readonly newlyInitialized: readonly string[];
+  /** Keys of the checkpoint that were not used. */
+  readonly unusedKeys: readonly string[];
+  /** One optimiser step as one graph call. `step` counts from 0. Loss: mean over labelled rows, before the update. */
+  trainStep(batch: Batch, at: { step: number; learningRate: number }): { loss: number; gradientNorm: number };
+  /** No dropout. logits: [rows, labels], row-major; the loss is summed over the `count` labelled rows. */
+  predict(batch: Batch): { logits: Float32Array; lossSum: number; count: number };
+  /** Under the names of the state_dict; the data of each is read when asked for. */
+  weights(): Iterable<NamedTensor>;
+  /** `<weight>.exp_avg` and `<weight>.exp_avg_sq`. */
+  optimizerState(): Iterable<NamedTensor>;
+  /** Sets weights, moments, or both. Throws if a name or shape is wrong, or one of a kind is missing. */
+  restore(tensors: Iterable<NamedTensor>): void;
+  /** Native tensors alive in this process, for leak tests. */
+  tensorCount(): number;
+  close(): void;
+};
+
+/** Loads the model. Throws TrainerError ModelError or ConfigError, naming what does not fit. */
+export async function openSequenceClassifier(
+  options: SequenceClassifierOptions,
+): Promise<SequenceClassifier> {
+  const { binding, modelDirectory, labels, seed, optimizer } = options;
+  const { raw, architecture } = readArchitecture(modelDirectory, {
+    labels: labels.length,
+    dropout: options.dropout,
+  });
+  const files = openWeightFiles(modelDirectory);
+  try {
+    const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
+    const built = buildClassifierGraph(architecture, optimizer);
+    const session = new Session(binding, built.graph);
+    for (const [index, spec] of architecture.parameters.entries()) {
+      const key = map.keys.get(spec.name);
+      const data =
+        key === undefined ? initialWeight(spec, seed, architecture.initializerRange) : files.read(key);
+      assign(session, built.weights[index] as Variable, data);
+    }
+    session.run([built.clearMoments], []);
+    return {
+      config: raw,
+      className: architecture.className,
+      labels,
+      maxLength: architecture.maxLength,
+      parameterCount: architecture.parameters.reduce((sum, { shape }) => sum + elements(shape), 0),
+      newlyInitialized: map.newlyInitialized,
+      unusedKeys: map.unusedKeys,
+      ...operations(session, built, architecture, options),
+      tensorCount: () => binding.getNumOfTensors(),
+      close: () => session.close(),
+    };
+  } finally {
+    files.close();
+  }
+}
+
+type Operations = Pick<
+  SequenceClassifier,
+  'trainStep' | 'predict' | 'weights' | 'optimizerState' | 'restore'
+>;
+
+function operations(
+  session: Session,
+  built: ClassifierGraph,
+  architecture: Architecture,
+  { seed, optimizer }: SequenceClassifierOptions,
+): Operations {
+  const moments = built.firstMoments.flatMap((first, index) => [
+    first,
+    built.secondMoments[index] as Variable,
+  ]);
+  const scalarFeed = (tensor: Feed['tensor'], value: number): Feed => ({
+    tensor,
+    data: Float32Array.of(value),
+    shape: [],
+  });
+  return {
+    trainStep(batch, { step, learningRate }) {
+      const values = adamWValues(optimizer, step, learningRate);
+      const [loss, norm] = session.run(
+        [built.train.loss, built.train.gradientNorm],
+        [
+          ...batchFeeds(built, architecture, batch),
+          { tensor: built.seed, data: Int32Array.of(foldSeed(seed), step), shape: [2] },
+          scalarFeed(built.rates.stepSize, values.stepSize),
+          scalarFeed(built.rates.epsilon, values.epsilon),
+          scalarFeed(built.rates.decay, values.decay),
+        ],
+      );
+      return { loss: Number(loss?.[0]), gradientNorm: Number(norm?.[0]) };
+    },
+    predict(batch) {
+      const { logits, lossSum, count } = built.predict;
+      const results = session.run([logits, lossSum, count], batchFeeds(built, architecture, batch));
+      return {
+        logits: results[0] as Float32Array,
+        lossSum: Number(results[1]?.[0]),
+        count: Number(results[2]?.[0]),
+      };
+    },
+    weights: () => built.weights.map((variable) => lazyTensor(session, variable)),
+    optimizerState: () => moments.map((variable) => lazyTensor(session, variable)),
+    restore: (tensors) => restore(session, [built.weights, moments], tensors),
+  };
+}
+
+function batchFeeds(built: ClassifierGraph, architecture: Architecture, batch: Batch): Feed[] {
+  checkBatch(architecture, batch);
+  const shape = [batch.rows, batch.length];
+  return [
+    { tensor: built.inputs.inputIds, data: batch.inputIds, shape },
+    { tensor: built.inputs.attentionMask, data: batch.attentionMask, shape },
+    { tensor: built.inputs.tokenTypeIds, data: batch.tokenTypeIds, shape },
+    { tensor: built.labels, data: batch.labels, shape: [batch.rows] },
+  ];
+}
+
+/** A GPU reads zeros for an index that is out of range, so it is checked here. */
+function checkBatch(architecture: Architecture, batch: Batch): void {
+  if (batch.length > architecture.maxLength) {
+    throw new TrainerError(
+      'ConfigError',
+      `A batch has ${batch.length} tokens a row, the model has ${architecture.maxLength} positions.`,
+      `Set spec.training.maxLength to at most ${architecture.maxLength}.`,
+    );
+  }
+  const check = (ids: Int32Array, size: number, what: string): void => {
+    const wrong = ids.find((id) => id < 0 || id >= size);
+    if (wrong === undefined) return;
+    throw new TrainerError(
+      'ModelError',
+      `The tokenizer gives the ${what} ${wrong}, but the model knows only 0 to ${size - 1}.`,
+      'Use the tokenizer.json that belongs to the model.',
+    );
+  };
+  check(batch.inputIds, architecture.vocabularySize, 'token id');
+  check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
+}
+
+function assign(session: Session, { next, assigned, shape }: Variable, data: Float32Array): void {
+  session.run([assigned], [{ tensor: next, data, shape }]);
+}
+
+function lazyTensor(session: Session, { name, shape, value }: Variable): NamedTensor {
+  return {
+    name,
+    shape,
+    get data() {
+      return session.run([value], [])[0] as Float32Array;
+    },
+  };
+}
+
+/** Each group is restored as a whole or not at all. */
+function restore(
+  session: Session,
+  groups: readonly (readonly Variable[])[],
+  tensors: Iterable<NamedTensor>,
+): void {
+  const byName = new Map(groups.flat().map((variable) => [variable.name, variable]));
+  const given = new Map<string, NamedTensor>();
+  for (const tensor of tensors) {
+    const variable = byName.get(tensor.name);
+    if (variable === undefined) throw unfit(`it has an unknown tensor '${tensor.name}'`);
+    if (variable.shape.join() !== tensor.shape.join()) {
+      throw unfit(`'${tensor.name}' is [${tensor.shape.join(', ')}], want [${variable.shape.join(', ')}]`);
+    }
+    if (given.has(tensor.name)) throw unfit(`'${tensor.name}' comes twice`);
+    given.set(tensor.name, tensor);
+  }
+  for (const group of groups) {
+    const missing = group.filter(({ name }) => !given.has(name));
+    if (missing.length > 0 && missing.length < group.length) throw unfit(`'${missing[0]?.name}' is missing`);
+  }
+  if (given.size === 0) throw unfit('it is empty');
+  for (const [name, tensor] of given) assign(session, byName.get(name) as Variable, tensor.data);
+}
+
+function unfit(reason: string): TrainerError {
+  return new TrainerError(
+    'ModelError',
+    `The saved state does not fit the model: ${reason}.`,
+    'Delete the checkpoint of this run, or start a new run with another runId.',
+  );
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Seeds may be larger than an int32. */
+function foldSeed(seed: number): number {
+  return (seed ^ Math.floor(seed / 2 ** 32)) | 0;
+}
