@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { clusterDirectory } from './cache.ts';
-import { embeddedNames, embeddedStatus, removeImages } from './embedded.ts';
+import { embeddedNames, embeddedStatus, removeImages } from './embedded-stop.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { S3Server } from './s3.ts';
 import { startTarget, stopTarget } from './target.ts';

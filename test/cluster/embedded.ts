@@ -1,26 +1,25 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Addresses, addressesOf, freeSlot, slotOf } from './addresses.ts';
 import { binary, ensureBinaries, type Tool } from './binaries.ts';
-import { cacheDirectory, clusterDirectory, clustersDirectory } from './cache.ts';
+import { clusterDirectory, clustersDirectory } from './cache.ts';
 import { Certificates } from './certificates.ts';
-import { createCgroup, removeCgroup } from './cgroups.ts';
-import { Containerd, imageDirectory } from './containerd.ts';
+import { createCgroup } from './cgroups.ts';
+import { Containerd } from './containerd.ts';
 import {
   apiServerArguments,
   controlPlaneIdentities,
   etcdArguments,
   waitForApiServer,
 } from './control-plane.ts';
-import { connectNode, disconnectNode, restoreHost, saveHostSettings } from './host.ts';
+import { embeddedProcesses, lockOf, stopEmbedded } from './embedded-stop.ts';
+import { connectNode, disconnectNode, saveHostSettings } from './host.ts';
 import { directEnvironment, helmFor, type Kubectl, kubectlFor } from './kubectl.ts';
 import { withLock } from './lock.ts';
 import { Namespaces } from './namespaces.ts';
 import { nodeIdentities, startNode } from './node.ts';
 import { ensurePackages } from './packages.ts';
 import { ensurePauseImage, pauseImage } from './pause-image.ts';
-import { ProcessTable, stopProcess } from './processes.ts';
 import { prepareS3, type S3Server, s3Command, waitForS3 } from './s3.ts';
 import { waitFor } from './wait.ts';
 
@@ -36,18 +35,6 @@ const tools: Tool[] = [
   'kubectl',
   'versitygw',
   'helm',
-];
-
-/** Processes of a cluster that is up, in the order of their start. */
-const processes = [
-  'containerd',
-  'etcd',
-  's3',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kubelet',
-  'kube-proxy',
 ];
 
 /** A one-node Kubernetes cluster made of the real programs, in kernel namespaces of its own. */
@@ -105,7 +92,7 @@ export class EmbeddedCluster {
 
   async #brokenPart(): Promise<string | undefined> {
     if ((await this.#namespaces.pid()) === undefined) return 'node';
-    for (const process of processes) {
+    for (const process of embeddedProcesses) {
       if (!(await this.#namespaces.isRunning(process))) return process;
     }
     const alive = await this.kubectl(['get', '--raw', '/readyz'], { timeoutMs: 10_000 }).catch(
@@ -192,68 +179,6 @@ export class EmbeddedCluster {
     const common = [`--kubeconfig=${kubeconfig}`, '--leader-elect=false'];
     await this.#namespaces.start(tool, binary(tool), [...common, ...args], directEnvironment());
   }
-}
-
-/** Takes a cluster down and removes all of it but the loaded images. Does nothing when there is no such cluster. */
-export async function stopEmbedded(name: string): Promise<void> {
-  const directory = clusterDirectory(name);
-  if (!existsSync(directory)) return;
-  await withLock(
-    lockOf(name),
-    () => {},
-    async () => {
-      const namespaces = new Namespaces(directory);
-      const prometheus = await new ProcessTable(join(directory, 'processes')).read('prometheus');
-      if (prometheus) await stopProcess(prometheus, 5000);
-      if ((await namespaces.pid()) !== undefined) await emptyRuntime(name, directory, namespaces);
-      await namespaces.destroy();
-      const slot = slotOf(directory);
-      if (slot !== undefined) await disconnectNode(addressesOf(slot));
-      await removeCgroup(name);
-      await withLock(
-        join(clustersDirectory(), '.lock'),
-        () => {},
-        async () => {
-          await rm(directory, { recursive: true, force: true });
-          if ((await embeddedNames()).length === 0) restoreHost();
-        },
-      );
-    },
-  );
-}
-
-/** Names of the embedded clusters that are up or left half-way. */
-export async function embeddedNames(): Promise<string[]> {
-  const entries = await readdir(clustersDirectory()).catch(() => []);
-  return entries.filter((name) => slotOf(join(clustersDirectory(), name)) !== undefined);
-}
-
-/** Which of a cluster's processes are running. */
-export async function embeddedStatus(name: string): Promise<{ process: string; running: boolean }[]> {
-  const namespaces = new Namespaces(clusterDirectory(name));
-  return Promise.all(
-    processes.map(async (process) => ({ process, running: await namespaces.isRunning(process) })),
-  );
-}
-
-/** Deletes the loaded images of a cluster too. */
-export async function removeImages(name: string): Promise<void> {
-  await rm(imageDirectory(name), { recursive: true, force: true });
-}
-
-/** Best effort: containers that stay behind are only forgotten by the next kubelet instead of now. */
-async function emptyRuntime(name: string, directory: string, namespaces: Namespaces): Promise<void> {
-  try {
-    await namespaces.stop('kubelet', 10_000);
-    await new Containerd(name, directory, namespaces).removeContainers();
-    await namespaces.stop('containerd', 10_000);
-  } catch {
-    // A broken runtime must not keep the rest from being taken down.
-  }
-}
-
-function lockOf(name: string): string {
-  return join(cacheDirectory(), 'clusters', `.${name}.lock`);
 }
 
 async function reserveSlot(directory: string, log: Log): Promise<number> {

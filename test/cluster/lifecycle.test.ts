@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { busyboxImage, ensureBusyboxImage } from './busybox-image.ts';
 import type { Cluster } from './cluster.ts';
 import { run } from './command.ts';
-import { EmbeddedCluster, removeImages, stopEmbedded } from './embedded.ts';
+import { EmbeddedCluster } from './embedded.ts';
+import { removeImages, stopEmbedded } from './embedded-stop.ts';
 import { ProcessTable, processStartTime } from './processes.ts';
 import { waitFor } from './wait.ts';
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { clusterDirectory } from './cache.ts';
 import type { Cluster } from './cluster.ts';
 import { joinContext, leaveContext } from './context.ts';
-import { EmbeddedCluster, stopEmbedded } from './embedded.ts';
+import { EmbeddedCluster } from './embedded.ts';
+import { stopEmbedded } from './embedded-stop.ts';
 import { kindAnswers, startKind, stopKind } from './kind.ts';
 
 /** Where things are tried out: a cluster the user names, kind, or the embedded one-node cluster. */
