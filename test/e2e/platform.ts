@@ -185,3 +185,21 @@ export async function startMonitoring(cluster: Cluster): Promise<Prometheus> {
   };
   return startPrometheus(cluster, { config: stringify(config) });
 }
+
+/** Values of an instant query, one for each series. */
+export async function instant(prometheus: Prometheus, promql: string): Promise<number[]> {
+  const series = (await prometheus.query(promql)) as { value: [number, string] }[];
+  return series.map(({ value }) => Number(value[1]));
+}
+
+/** All samples of a query since `startSeconds` (Unix time), series after series. */
+export async function samples(
+  prometheus: Prometheus,
+  promql: string,
+  startSeconds: number,
+): Promise<number[]> {
+  const series = (await prometheus.queryRange(promql, startSeconds, Date.now() / 1000, 2)) as {
+    values: [number, string][];
+  }[];
+  return series.flatMap(({ values }) => values.map(([, value]) => Number(value)));
+}
