@@ -234,7 +234,9 @@ const specFields = {
         .min(0)
         .max(8)
         .default(1)
-        .describe('Accelerators of the pod; their resource name comes from the runtime. The trainer computes on one.'),
+        .describe(
+          'Accelerators of the pod; their resource name comes from the runtime. The trainer computes on one.',
+        ),
       cpu: cpuQuantity(
         'CPU request of the trainer; default and upper bound come from the runtime.',
       ).optional(),

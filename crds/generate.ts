@@ -5,7 +5,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
+import { flagOf, settings, variableOf } from '../operator/config.ts';
+import { counters, gauges, histograms } from '../operator/metrics.ts';
+import { commonLabels, trainerSeries } from '../trainer-image/series.ts';
 import { customResourceDefinition, jobResource, type Resource, resources, runtimeResource } from './crd.ts';
+import { metricsPage, type Series, settingsPage } from './operations-reference.ts';
 import { conditionsPage, failuresPage, resourcePage } from './reference.ts';
 
 const root = dirname(import.meta.dirname);
@@ -32,7 +36,33 @@ export function generatedFiles(): Map<string, string> {
   files.set('docs/reference/finetuneruntime.md', resourcePage(runtimeResource));
   files.set('docs/reference/conditions.md', conditionsPage());
   files.set('docs/reference/failures.md', failuresPage());
+  files.set('docs/reference/metrics.md', metricsOfBoth());
+  files.set(
+    'docs/reference/settings.md',
+    settingsPage(settings, { flagOf, variableOf }, { identity: 'name of the host' }),
+  );
   return files;
+}
+
+function metricsOfBoth(): string {
+  const withType = (type: string, rows: Record<string, Omit<Series, 'type'>>) =>
+    Object.values(rows).map((row) => ({ ...row, type }));
+  const operator = [
+    ...withType('counter', counters),
+    ...withType('gauge', gauges),
+    ...withType('histogram', histograms),
+  ];
+  const trainer = Object.entries(trainerSeries).map(([name, row]) => ({
+    name,
+    type: row.type,
+    labels: 'label' in row ? [...commonLabels, row.label] : commonLabels,
+    help: row.help,
+  }));
+  const process = 'The usual metrics of the Node.js process come with them.';
+  return metricsPage([
+    { title: 'Operator', intro: `Served on the port of the operator. ${process}`, series: operator },
+    { title: 'Trainer', intro: `Served by each trainer pod. ${process}`, series: trainer },
+  ]);
 }
 
 function contentOf(path: string): string | undefined {
