@@ -5,9 +5,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { binary } from '../cluster/binaries.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { buildImages } from '../cluster/images.ts';
-import { Buckets, createTeam, installOperator, startMonitoring } from '../e2e/platform.ts';
+import { Buckets, createTeam, installOperator, samples, startMonitoring } from '../e2e/platform.ts';
 import { demoCounts, demoEmails } from './data.ts';
 import { readExample, withEndpoint } from './example.ts';
 import { type JobView, progressLine, summary, type TrainingReport } from './narration.ts';
@@ -82,8 +83,7 @@ await show(cluster, '', [
 ]);
 
 const series = `finetune_trainer_loss{job="spam-filter",namespace="${namespace}"}`;
-const losses = await prometheus.queryRange(series, startSeconds, Date.now() / 1000, 2);
-const seen = losses.flatMap((one) => one.values.map(([, value]) => Number(value)));
+const seen = await samples(prometheus, series, startSeconds);
 console.log(
   `\nPrometheus saw ${seen.length} samples of ${series}: ${seen[0]?.toFixed(3)} ... ${seen.at(-1)?.toFixed(3)}`,
 );
@@ -102,7 +102,7 @@ buckets.close();
 console.log(`
 Look around:
   export KUBECONFIG=${cluster.kubeconfig}
-  kubectl get ftj -A -w            (kubectl of this cluster: ${cluster.kubectlPath})
+  kubectl get ftj -A -w            (this cluster's own: ${binary('kubectl')})
   kubectl describe ftj spam-filter -n ${namespace}
   Prometheus   ${prometheus.url}
   Model        ${job.status?.result?.uri ?? 'not published'}

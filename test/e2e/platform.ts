@@ -164,6 +164,8 @@ export async function startMonitoring(cluster: Cluster): Promise<Prometheus> {
     scrape_configs: [
       {
         job_name: 'finetune',
+        // The series carry the name of the FineTuneJob as `job`.
+        honor_labels: true,
         kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: cluster.kubeconfig }],
         relabel_configs: [
           {

@@ -10,7 +10,7 @@ import { readExample, withEndpoint } from '../demo/example.ts';
 import { summary, type TrainingReport } from '../demo/narration.ts';
 import { pythonPeers } from '../golden/python.ts';
 import { applyJobs, condition, fineTuneJob, type Job, waitForEnd, waitForJob } from './jobs.ts';
-import { startMonitoring } from './platform.ts';
+import { instant, samples, startMonitoring } from './platform.ts';
 import { type Platform, sharedPlatform, temporaryDirectory } from './shared-platform.ts';
 
 const namespace = 'spam';
@@ -153,22 +153,17 @@ test('the train pod really asked for a GPU and holds no API credential', async (
 });
 
 test('Prometheus scraped the trainer and its loss falls', async () => {
-  const series = await prometheus.queryRange(
-    `finetune_trainer_loss{job="spam-filter",namespace="${namespace}"}`,
-    startSeconds,
-    Date.now() / 1000,
-    2,
-  );
-  const values = series.flatMap((one) => one.values.map(([, value]) => Number(value)));
+  const query = `finetune_trainer_loss{job="spam-filter",namespace="${namespace}"}`;
+  const values = await samples(prometheus, query, startSeconds);
   assert.ok(values.length > 10, `${values.length} samples`);
   assert.ok(values.at(-1)! < values[0]! / 2, `${values[0]} -> ${values.at(-1)}`);
 });
 
 test('Prometheus scraped the operator', async () => {
-  const reconciles = await prometheus.query('sum(controller_runtime_reconcile_total{result="success"})');
-  assert.ok(Number(reconciles[0]?.value[1]) > 5);
-  const phase = await prometheus.query(`finetune_job_info{name="spam-filter",namespace="${namespace}"}`);
-  assert.equal(phase.length, 1);
+  const [reconciles] = await instant(prometheus, 'sum(controller_runtime_reconcile_total{result="success"})');
+  assert.ok((reconciles ?? 0) > 5, `${reconciles} passes`);
+  const info = await instant(prometheus, `finetune_job_info{name="spam-filter",namespace="${namespace}"}`);
+  assert.deepEqual(info, [1]);
 });
 
 test('Hugging Face transformers loads the published model and gives the same logits', async () => {
