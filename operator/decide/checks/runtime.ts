@@ -38,8 +38,9 @@ function refusalOf({ metadata, spec }: FineTuneJob, runtime: FineTuneRuntimeSpec
   if (allowedNamespaces !== undefined && !allowedNamespaces.includes(metadata.namespace)) {
     return `namespace "${metadata.namespace}"`;
   }
-  const allowed = allowedEndpoints?.map((endpoint) => normalEndpoint(endpoint));
-  const foreign = endpointsOf(spec).find((endpoint) => allowed?.includes(normalEndpoint(endpoint)) === false);
+  // Host names ignore case.
+  const allowed = allowedEndpoints?.map((endpoint) => endpoint.toLowerCase());
+  const foreign = endpointsOf(spec).find((endpoint) => allowed?.includes(endpoint.toLowerCase()) === false);
   if (foreign !== undefined) return `the S3 endpoint ${foreign}`;
   for (const resource of ['cpu', 'memory'] as const) {
     const wish = spec.resources[resource];
@@ -48,9 +49,4 @@ function refusalOf({ metadata, spec }: FineTuneJob, runtime: FineTuneRuntimeSpec
     }
   }
   return undefined;
-}
-
-/** Host names ignore case, and a slash at the end says nothing. */
-function normalEndpoint(endpoint: string): string {
-  return endpoint.toLowerCase().replace(/\/+$/, '');
 }
