@@ -1,41 +1,29 @@
 /**
  * Preflight: everything that can be known to be wrong before an accelerator is requested. It reads every row, but of
- * the weights only the header.
+ * the weights only the headers.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import type { PreflightReport, RunConfig, TrainerPhase } from '../crds/trainer-contract.ts';
 import { totalSteps } from './data/batches.ts';
 import { type Dataset, datasetFiles, loadDataset } from './data/dataset.ts';
 import { trainingMemoryBytes } from './data/estimate.ts';
 import { dataReport, fitReport } from './data/report.ts';
-import { loadTokenizer } from './data/tokenizer.ts';
-import { TrainerError } from './failure.ts';
+import { loadTokenizer, type TextTokenizer } from './data/tokenizer.ts';
+import { type ModelConfig, readArchitecture } from './model/architecture.ts';
+import type { TensorEntry } from './model/safetensors.ts';
+import { mapWeights } from './model/weights.ts';
 import { downloadFolder } from './sources/folder.ts';
-import { findModelFiles, isSmallModelFile, modelDigest, weightsFile } from './sources/model-files.ts';
+import { findModelFiles, modelDigest } from './sources/model-files.ts';
 import { openSource } from './sources/open.ts';
-import { readSafetensorsHeader, type TensorEntry } from './sources/safetensors-header.ts';
+import { readSafetensorsHeader } from './sources/safetensors-header.ts';
 import type { Source } from './sources/source.ts';
-
-const supportedModelTypes: readonly string[] = ['bert'];
 
 /** Room for the report in the termination message of 4096 bytes; the rest names the run. */
 const maxReportBytes = 3500;
-
-const size = z.int().positive();
-const modelConfig = z.object({
-  model_type: z.string(),
-  vocab_size: size,
-  max_position_embeddings: size,
-  hidden_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  intermediate_size: size,
-  pad_token_id: z.int().min(0).nullish(),
-});
-type ModelConfig = z.infer<typeof modelConfig>;
+/** The number of labels is known only after the data was read; until then config.json is checked with this one. */
+const someLabels = 2;
 
 /**
  * Checks sources, model, output and every row of the data.
@@ -52,20 +40,41 @@ export async function preflight(
   const datasetSource = await openSource(config.dataset.source);
   const outputSource = await openSource(config.output);
   const modelDirectory = join(workDirectory, 'model');
-  const model = await checkModel(modelSource, modelDirectory);
-  const tokenizer = await loadTokenizer(modelDirectory, {
-    maxLength: config.training.maxLength,
-    vocabularySize: model.config.vocab_size,
-    maxPositions: model.config.max_position_embeddings,
-    padTokenId: model.config.pad_token_id ?? undefined,
-  });
+  const { weights, small } = await findModelFiles(modelSource);
+  const withoutWeights = new Set(small.map(({ path }) => path));
+  await downloadFolder(modelSource, '', modelDirectory, { only: (path) => withoutWeights.has(path) });
+  const model = readArchitecture(modelDirectory, { labels: someLabels });
+  const tensors = await readHeaders(
+    modelSource,
+    weights.map(({ path }) => path),
+  );
+  const tokenizer = await loadModelTokenizer(config, model, modelDirectory);
   await checkOutput(outputSource, workDirectory);
   const dataDirectory = join(workDirectory, 'dataset');
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
   const dataset = await loadDataset(config, dataDirectory, tokenizer);
-  const report = { ...dataReport(dataset), ...plan(config, dataset, model) };
-  return fitReport({ ...report, modelDigest: model.digest }, maxReportBytes);
+  const report: PreflightReport = {
+    ...dataReport(dataset),
+    ...plan(config, dataset, readArchitecture(modelDirectory, { labels: dataset.labels.length }), tensors),
+    modelDigest: await modelDigest(modelSource),
+  };
+  return fitReport(report, maxReportBytes);
+}
+
+/** The tokenizer of a downloaded model, checked against the model and training.maxLength. */
+export function loadModelTokenizer(
+  config: RunConfig,
+  { raw, architecture }: ModelConfig,
+  directory: string,
+): Promise<TextTokenizer> {
+  const pad = raw['pad_token_id'];
+  return loadTokenizer(directory, {
+    maxLength: config.training.maxLength,
+    vocabularySize: architecture.vocabularySize,
+    maxPositions: architecture.maxLength,
+    padTokenId: typeof pad === 'number' ? pad : undefined,
+  });
 }
 
 /** Downloads the files of the dataset that the run reads. */
@@ -76,67 +85,11 @@ export async function downloadDataset(config: RunConfig, source: Source, directo
   }
 }
 
-type CheckedModel = { config: ModelConfig; parameters: number; digest: string };
-
-async function checkModel(source: Source, directory: string): Promise<CheckedModel> {
-  await findModelFiles(source);
-  await downloadFolder(source, '', directory, { only: isSmallModelFile });
-  const config = await readModelConfig(join(directory, 'config.json'));
-  const { tensors } = await readSafetensorsHeader(source, weightsFile);
-  checkEmbeddings(tensors, config);
-  return { config, parameters: countParameters(tensors), digest: await modelDigest(source) };
-}
-
-async function readModelConfig(file: string): Promise<ModelConfig> {
-  const refuse = (reason: string, cause?: unknown) =>
-    new TrainerError(
-      'ModelError',
-      `config.json ${reason}.`,
-      'Use the config.json that was published with the weights.',
-      {
-        cause,
-      },
-    );
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw refuse('is not valid JSON', error);
-  }
-  const type = z.object({ model_type: z.string() }).safeParse(json);
-  if (type.success && !supportedModelTypes.includes(type.data.model_type)) {
-    throw new TrainerError(
-      'ModelError',
-      `config.json has the model_type ${JSON.stringify(type.data.model_type.slice(0, 60))}, which is not supported.`,
-      `Use a model of type ${supportedModelTypes.join(', ')}.`,
-    );
-  }
-  const parsed = modelConfig.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw refuse(`cannot be used: ${issue?.path.join('.')}: ${issue?.message}`);
-}
-
-/** The one tensor that shows whether config.json and weights belong together; training checks them all. */
-function checkEmbeddings(tensors: ReadonlyMap<string, TensorEntry>, config: ModelConfig): void {
-  const [name, entry] =
-    [...tensors].find(([name]) => /(^|\.)embeddings\.word_embeddings\.weight$/.test(name)) ?? [];
-  const want = [config.vocab_size, config.hidden_size];
-  if (entry !== undefined && entry.shape.join() === want.join()) return;
-  throw new TrainerError(
-    'ModelError',
-    entry === undefined
-      ? `${weightsFile} has no embeddings.word_embeddings.weight: it holds another kind of model than config.json says.`
-      : `config.json does not match the weights: ${name} has the shape [${entry.shape}], vocab_size and hidden_size are [${want}].`,
-    'Use config.json and model.safetensors of the same model.',
-  );
-}
-
-/** Elements of all floating-point tensors; integer ones are buffers such as position_ids. */
-function countParameters(tensors: ReadonlyMap<string, TensorEntry>): number {
-  return [...tensors.values()]
-    .filter(({ dtype }) => /^(F|BF)\d+$/.test(dtype))
-    .reduce((sum, { shape }) => sum + shape.reduce((product, dimension) => product * dimension, 1), 0);
+async function readHeaders(source: Source, files: readonly string[]): Promise<Map<string, TensorEntry>> {
+  const tensors = new Map<string, TensorEntry>();
+  for (const file of files)
+    for (const [name, entry] of await readSafetensorsHeader(source, file)) tensors.set(name, entry);
+  return tensors;
 }
 
 /** Writes and removes a small file: a run that cannot save its result should not start. */
@@ -150,23 +103,23 @@ async function checkOutput(source: Source, workDirectory: string): Promise<void>
   await rm(file);
 }
 
-function plan(config: RunConfig, { labels, splits }: Dataset, model: CheckedModel) {
+/** Steps, memory and parameters. Throws TrainerError ModelError when the weights do not fit config.json. */
+function plan(
+  config: RunConfig,
+  { splits }: Dataset,
+  { raw, architecture }: ModelConfig,
+  tensors: ReadonlyMap<string, TensorEntry>,
+) {
+  const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
+  const count = (parameters: typeof architecture.parameters) =>
+    parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
   const { batchSize, epochs, maxLength } = config.training;
-  const { hidden_size, num_hidden_layers, num_attention_heads, intermediate_size } = model.config;
-  const longest = splits.train.fullLengths.reduce((longest, length) => Math.max(longest, length), 0);
-  const head = hidden_size * labels.length + labels.length;
-  const sizes = {
-    hiddenSize: hidden_size,
-    layers: num_hidden_layers,
-    heads: num_attention_heads,
-    intermediateSize: intermediate_size,
-    parameters: model.parameters + head,
-  };
+  const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
   const batch = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
   return {
     totalSteps: totalSteps(splits.train.rows, batchSize, epochs),
-    memoryEstimateBytes: trainingMemoryBytes(sizes, batch),
-    modelType: model.config.model_type,
-    parameters: model.parameters,
+    memoryEstimateBytes: trainingMemoryBytes(raw, count(architecture.parameters), batch),
+    modelType: String(raw['model_type']),
+    parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),
   };
 }

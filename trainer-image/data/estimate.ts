@@ -1,10 +1,14 @@
-/** The sizes of an encoder on which its memory depends. */
-export type EncoderSizes = {
-  hiddenSize: number;
-  layers: number;
-  heads: number;
-  intermediateSize: number;
-};
+import { z } from 'zod';
+
+const size = (value: number) => z.int().positive().catch(value);
+
+/** The sizes of an encoder on which its memory depends, as config.json names them; defaults as in transformers' BERT. */
+const encoderSizes = z.object({
+  hidden_size: size(768),
+  num_hidden_layers: size(12),
+  num_attention_heads: size(12),
+  intermediate_size: size(3072),
+});
 
 const floatBytes = 4;
 /** Weight, gradient and the two moments of AdamW. */
@@ -13,18 +17,20 @@ const floatsPerParameter = 4;
 const processBytes = 700_000_000;
 
 /**
- * Peak memory of a training step in float32.
+ * Estimated peak memory of a training step in float32.
  * Kept for the backward pass of each layer, per token: 12 vectors of hidden size (input, query, key, value, context, and
- * for both outputs the projection, its dropout mask, the sum and the normalised sum, of which some are shared), 3 of
- * intermediate size (before and after GELU, and the gradient under way), and per head one row of attention weights three
- * times (softmax, dropout mask, product). Real runs stay near it or below.
+ * for both outputs the projection, its dropout mask, the sum and the normalised sum), 3 of intermediate size (before and
+ * after GELU, and the gradient under way), and per head one row of attention weights three times (softmax, dropout mask,
+ * product).
  */
 export function trainingMemoryBytes(
-  model: EncoderSizes & { parameters: number },
+  config: Readonly<Record<string, unknown>>,
+  parameters: number,
   batch: { rows: number; length: number },
 ): number {
-  const { hiddenSize, layers, heads, intermediateSize, parameters } = model;
-  const perToken = 12 * hiddenSize + 3 * intermediateSize + 3 * heads * batch.length;
-  const activations = layers * batch.rows * batch.length * perToken;
+  const model = encoderSizes.parse(config);
+  const perToken =
+    12 * model.hidden_size + 3 * model.intermediate_size + 3 * model.num_attention_heads * batch.length;
+  const activations = model.num_hidden_layers * batch.rows * batch.length * perToken;
   return processBytes + floatBytes * (floatsPerParameter * parameters + activations);
 }

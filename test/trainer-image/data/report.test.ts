@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { test } from 'node:test';
+import type { Dataset } from '../../../trainer-image/data/dataset.ts';
+import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
+import { dataReport } from '../../../trainer-image/data/report.ts';
+import { lengthRuleAccuracy, quantile } from '../../../trainer-image/data/statistics.ts';
+
+type Item = { text: string; label: number; full?: number; unknown?: number };
+const maxLength = 10;
+
+function splitOf(items: readonly Item[]): EncodedSplit {
+  const rows = new EncodedRows();
+  const full = Int32Array.from(items, (item) => item.full ?? 5);
+  const offsets = new Int32Array(items.length + 1);
+  for (const [row, length] of full.entries())
+    offsets[row + 1] = (offsets[row] as number) + Math.min(length, maxLength);
+  const tokens = offsets[items.length] as number;
+  rows.append(
+    items.map(({ text, label }, row) => ({ line: row + 1, text, label: `${label}` })),
+    {
+      ids: new Int32Array(tokens),
+      typeIds: new Uint8Array(tokens),
+      offsets,
+      fullLengths: full,
+      unknown: Int32Array.from(items, (item) => item.unknown ?? 0),
+    },
+    items.map((item) => item.label),
+  );
+  return rows.finish('file', 0, Int32Array.from([0, 1, 2]));
+}
+
+/** Different texts with the labels 0 and 1 in turn; `edit` changes single rows. */
+const items = (count: number, name: string, edit: (row: number) => Partial<Item> = () => ({})): Item[] =>
+  Array.from({ length: count }, (_, row) => ({ text: `${name} ${row}`, label: row % 2, ...edit(row) }));
+function report(train: Item[], heldOut: Item[] = items(200, 'test'), labels = ['ham', 'spam']) {
+  const dataset: Dataset = { labels, splits: { train: splitOf(train), test: splitOf(heldOut) } };
+  return dataReport(dataset);
+}
+
+test('clean data gives no warning', () => {
+  const { splits, warnings, ...rest } = report(items(400, 'train'));
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(rest, {
+    labels: 2,
+    tokens: { median: 5, p95: 5, max: 5 },
+    leakedRows: 0,
+    conflictingRows: 0,
+  });
+  const { digest, ...train } = splits.train;
+  assert.match(digest, /^sha256:/);
+  assert.deepEqual(train, {
+    rows: 400,
+    truncatedRows: 0,
+    duplicateRows: 0,
+    labels: [
+      ['ham', 200],
+      ['spam', 200],
+    ],
+  });
+});
+
+const rare = (every: number) => (row: number) => ({ label: row % every === 0 ? 1 : 0 });
+const cases: Record<string, { given: Parameters<typeof report>; want: RegExp }> = {
+  'test rows that are also in train, whatever their case and spaces': {
+    given: [[...items(400, 'train'), { text: ' TEST\n\t3', label: 1 }]],
+    want: /^1 of 200 test rows are also in the train split/,
+  },
+  'one text with two labels': {
+    given: [[...items(400, 'train'), { text: 'train 0', label: 1 }]],
+    want: /^2 train rows have a text that also occurs with another label/,
+  },
+  'a label that train does not have': {
+    given: [items(400, 'train'), items(200, 'test', (row) => ({ label: row % 3 })), ['a', 'b', 'c']],
+    want: /^The train split has no row with "c": the model cannot learn them/,
+  },
+  'a label that test does not have': {
+    given: [items(400, 'train'), items(200, 'test', () => ({ label: 0 }))],
+    want: /^The test split has no row with "spam"/,
+  },
+  'few test rows': {
+    given: [items(400, 'train'), items(99, 'test')],
+    want: /^The test split has only 99 rows/,
+  },
+  'length that gives the label away': {
+    given: [items(400, 'train', (row) => ({ full: row % 2 === 0 ? 4 : 9 }))],
+    want: /^Length alone gives the label for 100.0 % of the train rows \(guessing the largest label: 50.0 %\)/,
+  },
+  'a rare label': {
+    given: [items(400, 'train', rare(25))],
+    want: /unbalanced: "spam" has 16 of 400 train rows, "ham" 384/,
+  },
+  'more than one row in five cut': {
+    given: [items(400, 'train', (row) => ({ full: row % 4 < 1 ? 11 : 10 }))],
+    want: /^25.0 % of the train rows are longer than training.maxLength/,
+  },
+  'unknown tokens': {
+    given: [items(400, 'train', (row) => ({ unknown: row % 10 === 0 ? 1 : 0 }))],
+    want: /^2.0 % of the tokens are unknown/,
+  },
+  'repeated texts': {
+    given: [[...items(400, 'train'), ...items(10, 'Train')]],
+    want: /^10 of 410 train rows repeat an earlier text/,
+  },
+};
+for (const [name, { given, want }] of Object.entries(cases))
+  test(`warned: ${name}`, () => {
+    const { warnings } = report(...given);
+    assert.equal(warnings.length, 1, warnings.join('\n'));
+    assert.match(warnings[0] ?? '', want);
+  });
+
+const quiet: Record<string, Item[]> = {
+  'one row in five cut': items(400, 'train', (row) => ({ full: row % 5 === 0 ? 11 : 10 })),
+  'a label with one row in twelve': items(396, 'train', rare(12)).filter((_, row) => row % 12 < 11),
+  'length that says a little': items(400, 'train', (row) => ({
+    full: (row % 2 === 0) === row % 20 < 13 ? 4 : 9,
+  })),
+  'few repeated texts': [...items(400, 'train'), ...items(4, 'train')],
+};
+for (const [name, train] of Object.entries(quiet))
+  test(`not warned: ${name}`, () => assert.deepEqual(report(train).warnings, []));
+
+test('counts of a split with everything in it', () => {
+  const train = splitOf(items(4, 'a'));
+  assert.equal(train.textKeys[0], hash('sha256', 'a 0', 'base64').slice(0, 22));
+  const { leakedRows, conflictingRows, splits } = report(
+    [...items(4, 'a'), { text: 'a 0', label: 1 }, { text: 'A  0 ', label: 0, full: 12 }],
+    [...items(2, 'a'), ...items(1, 'b')],
+  );
+  assert.equal(leakedRows, 2);
+  assert.equal(conflictingRows, 3);
+  assert.equal(splits.train.duplicateRows, 2);
+  assert.equal(splits.train.truncatedRows, 1);
+});
+
+test('quantiles are nearest ranks', () => {
+  const values = Int32Array.from({ length: 100 }, (_, index) => index + 1);
+  assert.deepEqual(
+    [0.5, 0.95, 1].map((part) => quantile(values, part)),
+    [50, 95, 100],
+  );
+  assert.equal(quantile(new Int32Array(0), 0.5), 0);
+  assert.equal(quantile(Int32Array.from([7]), 0.5), 7);
+});
+
+test('the best length rule is found by trying all of them', () => {
+  let state = 1;
+  const next = (bound: number) => {
+    state = (state * 48271) % 2147483647;
+    return state % bound;
+  };
+  for (let round = 0; round < 200; round++) {
+    const data = items(1 + next(12), 'x', () => ({ label: next(3), full: 1 + next(5) }));
+    const most = (rows: Item[]) =>
+      Math.max(...[0, 1, 2].map((label) => rows.filter((row) => row.label === label).length));
+    const best = Math.max(
+      ...[0, 1, 2, 3, 4, 5].map(
+        (limit) =>
+          most(data.filter(({ full = 0 }) => full <= limit)) +
+          most(data.filter(({ full = 0 }) => full > limit)),
+      ),
+    );
+    assert.equal(lengthRuleAccuracy(splitOf(data), 3), best / data.length);
+  }
+});
