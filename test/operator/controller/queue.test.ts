@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Heap } from '../../../operator/controller/heap.ts';
+import { Queue } from '../../../operator/controller/queue.ts';
+import { FakeClock, settled } from '../fake-clock.ts';
+
+function start() {
+  const clock = new FakeClock();
+  const counts = { added: 0, retried: 0, waited: [] as number[], worked: [] as number[] };
+  const queue = new Queue({
+    clock,
+    backoff: { baseMs: 100, capMs: 10_000 },
+    random: () => 1,
+    observer: {
+      added: () => counts.added++,
+      retried: () => counts.retried++,
+      started: (ms) => counts.waited.push(ms),
+      finished: (ms) => counts.worked.push(ms),
+    },
+  });
+  /** Keys handed out so far, by a worker that never gives them back. */
+  const taken: (string | undefined)[] = [];
+  const take = async (times = 1) => {
+    for (let i = 0; i < times; i++) void queue.next().then((key) => taken.push(key));
+    await settled();
+  };
+  return { clock, queue, counts, taken, take };
+}
+
+describe('queue', () => {
+  it('hands out a key once, however often it was added', async () => {
+    const { queue, taken, take, counts } = start();
+    queue.add('a');
+    queue.add('a');
+    queue.add('b');
+    await take(3);
+    assert.deepEqual(taken, ['a', 'b']);
+    assert.equal(counts.added, 2);
+  });
+
+  it('gives a key that is added while it is worked on to nobody until it is done, and then again', async () => {
+    const { queue, taken, take } = start();
+    queue.add('a');
+    await take(2);
+    queue.add('a');
+    await settled();
+    assert.deepEqual(taken, ['a']);
+    queue.done('a');
+    await settled();
+    assert.deepEqual(taken, ['a', 'a']);
+    queue.done('a');
+    await take();
+    assert.deepEqual(taken, ['a', 'a'], 'it came again once, not for ever');
+  });
+
+  it('keeps the earlier of two times', async () => {
+    const { clock, queue, taken, take } = start();
+    queue.add('a', 1000);
+    queue.add('a', 300);
+    queue.add('a', 5000);
+    await take();
+    await clock.advance(299);
+    assert.deepEqual(taken, []);
+    await clock.advance(1);
+    assert.deepEqual(taken, ['a']);
+    queue.done('a');
+    await take();
+    await clock.advance(10_000);
+    assert.deepEqual(taken, ['a'], 'the later times are void');
+  });
+
+  it('brings a delayed key that fell due while it was worked on once it is done', async () => {
+    const { clock, queue, taken, take } = start();
+    queue.add('a');
+    await take(2);
+    queue.add('a', 50);
+    await clock.advance(60);
+    assert.deepEqual(taken, ['a']);
+    queue.done('a');
+    await settled();
+    assert.deepEqual(taken, ['a', 'a']);
+  });
+
+  it('waits longer after each failure in a row, and forgets', async () => {
+    const { clock, queue, taken, take, counts } = start();
+    await take(4);
+    for (const wait of [100, 200, 400]) {
+      const before = taken.length;
+      queue.retry('a');
+      await clock.advance(wait - 1);
+      assert.equal(taken.length, before, `not before ${wait}`);
+      await clock.advance(1);
+      assert.equal(taken.length, before + 1);
+      queue.done('a');
+    }
+    queue.forget('a');
+    queue.retry('a');
+    await clock.advance(100);
+    assert.equal(taken.length, 4);
+    assert.equal(counts.retried, 4);
+  });
+
+  it('waits as long as a server asks', async () => {
+    const { clock, queue, taken, take } = start();
+    await take();
+    queue.retry('a', 4000);
+    await clock.advance(3999);
+    assert.deepEqual(taken, []);
+    await clock.advance(1);
+    assert.deepEqual(taken, ['a']);
+  });
+
+  it('serves healthy keys while one fails all the time', async () => {
+    const { clock, queue } = start();
+    const passes = new Map<string, number>();
+    const work = async () => {
+      for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
+        passes.set(key, (passes.get(key) ?? 0) + 1);
+        if (key === 'poison') queue.retry(key);
+        else queue.add(key, 1000);
+        queue.done(key);
+      }
+    };
+    void work();
+    queue.add('poison');
+    for (let i = 0; i < 100; i++) queue.add(`healthy-${i}`);
+    await clock.advance(60_000);
+    assert.equal(passes.get('healthy-99'), 61);
+    assert.ok((passes.get('poison') ?? 0) < 20, `${passes.get('poison')} passes in a minute`);
+    queue.stop();
+  });
+
+  it('measures waiting and work, and shows what is under way', async () => {
+    const { clock, queue, take, counts } = start();
+    queue.add('a');
+    assert.equal(queue.depth, 1);
+    await clock.advance(30);
+    await take();
+    await clock.advance(70);
+    assert.deepEqual(queue.working, [70]);
+    assert.equal(queue.depth, 0);
+    queue.done('a');
+    assert.deepEqual(counts.waited, [30]);
+    assert.deepEqual(counts.worked, [70]);
+    assert.deepEqual(queue.working, []);
+  });
+
+  it('lets all workers go when it is stopped', async () => {
+    const { queue, taken, take } = start();
+    await take(2);
+    queue.stop();
+    queue.add('a');
+    await take();
+    assert.deepEqual(taken, [undefined, undefined, undefined]);
+  });
+});
+
+describe('heap', () => {
+  it('gives back in order what came in any order', () => {
+    const heap = new Heap();
+    let seed = 7;
+    const times = Array.from({ length: 500 }, () => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return seed % 100;
+    });
+    for (const at of times) heap.push({ at, key: `${at}` });
+    const out = times.map(() => heap.shift()?.at);
+    assert.deepEqual(
+      out,
+      [...times].sort((a, b) => a - b),
+    );
+    assert.equal(heap.shift(), undefined);
+  });
+});

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1Pod } from '@kubernetes/client-node';
+import { Client } from '../../../operator/kube/client.ts';
+import { systemClock } from '../../../operator/kube/clock.ts';
+import { Connection } from '../../../operator/kube/connection.ts';
+import { pods } from '../../../operator/kube/resources.ts';
+import { type Change, Store } from '../../../operator/kube/store.ts';
+import { Watch } from '../../../operator/kube/watch.ts';
+import { createLog } from '../../../operator/log.ts';
+import { type Fault, FaultServer } from './fault-server.ts';
+
+const times = { timeoutSeconds: 60, idleMs: 400, earlyMs: 200, retry: { baseMs: 20, capMs: 100 } };
+
+async function until(what: string, holds: () => boolean, limitMs = 5000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!holds()) {
+    if (performance.now() > end) assert.fail(`not within ${limitMs} ms: ${what}`);
+    await sleep(5);
+  }
+}
+
+describe('watch', () => {
+  let server: FaultServer;
+  let connection: Connection;
+  let stop: AbortController;
+  let running: Promise<void>;
+  let store: Store<V1Pod>;
+  let watch: Watch<V1Pod>;
+  let changes: string[];
+  let handlerErrors: number;
+  let onChange: (change: Change<V1Pod>) => void;
+
+  const known = () =>
+    Object.fromEntries([...store.values()].map(({ metadata }) => [metadata!.name!, metadata!.uid!]).sort());
+  const caughtUp = () =>
+    until('cache equals server', () => JSON.stringify(known()) === JSON.stringify(server.state));
+  const count = (kind: 'list' | 'watch') => server.requests.filter((each) => each.kind === kind).length;
+
+  beforeEach(async () => {
+    server = new FaultServer();
+    connection = new Connection({ config: await server.start() });
+    stop = new AbortController();
+    store = new Store<V1Pod>({});
+    changes = [];
+    handlerErrors = 0;
+    onChange = ({ type, object }) => changes.push(`${type} ${object.metadata?.name} ${object.metadata?.uid}`);
+    const client = new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 300 });
+    watch = new Watch<V1Pod>({
+      client,
+      clock: systemClock,
+      log: createLog('error', true),
+      observer: { listed() {}, failed() {}, event() {}, handlerFailed: () => handlerErrors++ },
+      store,
+      resource: pods,
+      pageSize: 2,
+      times,
+      onChange: (change) => onChange(change),
+    });
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await running;
+    await connection.close();
+    server.stop();
+  });
+
+  const start = () => {
+    running = watch.run(stop.signal);
+  };
+
+  it('pages through the list, then follows', async () => {
+    for (const name of ['a', 'b', 'c', 'd', 'e']) server.put(name, `uid-${name}`);
+    start();
+    await until('synced', () => watch.hasSynced);
+    assert.deepEqual(known(), server.state);
+    assert.equal(count('list'), 3);
+    server.put('f', 'uid-f');
+    server.remove('a');
+    await caughtUp();
+    assert.equal(count('list'), 3);
+    const { url } = server.requests.at(-1)!;
+    assert.equal(url.searchParams.get('allowWatchBookmarks'), 'true');
+    const seconds = Number(url.searchParams.get('timeoutSeconds'));
+    assert.ok(seconds >= 60 && seconds <= 120, `${seconds}`);
+  });
+
+  const listFaults: Fault['how'][] = ['500', '429', '410', 'reset', 'hang'];
+  for (const how of listFaults) {
+    it(`gets its first list although the server answers with ${how}`, async () => {
+      for (const name of ['a', 'b', 'c']) server.put(name, `uid-${name}`);
+      server.faults = [
+        { on: 'list', how },
+        { on: 'list', how },
+      ];
+      start();
+      await sleep(50);
+      assert.equal(watch.hasSynced, false);
+      await until('synced', () => watch.hasSynced);
+      assert.deepEqual(known(), server.state);
+    });
+  }
+
+  it('lists in one piece when the second page is gone', async () => {
+    for (const name of ['a', 'b', 'c']) server.put(name, `uid-${name}`);
+    start();
+    await until('first page', () => server.requests.length === 1);
+    server.faults = [{ on: 'list', how: '410' }];
+    await until('synced', () => watch.hasSynced);
+    assert.deepEqual(known(), server.state);
+    const last = server.requests.filter(({ kind }) => kind === 'list').at(-1)!;
+    assert.equal(last.url.searchParams.get('limit'), null);
+  });
+
+  const watchFaults: Fault['how'][] = [
+    '500',
+    '429',
+    '410',
+    'reset',
+    'hang',
+    'close',
+    'error-event',
+    'gone-event',
+    'half-line',
+    'silence',
+  ];
+  for (const how of watchFaults) {
+    it(`loses nothing when the watch meets ${how}, again and again`, async () => {
+      server.put('a', 'uid-a');
+      server.put('b', 'uid-b');
+      server.faults = Array.from({ length: 3 }, () => ({ on: 'watch', how }));
+      start();
+      await until('synced', () => watch.hasSynced);
+      // While there is no good watch: one pod changes hands, one goes, one comes.
+      server.remove('a');
+      server.put('a', 'uid-a2');
+      server.remove('b');
+      server.put('c', 'uid-c');
+      await caughtUp();
+      server.put('d', 'uid-d');
+      await caughtUp();
+      assert.deepEqual(server.faults, [], 'all faults were met');
+      const ofA = changes.filter((change) => change.includes(' a '));
+      assert.deepEqual(ofA, ['added a uid-a', 'deleted a uid-a', 'added a uid-a2']);
+      assert.ok(changes.includes('deleted b uid-b'));
+      const relists = how === '410' || how === 'gone-event' ? 4 : 1;
+      assert.equal(count('list'), relists);
+    });
+  }
+
+  it('waits as long as the server asks', async () => {
+    server.faults = [{ on: 'list', how: '429' }];
+    start();
+    await until('synced', () => watch.hasSynced);
+    const [first, second] = server.requests;
+    assert.ok(second!.at - first!.at >= 990, `came again after ${second!.at - first!.at} ms`);
+  });
+
+  it('backs off from a server that closes each watch at once', async () => {
+    server.faults = Array.from({ length: 100 }, () => ({ on: 'watch', how: 'close' }));
+    start();
+    await sleep(1000);
+    assert.ok(count('watch') < 30, `${count('watch')} watches in a second`);
+    assert.ok(count('watch') > 5);
+  });
+
+  it('lists anew after a compaction', async () => {
+    server.put('a', 'uid-a');
+    server.faults = [{ on: 'watch', how: 'reset' }];
+    start();
+    await until('synced', () => watch.hasSynced);
+    server.put('b', 'uid-b');
+    server.remove('a');
+    server.compact();
+    await caughtUp();
+    assert.ok(count('list') >= 2);
+  });
+
+  it('survives a handler that throws', async () => {
+    onChange = () => {
+      throw new Error('on purpose');
+    };
+    server.put('a', 'uid-a');
+    start();
+    await until('synced', () => watch.hasSynced);
+    server.put('b', 'uid-b');
+    await caughtUp();
+    assert.equal(handlerErrors, 2);
+  });
+
+  it('ends at once when told to', async () => {
+    start();
+    await until('watching', () => count('watch') === 1);
+    const begun = performance.now();
+    stop.abort();
+    await running;
+    assert.ok(performance.now() - begun < 100);
+  });
+});
