@@ -9,6 +9,8 @@ import { KubeConfig, type V1Pod } from '@kubernetes/client-node';
 /** One misbehaviour, used up by the next request of its kind. */
 export type Fault = {
   on: 'list' | 'watch';
+  /** Good answers of this kind before it. */
+  after?: number;
   how:
     | '500'
     | '429'
@@ -86,10 +88,14 @@ export class FaultServer {
     const kind = url.searchParams.get('watch') === 'true' ? 'watch' : 'list';
     this.requests.push({ kind, at: performance.now(), url });
     const at = this.faults.findIndex(({ on }) => on === kind);
-    if (at >= 0) {
+    const wait = this.faults[at]?.after ?? 0;
+    if (wait > 0) this.faults[at]!.after = wait - 1;
+    else if (at >= 0) {
       const [fault] = this.faults.splice(at, 1);
       misbehave(fault!.how, response);
-    } else if (kind === 'list') this.#list(url, response);
+      return;
+    }
+    if (kind === 'list') this.#list(url, response);
     else this.#watch(url, response);
   }
 
