@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { busyboxImage, ensureBusyboxImage } from './busybox-image.ts';
 import { type Cluster, startCluster, startPrometheus } from './cluster.ts';
 import { waitFor } from './wait.ts';
@@ -102,6 +102,8 @@ describe('embedded cluster', { timeout: 600_000 }, () => {
       timeoutMs: 30_000,
     });
   });
+
+  after(() => cluster.kubectl(['delete', 'namespace', namespace, '--wait=false']));
 
   test('a second start joins the running cluster', async () => {
     const lines: string[] = [];
