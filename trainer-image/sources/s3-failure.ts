@@ -69,6 +69,13 @@ export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
       'Correct the bucket, the prefix or the file name, or upload the file.',
     );
   }
+  if (status === 412) {
+    return make(
+      'SourceUnavailable',
+      `Cannot ${attempt.action} ${place}: it changed while it was read.`,
+      'Leave the files alone while a job reads them; the run is tried again within spec.retry.limit.',
+    );
+  }
   if (tlsCode.test(code)) {
     return make(
       'ConfigError',

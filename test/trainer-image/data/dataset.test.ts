@@ -100,6 +100,20 @@ test('bad rows in a long file are all counted', async () => {
   });
 });
 
+test('rows of many chunks have the tokens of their own text', async () => {
+  const rows = Array.from({ length: 2500 }, (_, row): [string, unknown] => [
+    `free ${'now '.repeat(row % 7)}${row}`,
+    row % 2,
+  ]);
+  const { train } = (await load({ 'train.jsonl': rows, 'test.jsonl': rows })).splits;
+  assert.equal(train.rows, 2500);
+  for (const row of [0, 999, 1000, 1001, 2000, 2499]) {
+    const alone = await tokenizer.encode([rows[row]?.[0] ?? '']);
+    assert.deepEqual(train.ids.slice(train.offsets[row], train.offsets[row + 1]), alone.ids);
+    assert.equal(train.lines[row], row + 1);
+  }
+});
+
 test('an empty split, one label, too many labels are DataError', async () => {
   await assert.rejects(load({ 'train.jsonl': train, 'test.jsonl': '\n\n' }), {
     category: 'DataError',

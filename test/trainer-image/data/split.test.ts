@@ -46,6 +46,17 @@ test('the last row of a label stays in train', () => {
   }
 });
 
+test('a fraction of nearly everything still leaves one row of each label', () => {
+  const { train, test } = drawSplits(labelsOf(2, 2), 2, { test: 0.9 }, 1);
+  assert.deepEqual([train.length, test?.length], [2, 2]);
+});
+
+test('the largest remainder gets the odd row', () => {
+  const labels = labelsOf(8, 2);
+  for (let seed = 0; seed < 20; seed++)
+    assert.deepEqual(tally(labels, drawSplits(labels, 2, { test: 0.3 }, seed).test, 2), [2, 1]);
+});
+
 test('many small labels still fill the fraction', () => {
   const labels = labelsOf(...new Array<number>(50).fill(3));
   const { test } = drawSplits(labels, 50, { test: 0.1 }, 3);

@@ -63,7 +63,7 @@ export async function startS3Server(): Promise<TestServer> {
 /** A TCP connection to `endpoint` that breaks after `bytes` of each of the first `breaks` answers larger than that. */
 export async function startBreakingProxy(
   endpoint: string,
-  options: { bytes: number; breaks: number },
+  options: { bytes: number; breaks: number; onBreak?: () => Promise<void> },
 ): Promise<{ endpoint: string; broken(): number; stop(): void }> {
   const { hostname, port } = new URL(endpoint);
   let broken = 0;
@@ -74,8 +74,8 @@ export async function startBreakingProxy(
       sent += chunk.length;
       if (sent > options.bytes && broken < options.breaks) {
         broken += 1;
-        client.resetAndDestroy();
         server.destroy();
+        (options.onBreak?.() ?? Promise.resolve()).finally(() => client.resetAndDestroy());
       } else client.write(chunk);
     });
     server.on('end', () => client.end());

@@ -107,6 +107,20 @@ test('a download goes on where the connection broke', async () => {
   assert.deepEqual(got, { bytes: content.length, sha256: sha256(content) });
 });
 
+test('an object that changes while it is read is never mixed', async () => {
+  const direct = await openSource(server.location('models'));
+  for (const name of ['first', 'second']) await writeFile(join(work, name), randomBytes(4 * 1024 * 1024));
+  await direct.upload(join(work, 'first'), 'changing');
+  const onBreak = () => direct.upload(join(work, 'second'), 'changing');
+  const proxy = await startBreakingProxy(server.endpoint, { bytes: 1_000_000, breaks: 1, onBreak });
+  const source = await openSource({ ...server.location('models'), endpoint: proxy.endpoint });
+  await assert.rejects(
+    source.download('changing', join(work, 'changing.back')),
+    failsWith('SourceUnavailable', 'changed while it was read'),
+  );
+  proxy.stop();
+});
+
 test('a connection that always breaks is SourceUnavailable and leaves no part behind', async () => {
   await writeFile(join(work, 'never'), randomBytes(1024 * 1024));
   await (await openSource(server.location('models'))).upload(join(work, 'never'), 'never');

@@ -129,7 +129,9 @@ test('a target that cannot be written is OutputError', async () => {
 
 test('a full work volume is told from a broken source', async () => {
   await writeFile(join(root, 'f'), 'x');
-  await assert.rejects(source.download('f', '/dev/full'), { category: 'ConfigError', message: /full/ });
+  // A link, since a failed download removes its file.
+  await symlink('/dev/full', join(top, 'full'));
+  await assert.rejects(source.download('f', join(top, 'full')), { category: 'ConfigError', message: /full/ });
 });
 
 test('only plain relative paths are safe', () => {
