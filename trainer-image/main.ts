@@ -131,7 +131,9 @@ function jobFields(read: ReturnType<typeof readRunConfig>): Record<string, strin
   return { job: `${namespace}/${name}`, jobUid: uid, runId };
 }
 
-const describe = (error: Error) => error.stack ?? error.message;
+function describe(error: Error): string {
+  return error.stack ?? error.message;
+}
 
 /** The worker lies beside this file, as source or bundled. */
 function workerFile(): URL {

@@ -5,11 +5,13 @@ import { logTo } from './log.ts';
 import type { Outcome, WorkerInput, WorkerMessage } from './messages.ts';
 import { preflight } from './preflight.ts';
 import type { Context } from './run/context.ts';
+import { createPhaseClock } from './run/phase-clock.ts';
 import { train } from './train.ts';
 
 const input = workerData as WorkerInput;
 const stop = new Int32Array(input.stopFlag);
 const send = (message: WorkerMessage) => parentPort?.postMessage(message);
+const clock = createPhaseClock();
 let step: number | undefined;
 
 const context: Context = {
@@ -19,8 +21,10 @@ const context: Context = {
   log: logTo((level, message, fields) => send({ kind: 'log', level, message, fields })),
   report(update) {
     step = update.step ?? step;
+    if (update.phase !== undefined) clock.enter(update.phase);
     send({ kind: 'progress', update });
   },
+  timings: clock.seconds,
   stopRequested: () => Atomics.load(stop, 0) === 1,
 };
 

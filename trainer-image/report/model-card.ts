@@ -20,7 +20,7 @@ ${stringify(frontMatter(report)).trimEnd()}
 
 # ${name}
 
-${plain(report.verdict.sentence)}.
+${report.verdict.sentence}.
 
 Fine-tuned from \`${model.uri}\` (${model.modelType}, ${model.parameters.toLocaleString('en')} parameters) by the
 FineTuneJob ${namespace}/${name}, run ${runId}. Puts a text into one of ${labels.length} classes:

@@ -10,6 +10,8 @@ export type Context = {
   tensorflowDirectory: string;
   log: Log;
   report(update: ProgressUpdate): void;
+  /** Seconds spent in each phase so far. */
+  timings(): Record<string, number>;
   /** True once the pod has been asked to stop. */
   stopRequested(): boolean;
 };

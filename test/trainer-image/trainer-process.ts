@@ -1,0 +1,160 @@
+/** Runs the trainer as its own process on a tiny model and a small dataset, as a pod would. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Progress, progress, type Result, type RunConfig, result } from '../../crds/trainer-contract.ts';
+import { bertConfig, bertParameters } from '../../trainer-image/model/bert.ts';
+import { initialWeight } from '../../trainer-image/model/initial-weights.ts';
+import { writeSafetensors } from '../../trainer-image/model/safetensors-writer.ts';
+import type { NamedTensor } from '../../trainer-image/model/tensor.ts';
+import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
+import { runConfigOf } from './data/run-config.ts';
+import { tinyConfig, writeTinyModel } from './data/tiny-model.ts';
+
+const main = new URL('../../trainer-image/main.ts', import.meta.url).pathname;
+
+/** Model, data and output of one run; `remove` when done. */
+export class Workplace {
+  readonly directory = mkdtempSync(join(tmpdir(), 'trainer-'));
+  readonly output = join(this.directory, 'output');
+  #runs = 0;
+
+  static async create(): Promise<Workplace> {
+    const place = new Workplace();
+    await writeTinyModel(join(place.directory, 'model'));
+    writeLearnableWeights(join(place.directory, 'model', 'model.safetensors'));
+    mkdirSync(place.output);
+    mkdirSync(join(place.directory, 'data'));
+    for (const [split, rows] of Object.entries({ train: 48, validation: 16, test: 24 })) {
+      place.writeRows(`${split}.jsonl`, rows);
+    }
+    return place;
+  }
+
+  /** Rows that a model can learn to tell apart: the words decide, the letters around them do not. */
+  writeRows(file: string, rows: number, label = (row: number) => (row % 2 === 0 ? 'ham' : 'spam')): void {
+    const letters = 'abcdefghijklmnopqrstuvwxyz';
+    const lines = Array.from({ length: rows }, (_, row) => {
+      const filler = Array.from({ length: 1 + ((row * 5) % 7) }, (__, i) => letters[(row * 3 + i * 7) % 26]);
+      const words = row % 2 === 0 ? 'meeting at noon lunch' : 'free money cheap now';
+      return JSON.stringify({ text: `${file.length} ${filler.join(' ')} ${words}`, label: label(row) });
+    });
+    writeFileSync(join(this.directory, 'data', file), `${lines.join('\n')}\n`);
+  }
+
+  config(change: (config: RunConfig) => void = () => {}): RunConfig {
+    const at = (name: string) => join(this.directory, name);
+    return runConfigOf({ model: at('model'), dataset: at('data'), output: this.output }, (config) => {
+      config.dataset.splits.validation = 'validation.jsonl';
+      config.training.learningRate = 0.01;
+      config.training.epochs = 3;
+      config.evaluation.everySteps = 5;
+      config.checkpoints.everySteps = 4;
+      change(config);
+    });
+  }
+
+  /** Starts the trainer with an empty work directory, as a fresh pod has. */
+  async start(config: RunConfig, command: 'train' | 'preflight' = 'train'): Promise<TrainerProcess> {
+    const directory = join(this.directory, `pod-${++this.#runs}`);
+    mkdirSync(join(directory, 'work'), { recursive: true });
+    writeFileSync(join(directory, 'run.json'), JSON.stringify(config));
+    return TrainerProcess.start(directory, command);
+  }
+
+  /** Runs the trainer to its end. */
+  async run(config: RunConfig, command: 'train' | 'preflight' = 'train'): Promise<Ended> {
+    return (await this.start(config, command)).ended;
+  }
+
+  read(path: string): string {
+    return readFileSync(join(this.output, path), 'utf8');
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Random weights as a fresh BERT has them, so that a few steps teach it something. */
+function writeLearnableWeights(file: string): void {
+  const tensors = bertParameters(bertConfig.parse(tinyConfig), 2).filter(({ name }) =>
+    name.startsWith('bert.'),
+  );
+  const weights = tensors.map(({ name, shape }): NamedTensor => {
+    if (/LayerNorm\.weight$/.test(name)) {
+      return { name, shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(1) };
+    }
+    const initial = name.endsWith('.bias') ? 'zeros' : 'normal';
+    return { name, shape, data: initialWeight({ name, shape, initial }, 1, 0.3) };
+  });
+  writeSafetensors(file, weights);
+}
+
+export type Ended = { exitCode: number | null; signal: string | null; result: Result; log: string };
+
+export class TrainerProcess {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  #log = '';
+
+  private constructor(directory: string, child: ChildProcess) {
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        this.#log += chunk.toString();
+      });
+    }
+    this.ended = new Promise((resolve) => {
+      child.on('close', (exitCode, signal) => {
+        const file = join(directory, 'termination');
+        const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+        const message = text === '' ? undefined : result.parse(JSON.parse(text));
+        resolve({ exitCode, signal, result: message as Result, log: this.#log });
+      });
+    });
+  }
+
+  static async start(directory: string, command: string): Promise<TrainerProcess> {
+    const env = {
+      ...process.env,
+      FINETUNE_RUN_CONFIG: join(directory, 'run.json'),
+      FINETUNE_WORK: join(directory, 'work'),
+      FINETUNE_TERMINATION_LOG: join(directory, 'termination'),
+      FINETUNE_HTTP_PORT: '0',
+      FINETUNE_TENSORFLOW: await tensorflowDirectory(),
+      POD_UID: 'pod-1',
+    };
+    return new TrainerProcess(directory, spawn(process.execPath, [main, command], { env }));
+  }
+
+  /** Address of the HTTP server, once it listens. */
+  async address(): Promise<string> {
+    const port = await this.until(() => /"port":(\d+)/.exec(this.#log)?.[1]);
+    return `http://127.0.0.1:${port}`;
+  }
+
+  async progress(): Promise<Progress> {
+    const response = await fetch(`${await this.address()}/progress`);
+    return progress.parse(await response.json());
+  }
+
+  /** Waits until training has done `step` steps. */
+  async reaches(step: number): Promise<Progress> {
+    return this.until(async () => {
+      const now = await this.progress().catch(() => undefined);
+      return now !== undefined && now.step >= step ? now : undefined;
+    });
+  }
+
+  async until<T>(check: () => T | undefined | Promise<T | undefined>): Promise<T> {
+    for (const deadline = Date.now() + 60_000; ; ) {
+      const value = await check();
+      if (value !== undefined) return value;
+      if (this.child.exitCode !== null || Date.now() > deadline)
+        throw new Error(`trainer ended:\n${this.#log}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Checkpoints as folders of files below `checkpoints/<runId>/step-<n>/` of the output.
+ *
+ * Guarantees: a checkpoint counts only with its manifest, which is written last and removed first; every file is
+ * compared with the digest in the manifest before it is used; those of another job or config are neither used nor removed.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { CheckpointRecord } from '../../crds/trainer-contract.ts';
+import { TrainerError } from '../failure.ts';
+import type { Log } from '../log.ts';
+import { uploadFolder } from '../sources/folder.ts';
+import { isSafePath, type Source } from '../sources/source.ts';
+
+const manifestName = 'manifest.json';
+const maxManifestBytes = 65_536;
+
+const manifestSchema = z.object({
+  format: z.literal(1),
+  configHash: z.string(),
+  step: z.int().min(0),
+  time: z.string(),
+  files: z.array(z.object({ path: z.string().refine(isSafePath), bytes: z.int(), sha256: z.string() })),
+});
+type Manifest = z.infer<typeof manifestSchema>;
+type StoredFile = Manifest['files'][number];
+
+export type StoreOptions = { output: Source; runId: string; configHash: string; keep: number; log: Log };
+
+export class CheckpointStore {
+  readonly #options: StoreOptions;
+  /** Complete checkpoints of this run, newest first. */
+  #records: CheckpointRecord[] = [];
+
+  private constructor(options: StoreOptions) {
+    this.#options = options;
+  }
+
+  /** Looks for the complete checkpoints of this run. */
+  static async open(options: StoreOptions): Promise<CheckpointStore> {
+    const store = new CheckpointStore(options);
+    const entries = await options.output.list(`checkpoints/${options.runId}`);
+    for (const { path } of entries) {
+      const step = Number(/\/step-(\d+)\/manifest\.json$/.exec(path)?.[1] ?? Number.NaN);
+      if (path !== `${store.#folder(step)}/${manifestName}`) continue;
+      const found = await store.#readManifest(step);
+      if (found === undefined) continue;
+      const { time } = found.manifest;
+      store.#records.push({ step, time, uri: store.#uri(step), digest: found.digest });
+    }
+    store.#records.sort((a, b) => b.step - a.step);
+    return store;
+  }
+
+  records(): CheckpointRecord[] {
+    return [...this.#records];
+  }
+
+  /**
+   * Downloads the newest checkpoint that is whole into `directory`; a torn or damaged one is logged and passed over.
+   * @returns its step, or undefined when there is none
+   */
+  async downloadNewest(directory: string): Promise<number | undefined> {
+    for (const record of this.#records) {
+      const problem = await this.#download(record.step, directory);
+      if (problem === undefined) return record.step;
+      this.#options.log.warn('checkpoint ignored', { uri: record.uri, problem });
+      this.#records = this.#records.filter((other) => other !== record);
+    }
+    return undefined;
+  }
+
+  /** Uploads the files of `directory` as the checkpoint of `step`, then removes the oldest ones beyond `keep`. */
+  async upload(directory: string, step: number, files: StoredFile[]): Promise<void> {
+    const { output, configHash, keep } = this.#options;
+    const time = new Date().toISOString();
+    const manifest: Manifest = { format: 1, configHash, step, time, files };
+    const text = JSON.stringify(manifest);
+    await writeFile(join(directory, manifestName), text);
+    await output.remove(`${this.#folder(step)}/${manifestName}`);
+    await uploadFolder(output, directory, this.#folder(step), { last: manifestName });
+    const record = { step, time, uri: this.#uri(step), digest: digestOf(text) };
+    const others = this.#records.filter((other) => other.step !== step);
+    this.#records = [record, ...others].sort((a, b) => b.step - a.step);
+    for (const { step: old } of this.#records.slice(keep)) await this.#remove(old);
+    this.#records = this.#records.slice(0, keep);
+  }
+
+  async #remove(step: number): Promise<void> {
+    const { output } = this.#options;
+    await output.remove(`${this.#folder(step)}/${manifestName}`);
+    for (const { path } of await output.list(this.#folder(step))) await output.remove(path);
+  }
+
+  /** The reason why the checkpoint cannot be used, if there is one. */
+  async #download(step: number, directory: string): Promise<string | undefined> {
+    const found = await this.#readManifest(step);
+    if (found === undefined) return 'its manifest is gone';
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true });
+    for (const { path, bytes, sha256 } of found.manifest.files) {
+      try {
+        const got = await this.#options.output.download(
+          `${this.#folder(step)}/${path}`,
+          join(directory, path),
+        );
+        if (got.sha256 !== sha256) return `${path} has ${got.bytes} bytes with another digest, want ${bytes}`;
+      } catch (error) {
+        // A missing or cut file makes the checkpoint torn; a server that does not answer says nothing about it.
+        if (!(error instanceof TrainerError) || error.category === 'SourceUnavailable') throw error;
+        return error.message;
+      }
+    }
+    return undefined;
+  }
+
+  async #readManifest(step: number): Promise<{ manifest: Manifest; digest: string } | undefined> {
+    const { output, configHash, log } = this.#options;
+    const path = `${this.#folder(step)}/${manifestName}`;
+    const { bytes } = await output.readRange(path, 0, maxManifestBytes);
+    const text = Buffer.from(bytes).toString();
+    const parsed = manifestSchema.safeParse(jsonOrUndefined(text));
+    const problem = !parsed.success
+      ? 'its manifest cannot be read'
+      : parsed.data.configHash !== configHash && 'it belongs to another job or to other settings or data';
+    if (parsed.success && !problem) return { manifest: parsed.data, digest: digestOf(text) };
+    log.warn('checkpoint ignored', { uri: this.#uri(step), problem });
+    return undefined;
+  }
+
+  #folder(step: number): string {
+    return `checkpoints/${this.#options.runId}/step-${String(step).padStart(8, '0')}`;
+  }
+
+  #uri(step: number): string {
+    return `${this.#options.output.uri}/${this.#folder(step)}`;
+  }
+}
+
+const digestOf = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

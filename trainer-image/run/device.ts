@@ -1,0 +1,33 @@
+import { TrainerError } from '../failure.ts';
+import { type Binding, deviceOf, openBinding } from '../graph/binding.ts';
+import type { Context } from './context.ts';
+
+export type Device = {
+  binding: Binding;
+  name: 'GPU' | 'CPU';
+  tensorflow: string;
+  /** Why this is not the device that was asked for. */
+  warning?: string;
+};
+
+/**
+ * Loads TensorFlow and says what it computes on.
+ * @throws TrainerError AcceleratorUnusable when an accelerator was requested, TensorFlow cannot use it and the runtime
+ * does not allow the CPU instead: TensorFlow itself would silently go on, a hundred times slower
+ */
+export function openDevice({ config, tensorflowDirectory, log }: Context): Device {
+  const binding = openBinding(tensorflowDirectory);
+  const { version, gpu } = deviceOf(binding);
+  const { count, resourceName, whenUnusable } = config.accelerator;
+  if (gpu || count === 0) return { binding, name: gpu ? 'GPU' : 'CPU', tensorflow: version };
+  const warning = `${count} ${resourceName} requested, but TensorFlow ${version} finds no GPU that it can use`;
+  if (whenUnusable === 'Fail') {
+    throw new TrainerError(
+      'AcceleratorUnusable',
+      `${warning}.`,
+      'Check that the node has an NVIDIA driver for CUDA 12, that the trainer image is the GPU variant and that the resource is really a GPU. A FineTuneRuntime with accelerator.whenUnusable: UseCPU trains on the CPU instead.',
+    );
+  }
+  log.warn('training on the CPU in place of the accelerator', { resourceName, count, tensorflow: version });
+  return { binding, name: 'CPU', tensorflow: version, warning };
+}
