@@ -7,8 +7,8 @@ export type Total = { passed: number; failed: number; skipped: number };
 
 /** 75 -> "1 min 15 s", 2.345 -> "2.3 s". */
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 /** One line for a file; below it its failures with what it printed, and the tests it left out. */

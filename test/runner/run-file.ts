@@ -1,6 +1,5 @@
 /** Runs one test file in a process of its own and counts what its tests came to. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { run } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf } from '../cluster/processes.ts';
@@ -21,6 +20,8 @@ export type FileResult = {
 export type RunOptions = {
   root: string;
   timeoutSeconds: number;
+  /** Time that a stopped process has to end by itself. */
+  killAfterMs?: number;
   /** Ends the file early, for example when the user presses ctrl-c. */
   signal?: AbortSignal;
   onOutput?: (text: string) => void;
@@ -30,7 +31,7 @@ export type RunOptions = {
 
 const outputKept = 16_000;
 const progressSeconds = 30;
-const killAfterMs = 10_000;
+const pollMs = 100;
 
 /** Test events as node:test sends them; a name may be that of a test, a suite or the file. */
 type TestEvent = {
@@ -45,14 +46,13 @@ type TestEvent = {
 
 /** Runs `file` (a path from `root`). It never throws because of what the file does. */
 export async function runFile(file: string, options: RunOptions): Promise<FileResult> {
-  const { root, timeoutSeconds, signal, onOutput, onProgress } = options;
+  const { root, timeoutSeconds, killAfterMs = 10_000, signal, onOutput, onProgress } = options;
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   const tally = new Tally(file);
   const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
   const stop = signal ? AbortSignal.any([timeout, signal]) : timeout;
   const ticker = setInterval(() => onProgress?.(tally.running(), seconds()), progressSeconds * 1000);
-  const killer = killLeftOver(file, stop);
   try {
     const events = run({ files: [file], cwd: root, isolation: 'process', concurrency: 1, signal: stop });
     for await (const { type, data } of events) {
@@ -63,24 +63,30 @@ export async function runFile(file: string, options: RunOptions): Promise<FileRe
     }
   } finally {
     clearInterval(ticker);
-    killer.abort();
   }
+  if (stop.aborted) await ended(file, killAfterMs);
   if (timeout.aborted) tally.stopped(`it had not ended after ${timeoutSeconds} s and was stopped`);
   else if (signal?.aborted) tally.stopped('it was interrupted');
   return tally.result(seconds());
 }
 
-/** A file that does not end on SIGTERM is killed. */
-function killLeftOver(file: string, stop: AbortSignal): AbortController {
-  const controller = new AbortController();
-  const kill = async () => {
-    await sleep(killAfterMs, undefined, { signal: controller.signal });
-    for (const pid of childrenOf(process.pid))
-      if (readFileSync(join('/proc', String(pid), 'cmdline'), 'utf8').includes(file))
-        process.kill(pid, 'SIGKILL');
-  };
-  stop.addEventListener('abort', () => void kill().catch(() => {}), { once: true });
-  return controller;
+/** node:test asks a stopped file to end with SIGTERM and does not wait; here it has some time, then it is killed. */
+async function ended(file: string, killAfterMs: number): Promise<void> {
+  for (let waited = 0; processesOf(file).length > 0; waited += pollMs) {
+    if (waited >= killAfterMs) for (const pid of processesOf(file)) process.kill(pid, 'SIGKILL');
+    await sleep(pollMs);
+  }
+}
+
+/** Our child processes that run `file`. */
+function processesOf(file: string): number[] {
+  return childrenOf(process.pid).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(file);
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Counts the tests of one file. */
