@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { flagOf, settings, variableOf } from '../operator/config.ts';
 import { counters, gauges, histograms } from '../operator/metrics.ts';
+import { clusterRules, ownNamespaceRules } from '../operator/permissions.ts';
 import { commonLabels, trainerSeries } from '../trainer-image/series.ts';
 import { customResourceDefinition, jobResource, type Resource, resources, runtimeResource } from './crd.ts';
 import { metricsPage, type Series, settingsPage } from './operations-reference.ts';
@@ -32,6 +33,8 @@ export function generatedFiles(): Map<string, string> {
     files.set(`crds/${resource.plural}.yaml`, yaml);
     files.set(`helm/finetune-operator/files/crds/${resource.plural}.yaml`, yaml);
   }
+  files.set('helm/finetune-operator/files/rbac/cluster-rules.yaml', stringify(clusterRules));
+  files.set('helm/finetune-operator/files/rbac/own-namespace-rules.yaml', stringify(ownNamespaceRules));
   files.set('docs/reference/finetunejob.md', resourcePage(jobResource));
   files.set('docs/reference/finetuneruntime.md', resourcePage(runtimeResource));
   files.set('docs/reference/conditions.md', conditionsPage());

@@ -27,7 +27,7 @@ export async function installOperator(cluster: Cluster, images: Images, values: 
   });
   const defaults = {
     image: { ...split(images.operator.reference), pullPolicy: 'IfNotPresent' },
-    runtime: {
+    spec: {
       image: images.trainer.reference,
       imagePullPolicy: 'IfNotPresent',
       // The embedded node only advertises GPUs.
@@ -50,7 +50,7 @@ export async function installOperator(cluster: Cluster, images: Images, values: 
       '--set-json',
       `image=${JSON.stringify(defaults.image)}`,
       '--set-json',
-      `runtime=${JSON.stringify(defaults.runtime)}`,
+      `runtime.spec=${JSON.stringify(defaults.spec)}`,
       ...Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]),
     ],
     { timeoutMs: 200_000 },

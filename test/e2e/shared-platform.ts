@@ -17,7 +17,7 @@ export async function sharedPlatform(namespace: string): Promise<Platform> {
   const images = await buildImages(log);
   const cluster = await startCluster('test', log);
   // Small preflight pods, so that a dozen bad jobs are checked side by side on two cores.
-  await installOperator(cluster, images, { 'runtime.preflight': { cpu: '100m', memory: '1Gi' } });
+  await installOperator(cluster, images, { 'runtime.spec.preflight': { cpu: '100m', memory: '1Gi' } });
   const buckets = new Buckets(cluster.s3);
   for (const bucket of ['models', 'datasets', 'results']) await buckets.create(bucket);
   await buckets.putFolder('models', 'minilm', await miniLmDirectory());
