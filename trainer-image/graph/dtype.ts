@@ -16,5 +16,10 @@ export const dtypeNumbers = {
 
 export type DType = keyof typeof dtypeNumbers;
 
+/** True for the types of weights and activations. */
+export function isFloating(dtype: DType): boolean {
+  return dtype === 'float32' || dtype === 'float64' || dtype === 'bfloat16' || dtype === 'float16';
+}
+
 /** What a session takes and gives back. int64 (BigInt64Array) can only be fetched, not fed. */
 export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array;

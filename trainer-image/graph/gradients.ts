@@ -1,5 +1,6 @@
 /** Reverse-mode differentiation: adds to the graph the nodes that compute d(loss)/d(target). */
 import { segmentSum } from './array-ops.ts';
+import { isFloating } from './dtype.ts';
 import { type Composite, type Gradient, isRowGradient, type Node, type Tensor } from './graph.ts';
 import { type GradientFunction, opGradients } from './op-gradients.ts';
 import { addN, scalar } from './ops.ts';
@@ -55,7 +56,8 @@ function dependents(loss: Tensor, targets: readonly Tensor[]): Set<Tensor> {
   for (const node of loss.graph.nodes) {
     if (node.id > loss.node.id) break;
     if (!node.inputs.some((input) => active.has(input))) continue;
-    for (const output of node.outputs) active.add(output);
+    // Gradients flow through real numbers alone: not through masks, indices and comparisons.
+    for (const output of node.outputs) if (isFloating(output.dtype)) active.add(output);
   }
   return active;
 }

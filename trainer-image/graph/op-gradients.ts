@@ -135,6 +135,10 @@ export const opGradients: Readonly<Record<string, GradientFunction>> = {
     (dy, a, b) => select(greaterEqual(a, b), dy, scalar(dy.graph, dy.dtype, 0)),
     (dy, a, b) => select(greaterEqual(a, b), scalar(dy.graph, dy.dtype, 0), dy),
   ),
+  Minimum: broadcasting(
+    (dy, a, b) => select(greaterEqual(a, b), scalar(dy.graph, dy.dtype, 0), dy),
+    (dy, a, b) => select(greaterEqual(a, b), dy, scalar(dy.graph, dy.dtype, 0)),
+  ),
   SelectV2: (node, [dOutput], needs) => {
     const [condition, a, b] = node.inputs as [Tensor, Tensor, Tensor];
     const dy = dOutput as Tensor;

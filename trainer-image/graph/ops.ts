@@ -1,5 +1,5 @@
 /** TensorFlow ops as functions: arithmetic, reductions, products. Each one knows the shape of its result. */
-import { type DType, dtypeNumbers } from './dtype.ts';
+import type { DType } from './dtype.ts';
 import type { Attr, Graph, Node, Shape, Tensor } from './graph.ts';
 import { broadcastShape, matmulShape, reducedShape } from './shape.ts';
 
@@ -276,9 +276,4 @@ export function sparseSoftmaxCrossEntropy(
   );
   const [loss, backprop] = node.outputs;
   return { loss: loss as Tensor, backprop: backprop as Tensor };
-}
-
-/** True if TensorFlow can compute gradients in this type here. */
-export function isFloating(dtype: DType): boolean {
-  return dtypeNumbers[dtype] <= 2 || dtype === 'bfloat16' || dtype === 'float16';
 }

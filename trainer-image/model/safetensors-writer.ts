@@ -17,17 +17,20 @@ export function writeSafetensors(
   const digest = createHash('sha256');
   let bytes = 0;
   const file = openSync(temporary, 'w');
+  const write = (chunk: Uint8Array): void => {
+    digest.update(chunk);
+    let done = 0;
+    while (done < chunk.length) done += writeSync(file, chunk, done, chunk.length - done);
+    bytes += chunk.length;
+  };
   try {
-    const write = (chunk: Uint8Array): void => {
-      digest.update(chunk);
-      let done = 0;
-      while (done < chunk.length) done += writeSync(file, chunk, done, chunk.length - done);
-      bytes += chunk.length;
-    };
-    write(headerBytes(list));
-    for (const { data } of list) write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    fsyncSync(file);
-    closeSync(file);
+    try {
+      write(headerBytes(list));
+      for (const { data } of list) write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

@@ -1,0 +1,72 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Batch } from '../../../trainer-image/data/batch.ts';
+import type { Binding } from '../../../trainer-image/graph/binding.ts';
+import {
+  openSequenceClassifier,
+  type SequenceClassifier,
+} from '../../../trainer-image/model/sequence-classifier.ts';
+
+export const goldenDirectory = join(import.meta.dirname, '../../golden');
+export const smallModel = join(goldenDirectory, 'bert-small');
+
+type Step = { loss: number; gradientNorm: number; learningRate: number };
+export type Golden = {
+  settings: {
+    learningRate: number;
+    warmupSteps: number;
+    totalSteps: number;
+    weightDecay: number;
+    beta1: number;
+    beta2: number;
+    epsilon: number;
+    maxGradNorm: number;
+  };
+  batches: Batch[];
+  logits: number[][];
+  gradients: Record<string, { norm: number; projection: number; first: number[] }>;
+  steps: Step[];
+};
+
+export function golden(name: 'bert-small' | 'minilm'): Golden {
+  const json = JSON.parse(readFileSync(join(goldenDirectory, `${name}.json`), 'utf8'));
+  const batches = json.batches.map((batch: Record<keyof Batch, never>) => ({
+    rows: batch.rows,
+    length: batch.length,
+    inputIds: Int32Array.from(batch.inputIds),
+    attentionMask: Int32Array.from(batch.attentionMask),
+    tokenTypeIds: Int32Array.from(batch.tokenTypeIds),
+    labels: Int32Array.from(batch.labels),
+    indices: new Int32Array(batch.rows),
+  }));
+  return { ...json, batches };
+}
+
+/** A classifier with the golden settings; the small model unless another directory is given. */
+export function openSmall(
+  binding: Binding,
+  options: { directory?: string; seed?: number; dropout?: number; labels?: string[] } = {},
+): Promise<SequenceClassifier> {
+  return openSequenceClassifier({
+    binding,
+    modelDirectory: options.directory ?? smallModel,
+    labels: options.labels ?? ['a', 'b', 'c'],
+    seed: options.seed ?? 1,
+    dropout: options.dropout,
+    optimizer: golden('bert-small').settings,
+  });
+}
+
+/** A copy of the small model that a test may damage; removed when `using` ends. */
+export function copyOfSmallModel(): { directory: string; [Symbol.dispose](): void } {
+  const directory = mkdtempSync(join(tmpdir(), 'model-'));
+  cpSync(smallModel, directory, { recursive: true });
+  return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+}
+
+/** Changes fields of the config.json in a model directory. */
+export function editConfig(directory: string, changes: Record<string, unknown>): void {
+  const path = join(directory, 'config.json');
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...changes }));
+}
