@@ -43,7 +43,7 @@ export function decide(observed: Observed, now: Date): Plan {
     checks.reduce<Verdict | undefined>((answer, check) => answer ?? check(run), undefined) ?? train(run);
   const status = statusFrom(run, verdict);
   return {
-    actions: verdict.actions ?? [],
+    actions: verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run),
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,

@@ -5,7 +5,6 @@ import { timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
 import { waitingFor } from '../waiting.ts';
-import { endLiveJobs } from './ended.ts';
 import { restart } from './restart.ts';
 import { resume } from './suspended.ts';
 
@@ -48,7 +47,6 @@ function undecided(run: Run): Verdict {
         message: state.fault.message,
         endedAt: state.ending?.finishedAt ?? timestampOf(now) ?? '',
         failure: failureOf(state.fault, state.ending, undefined),
-        actions: endLiveJobs(run),
       };
     case 'reached':
     case 'lost':

@@ -9,7 +9,6 @@ import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
 import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
 import { waitingFor } from '../waiting.ts';
-import { endLiveJobs } from './ended.ts';
 import { restart } from './restart.ts';
 import { resume } from './suspended.ts';
 
@@ -123,7 +122,6 @@ function failed(run: Run, state: Extract<StageState, { at: 'failed' }>): Verdict
     message: fault.message,
     endedAt: ending?.finishedAt ?? timestampOf(run.now) ?? '',
     failure: failureOf(fault, ending, attemptNumber(run)),
-    actions: endLiveJobs(run),
   };
 }
 
