@@ -37,6 +37,7 @@ function failed(name: string, message: string): FileResult {
     passed: 0,
     skipped: [],
     failures: [{ name: message, place: name, message }],
+    notes: [],
     seconds: 0,
     output: '',
   };

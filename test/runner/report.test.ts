@@ -8,6 +8,7 @@ const result = (change: Partial<FileResult> = {}): FileResult => ({
   passed: 2,
   skipped: [],
   failures: [],
+  notes: [],
   seconds: 1.25,
   output: 'noise\n',
   ...change,
@@ -47,6 +48,10 @@ test('a failure comes with place, message and the last lines that were printed',
       '',
     ].join('\n'),
   );
+});
+
+test('what a test told is shown', () => {
+  assert.match(fileReport(result({ notes: ['300 lines: a.ts'] })), /\n {2}ℹ 300 lines: a\.ts$/);
 });
 
 test('a skipped test is shown as a defect', () => {

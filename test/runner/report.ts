@@ -12,12 +12,13 @@ export function duration(seconds: number): string {
 }
 
 /** One line for a file; below it its failures with what it printed, and the tests it left out. */
-export function fileReport({ file, passed, skipped, failures, seconds, output }: FileResult): string {
+export function fileReport({ file, passed, skipped, failures, notes, seconds, output }: FileResult): string {
   const bad = failures.length + skipped.length;
   const counts = [`${passed} passed`];
   if (failures.length > 0) counts.push(`${failures.length} failed`);
   if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
   const lines = [`${bad > 0 ? '✖' : '✔'} ${file}: ${counts.join(', ')} (${duration(seconds)})`];
+  for (const note of notes) lines.push(`  ℹ ${note}`);
   for (const { name, place, message } of failures)
     lines.push('', `  ✖ ${name}`, `    ${place}`, indent(message, 4));
   for (const name of skipped) lines.push(`  ○ ${name}: skipped, which counts as a defect`);

@@ -41,6 +41,11 @@ test('passed tests are counted, suites are not', async () => {
   assert.deepEqual([result.passed, result.failures, result.skipped], [2, [], []]);
 });
 
+test('what a test tells with t.diagnostic is kept, the summary of node:test is not', async () => {
+  const result = await outcome('notes', `test('a', (t) => t.diagnostic('seven files'));`);
+  assert.deepEqual(result.notes, ['seven files']);
+});
+
 test('a failure has the path of its suites, its line and the difference', async () => {
   const result = await outcome(
     'bad',

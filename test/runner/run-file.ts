@@ -12,6 +12,8 @@ export type FileResult = {
   /** Names of tests that were left out: a defect, since a test that never runs proves nothing. */
   skipped: string[];
   failures: Failure[];
+  /** What tests told with `t.diagnostic`. */
+  notes: string[];
   seconds: number;
   /** The last lines that the file printed. */
   output: string;
@@ -59,6 +61,9 @@ export async function runFile(file: string, options: RunOptions): Promise<FileRe
       if (type === 'test:stdout' || type === 'test:stderr') {
         tally.print(data.message);
         onOutput?.(data.message);
+      } else if (type === 'test:diagnostic') {
+        // Without a file it is the summary of node:test.
+        if (data.file !== undefined) tally.notes.push(data.message);
       } else tally.take(type, data as TestEvent);
     }
   } finally {
@@ -91,6 +96,7 @@ function processesOf(file: string): number[] {
 
 /** Counts the tests of one file. */
 class Tally {
+  readonly notes: string[] = [];
   readonly #file: string;
   readonly #path: string[] = [];
   readonly #running = new Set<string>();
@@ -147,11 +153,19 @@ class Tally {
     // What node:test says of a file that was stopped is that it was stopped.
     const failures = this.#failures.filter(({ name }) => this.#stopped === undefined || name !== file);
     if (this.#stopped !== undefined) {
-      const where = this.#where() || '; its tests had ended, something kept it alive';
+      const where = this.#where() || (this.#passed > 0 ? '; something kept it alive' : '; no test had ended');
       failures.push({ name: file, place: file, message: `${this.#stopped}${where}` });
     } else if (this.#passed + this.#skipped.length + failures.length === 0)
       failures.push({ name: file, place: file, message: 'the file holds no test' });
-    return { file, passed: this.#passed, skipped: this.#skipped, failures, seconds, output: this.#output };
+    return {
+      file,
+      passed: this.#passed,
+      skipped: this.#skipped,
+      failures,
+      notes: this.notes,
+      seconds,
+      output: this.#output,
+    };
   }
 }
 

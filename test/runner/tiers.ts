@@ -30,7 +30,7 @@ export const tiers: readonly Tier[] = [
     title: 'code without a cluster',
     needs: [],
     concurrency: 2,
-    fileTimeoutSeconds: 120,
+    fileTimeoutSeconds: 300,
     live: false,
   },
   {
