@@ -3,6 +3,7 @@ import type { Batch } from '../data/batch.ts';
 import { TrainerError } from '../failure.ts';
 import type { Binding } from '../graph/binding.ts';
 import { type Feed, Session } from '../graph/session.ts';
+import { assignVariables, variableReader } from '../graph/variable-transfer.ts';
 import type { Variable } from '../graph/variables.ts';
 import { type AdamWOptions, adamWValues } from '../optim/adamw.ts';
 import { type Architecture, readArchitecture } from './architecture.ts';
@@ -10,6 +11,7 @@ import { openWeightFiles } from './checkpoint-files.ts';
 import { buildClassifierGraph, type ClassifierGraph } from './classifier-graph.ts';
 import { initialWeight } from './initial-weights.ts';
 import type { NamedTensor } from './tensor.ts';
+import type { ParameterSpec } from './parameters.ts';
 import { mapWeights } from './weights.ts';
 
 export type SequenceClassifierOptions = {
@@ -64,12 +66,12 @@ export async function openSequenceClassifier(
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
     const built = buildClassifierGraph(architecture, optimizer);
     const session = new Session(binding, built.graph);
-    for (const [index, spec] of architecture.parameters.entries()) {
-      const key = map.keys.get(spec.name);
-      const data =
-        key === undefined ? initialWeight(spec, seed, architecture.initializerRange) : files.read(key);
-      assign(session, built.weights[index] as Variable, data);
-    }
+    const specs = new Map(architecture.parameters.map((spec) => [spec.name, spec]));
+    assignVariables(session, built.weights, ({ name }) => {
+      const key = map.keys.get(name);
+      if (key !== undefined) return files.read(key);
+      return initialWeight(specs.get(name) as ParameterSpec, seed, architecture.initializerRange);
+    });
     session.run([built.clearMoments], []);
     return {
       config: raw,
@@ -132,8 +134,8 @@ function operations(
         count: Number(results[2]?.[0]),
       };
     },
-    weights: () => built.weights.map((variable) => lazyTensor(session, variable)),
-    optimizerState: () => moments.map((variable) => lazyTensor(session, variable)),
+    weights: () => lazyTensors(session, built.weights),
+    optimizerState: () => lazyTensors(session, moments),
     restore: (tensors) => restore(session, [built.weights, moments], tensors),
   };
 }
@@ -171,18 +173,15 @@ function checkBatch(architecture: Architecture, batch: Batch): void {
   check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
 }
 
-function assign(session: Session, { next, assigned, shape }: Variable, data: Float32Array): void {
-  session.run([assigned], [{ tensor: next, data, shape }]);
-}
-
-function lazyTensor(session: Session, { name, shape, value }: Variable): NamedTensor {
-  return {
-    name,
-    shape,
+function lazyTensors(session: Session, variables: readonly Variable[]): NamedTensor[] {
+  const read = variableReader(session, variables);
+  return variables.map((variable) => ({
+    name: variable.name,
+    shape: variable.shape,
     get data() {
-      return session.run([value], [])[0] as Float32Array;
+      return read(variable);
     },
-  };
+  }));
 }
 
 /** Each group is restored as a whole or not at all. */
@@ -207,7 +206,10 @@ function restore(
     if (missing.length > 0 && missing.length < group.length) throw unfit(`'${missing[0]?.name}' is missing`);
   }
   if (given.size === 0) throw unfit('it is empty');
-  for (const [name, tensor] of given) assign(session, byName.get(name) as Variable, tensor.data);
+  for (const group of groups) {
+    if (!given.has(group[0]?.name ?? '')) continue;
+    assignVariables(session, group, ({ name }) => (given.get(name) as NamedTensor).data);
+  }
 }
 
 function unfit(reason: string): TrainerError {
