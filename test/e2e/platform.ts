@@ -1,5 +1,5 @@
 /** What a platform team sets up once: operator, runtime, buckets, a namespace for a team. Used by the demo and the tests. */
-import { createReadStream, readdirSync, statSync } from 'node:fs';
+import { createReadStream, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CreateBucketCommand,
@@ -157,36 +157,45 @@ export class Buckets {
   }
 }
 
-/** A real Prometheus that finds operator and trainers by their labels, as the chart's PodMonitor does. */
+const scraped = 'app.kubernetes.io/name in (finetune-operator,finetune-trainer)';
+
+/**
+ * A real Prometheus that scrapes operator and trainers. Debian's build has no Kubernetes discovery, so the running pods
+ * are listed into a file that it watches.
+ */
 export async function startMonitoring(cluster: Cluster): Promise<Prometheus> {
-  const config = {
-    global: { scrape_interval: '2s' },
-    scrape_configs: [
-      {
-        job_name: 'finetune',
-        // The series carry the name of the FineTuneJob as `job`.
-        honor_labels: true,
-        kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: cluster.kubeconfig }],
-        relabel_configs: [
-          {
-            source_labels: ['__meta_kubernetes_pod_label_app_kubernetes_io_name'],
-            regex: 'finetune-(operator|trainer)',
-            action: 'keep',
-          },
-          {
-            source_labels: ['__meta_kubernetes_pod_container_port_name'],
-            regex: 'http|metrics',
-            action: 'keep',
-          },
-          { source_labels: ['__meta_kubernetes_pod_phase'], regex: 'Succeeded|Failed', action: 'drop' },
-          { source_labels: ['__meta_kubernetes_namespace'], target_label: 'kubernetes_namespace' },
-          { source_labels: ['__meta_kubernetes_pod_name'], target_label: 'pod' },
-        ],
-      },
-    ],
+  const targets = join(cluster.directory, 'scrape-targets.json');
+  const listPods = async () => {
+    const list = ['get', 'pods', '-A', '-l', scraped, '--field-selector=status.phase=Running', '-o', 'json'];
+    const { items } = JSON.parse(await cluster.kubectl(list)) as { items: RunningPod[] };
+    const groups = items
+      .filter(({ status }) => status.podIP !== undefined)
+      .map(({ metadata, status }) => ({ targets: [`${status.podIP}:8080`], labels: { pod: metadata.name } }));
+    writeFileSync(`${targets}.part`, JSON.stringify(groups));
+    renameSync(`${targets}.part`, targets);
   };
-  return startPrometheus(cluster, { config: stringify(config) });
+  await listPods();
+  // The API server may be away for a moment; the next round lists again.
+  const timer = setInterval(() => void listPods().catch(() => undefined), 2000);
+  timer.unref();
+  const job = {
+    job_name: 'finetune',
+    // The series carry the name of the FineTuneJob as the label job.
+    honor_labels: true,
+    file_sd_configs: [{ files: [targets], refresh_interval: '2s' }],
+  };
+  const config = { global: { scrape_interval: '2s', scrape_timeout: '2s' }, scrape_configs: [job] };
+  const prometheus = await startPrometheus(cluster, { config: stringify(config) });
+  return {
+    ...prometheus,
+    stop: async () => {
+      clearInterval(timer);
+      await prometheus.stop();
+    },
+  };
 }
+
+type RunningPod = { metadata: { name: string }; status: { podIP?: string } };
 
 /** Values of an instant query, one for each series. */
 export async function instant(prometheus: Prometheus, promql: string): Promise<number[]> {

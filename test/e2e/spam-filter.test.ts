@@ -168,17 +168,15 @@ test('Prometheus scraped the operator', async () => {
 
 test('Hugging Face transformers loads the published model and gives the same logits', async () => {
   const python = await pythonPeers();
-  const model = join(result, 'model');
   const lines = readFileSync(join(result, 'report', 'predictions.jsonl'), 'utf8')
     .trimEnd()
     .split('\n');
   const ours = lines.slice(0, 64).map((line) => JSON.parse(line) as { text: string; logits: number[] });
-  const input = join(result, 'texts.json');
-  writeFileSync(input, JSON.stringify({ texts: ours.map((one) => one.text), maxLength: 96 }));
   const script = new URL('../golden/verify_export.py', import.meta.url).pathname;
-  const theirs = JSON.parse(execFileSync(python, [script, model, input], { encoding: 'utf8' })) as {
-    logits: number[][];
-  };
+  const input = JSON.stringify({ texts: ours.map((one) => one.text), maxLength: 96 });
+  const answer = execFileSync(python, [script, join(result, 'model')], { encoding: 'utf8', input });
+  const theirs = JSON.parse(answer) as { logits: number[][]; class: string };
+  assert.equal(theirs.class, 'BertForSequenceClassification');
   const worst = Math.max(
     ...ours.flatMap((one, row) => one.logits.map((x, i) => Math.abs(x - theirs.logits[row]![i]!))),
   );
