@@ -1,5 +1,6 @@
 /** Writes a Graph as TensorFlow's saved_model.pb, with the protobuf classes that tfjs-node ships. */
-import { createRequire } from 'node:module';
+// @ts-expect-error the package has no types for this file; `Protos` below says what we use.
+import shippedProtos from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js';
 import { dtypeNumbers } from './dtype.ts';
 import type { Attr, Graph, Node, Shape } from './graph.ts';
 
@@ -53,7 +54,7 @@ const graphDefVersion = 1766;
 
 /** Bytes of saved_model.pb. The graph needs no variables/ folder: variables are filled through assign nodes. */
 export function savedModelBytes(graph: Graph): Uint8Array {
-  const protos = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Protos;
+  const protos = shippedProtos as Protos;
   const versions = new protos.VersionDef();
   versions.setProducer(graphDefVersion);
   const graphDef = new protos.GraphDef();
