@@ -29,11 +29,37 @@ async function runCommand(command: WorkerInput['command']): Promise<void> {
   const read = readRunConfig(settings.runConfigFile);
   const identity = 'config' in read ? identityOf(read.config) : read.identity;
   const log = createLog(settings.logLevel, { command, ...jobFields(read), pod: settings.podName });
-  const outcome =
-    'error' in read
-      ? outcomeOfError(read.error)
-      : await superviseWorker({ command, settings, config: read.config, identity, log });
+  const stop = listenForStop(log);
+  let outcome: Outcome;
+  try {
+    if ('error' in read) throw read.error;
+    outcome = await superviseWorker({ command, settings, config: read.config, identity, log, stop });
+  } catch (error) {
+    log.error('run failed', { error: describe(error as Error) });
+    outcome = outcomeOfError(error);
+  }
   end({ settings, identity, log, outcome });
+}
+
+type Stop = {
+  /** For the worker, which cannot receive messages while a graph call blocks it. */
+  flag: SharedArrayBuffer;
+  requested: Promise<void>;
+};
+
+/** The kubelet asks by SIGTERM and kills when the grace period is over. */
+function listenForStop(log: Log): Stop {
+  const flag = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const requested = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        log.warn('asked to stop', { signal });
+        Atomics.store(new Int32Array(flag), 0, 1);
+        resolve();
+      });
+    }
+  });
+  return { flag, requested };
 }
 
 /** Without its settings the process knows no place for a termination message; the exit code still tells. */
@@ -52,10 +78,11 @@ type Run = {
   config: RunConfig;
   identity: RunIdentity;
   log: Log;
+  stop: Stop;
 };
 
 /** Runs the worker to its end while the server answers; every way in which it can end gives an outcome. */
-async function superviseWorker({ command, settings, config, identity, log }: Run): Promise<Outcome> {
+async function superviseWorker({ command, settings, config, identity, log, stop }: Run): Promise<Outcome> {
   const { namespace, name, runId } = config.job;
   const board = createProgressBoard(speakerOf(identity, settings));
   const metrics = createTrainerMetrics({ namespace, job: name, run: runId });
@@ -64,9 +91,14 @@ async function superviseWorker({ command, settings, config, identity, log }: Run
   const cpus = usableCpus();
   Object.assign(process.env, tensorflowEnvironment(process.env, cpus), { TMPDIR: settings.workDirectory });
   log.info('trainer started', { address: server.address(), cpus, node: settings.nodeName });
-  const stopFlag = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const { workDirectory, tensorflowDirectory } = settings;
-  const workerData: WorkerInput = { command, config, workDirectory, tensorflowDirectory, stopFlag };
+  const workerData: WorkerInput = {
+    command,
+    config,
+    workDirectory,
+    tensorflowDirectory,
+    stopFlag: stop.flag,
+  };
 
   return new Promise((resolve) => {
     const worker = new Worker(workerFile(), { workerData });
@@ -83,14 +115,10 @@ async function superviseWorker({ command, settings, config, identity, log }: Run
       resolve(outcomeOfError(error, board.current().step));
     });
     worker.on('exit', (code) => resolve(internalFailure(`The worker thread ended with code ${code}.`)));
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        log.warn('asked to stop', { signal, step: board.current().step });
-        Atomics.store(new Int32Array(stopFlag), 0, 1);
-        const wait = nothingToSave(board) ? 0 : settings.graceSeconds * 1000;
-        setTimeout(() => resolve(interrupted(board)), wait);
-      });
-    }
+    void stop.requested.then(() => {
+      const wait = nothingToSave(board) ? 0 : settings.graceSeconds * 1000;
+      setTimeout(() => resolve(interrupted(board)), wait);
+    });
   });
 }
 

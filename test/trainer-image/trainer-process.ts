@@ -17,14 +17,12 @@ const main = new URL('../../trainer-image/main.ts', import.meta.url).pathname;
 /** Model, data and output of one run; `remove` when done. */
 export class Workplace {
   readonly directory = mkdtempSync(join(tmpdir(), 'trainer-'));
-  readonly output = join(this.directory, 'output');
   #runs = 0;
 
   static async create(): Promise<Workplace> {
     const place = new Workplace();
     await writeTinyModel(join(place.directory, 'model'));
     writeLearnableWeights(join(place.directory, 'model', 'model.safetensors'));
-    mkdirSync(place.output);
     mkdirSync(join(place.directory, 'data'));
     for (const [split, rows] of Object.entries({ train: 48, validation: 16, test: 24 })) {
       place.writeRows(`${split}.jsonl`, rows);
@@ -45,9 +43,11 @@ export class Workplace {
 
   config(change: (config: RunConfig) => void = () => {}): RunConfig {
     const at = (name: string) => join(this.directory, name);
-    return runConfigOf({ model: at('model'), dataset: at('data'), output: this.output }, (config) => {
+    const folders = { model: at('model'), dataset: at('data'), output: this.newOutput('default') };
+    return runConfigOf(folders, (config) => {
       config.dataset.splits.validation = 'validation.jsonl';
-      config.training.learningRate = 0.01;
+      config.training.learningRate = 0.03;
+      config.training.dropout = 0.02;
       config.training.epochs = 3;
       config.evaluation.everySteps = 5;
       config.checkpoints.everySteps = 4;
@@ -68,8 +68,10 @@ export class Workplace {
     return (await this.start(config, command)).ended;
   }
 
-  read(path: string): string {
-    return readFileSync(join(this.output, path), 'utf8');
+  newOutput(name: string): string {
+    const directory = join(this.directory, 'outputs', name);
+    mkdirSync(directory, { recursive: true });
+    return directory;
   }
 
   remove(): void {

@@ -1,16 +1,13 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Evaluated } from '../evaluate.ts';
 import type { OutcomeOf } from '../messages.ts';
+import { exportModel } from '../model/export.ts';
 import { eventFile, type Scalar } from '../report/events.ts';
 import { modelCard } from '../report/model-card.ts';
 import { reportPage } from '../report/page.ts';
 import type { Report } from '../report/report.ts';
 import { uploadFolder } from '../sources/folder.ts';
-import { exportModel } from './export-model.ts';
 import type { FinishedOutcome } from './finished.ts';
 import { thinHistory } from './history.ts';
 import { writePredictions } from './predictions.ts';
@@ -56,15 +53,12 @@ async function writeReport(directory: string, report: Report, state: RunState): 
 /** Model, tokenizer, card: all that Hugging Face Transformers needs to load it. */
 async function uploadModel({ context, output, model, inputs }: Run, report: Report) {
   const directory = join(context.workDirectory, 'export');
-  await exportModel({ model, modelDirectory: inputs.modelDirectory, directory });
+  const { sha256 } = await exportModel({ model, modelDirectory: inputs.modelDirectory, directory });
   await writeFile(join(directory, 'README.md'), modelCard(report));
-  const digest = createHash('sha256');
-  await pipeline(createReadStream(join(directory, 'model.safetensors')), digest);
   let bytes = 0;
   for (const name of await readdir(directory)) bytes += (await stat(join(directory, name))).size;
   await uploadFolder(output, directory, 'model', { last: 'config.json' });
-  const sha256 = `sha256:${digest.digest('hex')}`;
-  return { uri: `${output.uri}/model`, digest: sha256, format: modelFormat, bytes };
+  return { uri: `${output.uri}/model`, digest: `sha256:${sha256}`, format: modelFormat, bytes };
 }
 
 function commonResult(
