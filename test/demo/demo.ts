@@ -2,7 +2,7 @@
  * npm run demo: from nothing to a trained spam filter on a real cluster. Leaves the cluster up.
  * The last line of output is one JSON object with the figures of the run.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { binary } from '../cluster/binaries.ts';
@@ -65,7 +65,9 @@ await demoEmails(buckets);
 say(`${demoCounts.train} e-mails to train on, ${demoCounts.test} held out for the verdict`);
 
 const manifest = withEndpoint(readExample('spam-filter.yaml'), cluster.s3.endpoint);
+// Each demo starts anew: a finished run would be recognised by what it left in the bucket.
 await cluster.kubectl(['delete', 'finetunejob', 'spam-filter', '-n', namespace, '--ignore-not-found']);
+await buckets.empty('results', 'spam-filter/');
 say('$ kubectl apply -f examples/spam-filter.yaml');
 await cluster.kubectl(['apply', '-n', namespace, '-f', '-'], { input: stringify(manifest) });
 const startSeconds = Date.now() / 1000;
@@ -89,6 +91,7 @@ console.log(
 );
 
 const folder = join(cluster.directory, 'result');
+rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const prefix = 'spam-filter/';
 for (const key of await buckets.list('results', prefix)) {
@@ -111,6 +114,10 @@ Look around:
 Stop everything:
   npm run demo:down
 `);
-const report = JSON.parse(readFileSync(join(folder, 'report', 'report.json'), 'utf8')) as TrainingReport;
+// A run that failed has no report; status.failure, shown above, says why.
+const reportFile = join(folder, 'report', 'report.json');
+const report: TrainingReport = existsSync(reportFile)
+  ? (JSON.parse(readFileSync(reportFile, 'utf8')) as TrainingReport)
+  : { stepLosses: [] };
 console.log(JSON.stringify(summary(job, report, seen)));
 process.exit(job.status?.phase === 'Succeeded' ? 0 : 1);

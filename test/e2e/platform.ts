@@ -3,6 +3,7 @@ import { createReadStream, readdirSync, renameSync, statSync, writeFileSync } fr
 import { join } from 'node:path';
 import {
   CreateBucketCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -150,6 +151,13 @@ export class Buckets {
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return keys;
+  }
+
+  /** Removes all objects under the prefix. */
+  async empty(bucket: string, prefix: string): Promise<void> {
+    for (const key of await this.list(bucket, prefix)) {
+      await this.#client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+    }
   }
 
   close(): void {
