@@ -168,7 +168,9 @@ export class Operator {
     const lost = lease?.then((kept) => !kept) ?? new Promise<never>(() => {});
     if (await Promise.race([lost, working.then(() => false)])) {
       this.#options.log.error('the lease was lost: this process ends, so that two never write');
+      this.stop();
       this.#giveUp.abort();
+      await this.#close(watching);
       return false;
     }
     await this.#parts.events.flush(stopMs.events);

@@ -1,6 +1,6 @@
 /** The kinds that the controller reads and writes. */
 import { type Resource as Crd, group, jobResource, runtimeResource, version } from '../../crds/crd.ts';
-import { apiVersionOf, configMaps, jobs, type Resource } from '../kube/resources.ts';
+import { apiVersionOf, jobs, type Resource } from '../kube/resources.ts';
 
 const custom = ({ kind, plural, scope }: Crd): Resource => ({
   group,
@@ -14,7 +14,7 @@ export const fineTuneJobs = custom(jobResource);
 export const fineTuneRuntimes = custom(runtimeResource);
 
 /** Kinds that a plan may make, change or remove: what operator/permissions.ts grants. */
-const childResources = [jobs, configMaps];
+const childResources = [jobs];
 
 export function childResource(apiVersion: string | undefined, kind: string | undefined): Resource {
   const found = childResources.find((each) => apiVersionOf(each) === apiVersion && each.kind === kind);

@@ -75,7 +75,8 @@ export class Leader {
       if (signal.aborted) break;
       const left = this.#times.renewDeadlineMs - (clock.now() - this.#renewedAt);
       try {
-        if (left > 0 && (await this.#try(AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))])))) continue;
+        if (left > 0 && (await this.#try(AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))]))))
+          continue;
         if (left > 0) log.error('somebody else holds the lease');
       } catch (error) {
         if (signal.aborted) break;

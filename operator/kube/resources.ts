@@ -17,7 +17,6 @@ const namespaced = (group: string, version: string, kind: string, plural: string
   namespaced: true,
 });
 
-export const configMaps = namespaced('', 'v1', 'ConfigMap', 'configmaps');
 export const pods = namespaced('', 'v1', 'Pod', 'pods');
 export const coreEvents = namespaced('', 'v1', 'Event', 'events');
 export const jobs = namespaced('batch', 'v1', 'Job', 'jobs');

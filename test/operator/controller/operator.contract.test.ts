@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { FineTuneJob } from '../../../operator/decide/plan.ts';
+import { stageName } from '../../../operator/manifests/names.ts';
+import { job as smallestJob } from '../../crds/objects.ts';
+import {
+  type Api,
+  apply,
+  createJob,
+  eventually,
+  list,
+  namespace,
+  type Running,
+  read,
+  runPod,
+  setPodStatus,
+  startApi,
+  startOperator,
+} from '../api.ts';
+import { endedStatus, progressOf, runningStatus, succeeded, validated } from '../builders.ts';
+import { TrainerStub } from './trainer-stub.ts';
+
+describe('operator on a real API server', () => {
+  let api: Api;
+  let running: Running | undefined;
+  before(async () => {
+    api = await startApi('operator');
+  });
+  after(() => api.stop());
+  afterEach(async () => {
+    running?.operator.stop();
+    const inOrder = await running?.ended;
+    running = undefined;
+    await api.plane.kubectl(['delete', 'ftj,jobs,pods,events', '--all', '--force', '--grace-period=0']);
+    assert.notEqual(inOrder, false, 'the operator kept its lease to the end');
+  });
+
+  const phase = async (name: string) => (await read<FineTuneJob>(api.plane, 'ftj', name))?.status?.phase;
+  const batchJobs = () => list<V1Job>(api.plane, 'jobs');
+  const stageOf = async (job: FineTuneJob, stage: 'preflight' | 'train') =>
+    read<V1Job>(api.plane, 'job', stageName(job.metadata, '1', stage));
+  const stageMade = (job: FineTuneJob, stage: 'preflight' | 'train') =>
+    eventually(`${stage} Job of ${job.metadata.name}`, () => stageOf(job, stage));
+  /** Sum over all labels; undefined = no such series. */
+  const metric = async (name: string) => {
+    const text = (await running?.scrape()) ?? '';
+    const lines = text
+      .split('\n')
+      .filter((each) => each.startsWith(`${name} `) || each.startsWith(`${name}{`));
+    return lines.length === 0
+      ? undefined
+      : lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  };
+  /** Until no request but watches and the lease came for a second. */
+  const quiet = async () => {
+    for (let seen = -1; seen !== api.proxy.writes.length; ) {
+      seen = api.proxy.writes.length;
+      await sleep(1000);
+    }
+  };
+
+  it('runs a job from creation to a model, shows its progress, and forgets it when it is deleted', async () => {
+    const stub = new TrainerStub();
+    const port = await stub.start();
+    try {
+      running = await startOperator(api, ['--poll-seconds=0.1', '--status-seconds=1'], port);
+      const job = await createJob(api.plane, 'whole');
+      const { uid } = job.metadata;
+      const preflight = await stageMade(job, 'preflight');
+      assert.equal(preflight.metadata?.ownerReferences?.[0]?.uid, uid);
+      const check = await runPod(api.plane, preflight, runningStatus);
+      const report = { ...validated(check.metadata!.uid!), jobUid: uid };
+      await setPodStatus(api.plane, check.metadata!.name!, endedStatus(0, report));
+
+      const train = await stageMade(job, 'train');
+      const pod = await runPod(api.plane, train, {});
+      const podUid = pod.metadata!.uid!;
+      let step = 0;
+      stub.answer = (_, response) => {
+        step = Math.min(20, step + 1);
+        response.end(JSON.stringify({ ...progressOf(podUid, { step, totalSteps: 21 }), jobUid: uid }));
+      };
+      await setPodStatus(api.plane, pod.metadata!.name!, {
+        ...runningStatus,
+        podIP: '127.0.0.1',
+        podIPs: [{ ip: '127.0.0.1' }],
+      });
+      await eventually('progress in the status', async () => {
+        const { status } = (await read<FineTuneJob>(api.plane, 'ftj', 'whole'))!;
+        return status?.phase === 'Training' && (status.progress?.step ?? 0) > 5;
+      });
+      assert.ok(((await metric('finetune_job_step')) ?? 0) > 5);
+      const before = api.proxy.writes.length;
+      await sleep(3000);
+      const perSecond = (api.proxy.writes.length - before) / 3;
+      assert.ok(perSecond <= 1.4, `${perSecond} progress writes a second at one a second`);
+
+      const result = { ...succeeded(podUid), jobUid: uid };
+      await setPodStatus(api.plane, pod.metadata!.name!, endedStatus(0, result));
+      await eventually('success', async () => (await phase('whole')) === 'Succeeded');
+      assert.equal((await batchJobs()).length, 2);
+      assert.equal(await metric('finetune_jobs_finished_total{outcome="Succeeded"}'), 1);
+      assert.equal(await metric('finetune_job_phase'), 1);
+      const events = await eventually('the last event', async () => {
+        const found = await list<CoreV1Event>(api.plane, 'events');
+        return found.some(({ reason }) => reason === 'Succeeded') && found;
+      });
+      assert.ok(events.every(({ involvedObject }) => involvedObject.uid === uid));
+      assert.equal(new Set(events.map(({ reason, message }) => `${reason} ${message}`)).size, events.length);
+
+      await api.plane.kubectl(['delete', 'ftj', 'whole']);
+      await eventually('no series', async () => (await metric('finetune_job_phase')) === undefined);
+      assert.equal(await metric('finetune_job_step'), undefined);
+      assert.deepEqual(refused(), []);
+    } finally {
+      stub.stop();
+    }
+  });
+
+  /** What the API server did not allow. */
+  const refused = () => api.proxy.requests.filter(({ status }) => status === 401 || status === 403);
+
+  it('writes nothing when nothing changed, however often it looks', async () => {
+    running = await startOperator(api);
+    const job = await createJob(api.plane, 'calm');
+    await stageMade(job, 'preflight');
+    await quiet();
+    const writes = api.proxy.writes.length;
+    const passes = (await metric('controller_runtime_reconcile_total')) ?? 0;
+    for (let i = 0; i < 5; i++)
+      await api.plane.kubectl(['annotate', 'ftj', 'calm', '--overwrite', `touch=${i}`]);
+    await eventually(
+      'passes',
+      async () => ((await metric('controller_runtime_reconcile_total')) ?? 0) >= passes + 5,
+    );
+    await quiet();
+    assert.deepEqual(api.proxy.writes.slice(writes), []);
+  });
+
+  it('makes each child once, also after a restart', async () => {
+    running = await startOperator(api);
+    const job = await createJob(api.plane, 'once');
+    await stageMade(job, 'preflight');
+    await quiet();
+    running.operator.stop();
+    await running.ended;
+    const writes = api.proxy.writes.length;
+    running = await startOperator(api);
+    await quiet();
+    assert.deepEqual(api.proxy.writes.slice(writes), []);
+    assert.equal((await batchJobs()).length, 1);
+  });
+
+  it('keeps a job that was made anew under an old name apart from the old one', async () => {
+    running = await startOperator(api);
+    const first = await createJob(api.plane, 'again');
+    await stageMade(first, 'preflight');
+    await api.plane.kubectl(['delete', 'ftj', 'again']);
+    const second = await createJob(api.plane, 'again');
+    const child = await stageMade(second, 'preflight');
+    assert.notEqual(first.metadata.uid, second.metadata.uid);
+    assert.equal(child.metadata?.ownerReferences?.[0]?.uid, second.metadata.uid);
+    assert.ok(await stageOf(first, 'preflight'), 'the child of the first is left to the garbage collector');
+    await eventually('status', async () => (await phase('again')) === 'Preflight');
+  });
+
+  it('does not take over an object of somebody else, says so, and goes on once it is gone', async () => {
+    const job = await createJob(api.plane, 'taken');
+    const name = stageName(job.metadata, '1', 'preflight');
+    const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } };
+    const metadata = { name, namespace };
+    await apply(api.plane, [{ apiVersion: 'batch/v1', kind: 'Job', metadata, spec: { template } }]);
+    running = await startOperator(api);
+    await eventually('the refusal', async () => {
+      const { status } = (await read<FineTuneJob>(api.plane, 'ftj', 'taken'))!;
+      return status?.conditions?.some(({ reason }) => reason === 'NameTaken');
+    });
+    const stranger = (await read<V1Job>(api.plane, 'job', name))!;
+    assert.equal(stranger.metadata?.ownerReferences, undefined);
+    await quiet();
+    await api.plane.kubectl(['delete', 'job', name]);
+    await api.plane.kubectl(['annotate', 'ftj', 'taken', 'touch=1']);
+    await eventually('own Job', async () => (await stageOf(job, 'preflight'))?.metadata?.ownerReferences);
+    await eventually('status', async () => (await phase('taken')) === 'Preflight');
+  });
+
+  it('goes on after the API server was away', async () => {
+    // A lease does not outlive an API server that is away for long.
+    running = await startOperator(api, ['--leader-elect=false']);
+    await createJob(api.plane, 'before');
+    await api.plane.restartApiServer();
+    const job = await createJob(api.plane, 'behind');
+    await stageMade(job, 'preflight');
+    await eventually('status', async () => (await phase('behind')) === 'Preflight');
+    assert.equal(running.operator.isReady, true);
+  });
+
+  it('holds few connections, says who it is, and lists in pages', async () => {
+    const { length } = api.proxy.requests;
+    const opened = api.proxy.connections;
+    running = await startOperator(api);
+    const names = Array.from({ length: 30 }, (_, i) => `many-${i}`);
+    await apply(
+      api.plane,
+      names.map((name) => smallestJob({}, name)),
+    );
+    await eventually('all preflights', async () => (await batchJobs()).length === 30);
+    await quiet();
+    const requests = api.proxy.requests.slice(length);
+    assert.ok(requests.length > 100, `${requests.length} requests`);
+    assert.ok(api.proxy.connections - opened <= 20, `${api.proxy.connections - opened} connections`);
+    assert.ok(requests.every(({ userAgent }) => userAgent.startsWith('finetune-operator/')));
+    const live = await list<V1Pod>(api.plane, 'pods');
+    assert.deepEqual(live, []);
+    assert.deepEqual(refused(), []);
+  });
+});
