@@ -50,6 +50,11 @@ test('a failure comes with place, message and the last lines that were printed',
   );
 });
 
+test('a message of many pages keeps its begin and its end', () => {
+  const report = fileReport(result({ failures: [{ ...failure, message: `begin${'x'.repeat(20_000)}end` }] }));
+  assert.match(report, /begin[\s\S]*\[… 12008 characters …\][\s\S]*end/);
+});
+
 test('what a test told is shown', () => {
   assert.match(fileReport(result({ notes: ['300 lines: a.ts'] })), /\n {2}ℹ 300 lines: a\.ts$/);
 });

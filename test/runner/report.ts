@@ -2,6 +2,7 @@
 import type { FileResult } from './run-file.ts';
 
 const linesOfOutput = 40;
+const charactersOfMessage = 8000;
 
 export type Total = { passed: number; failed: number; skipped: number };
 
@@ -20,7 +21,7 @@ export function fileReport({ file, passed, skipped, failures, notes, seconds, ou
   const lines = [`${bad > 0 ? '✖' : '✔'} ${file}: ${counts.join(', ')} (${duration(seconds)})`];
   for (const note of notes) lines.push(`  ℹ ${note}`);
   for (const { name, place, message } of failures)
-    lines.push('', `  ✖ ${name}`, `    ${place}`, indent(message, 4));
+    lines.push('', `  ✖ ${name}`, `    ${place}`, indent(shortened(message), 4));
   for (const name of skipped) lines.push(`  ○ ${name}: skipped, which counts as a defect`);
   if (failures.length > 0 && output.trim() !== '') {
     const tail = output.trimEnd().split('\n').slice(-linesOfOutput).join('\n');
@@ -28,6 +29,12 @@ export function fileReport({ file, passed, skipped, failures, notes, seconds, ou
   }
   if (bad > 0) lines.push('');
   return lines.join('\n');
+}
+
+function shortened(text: string): string {
+  const half = charactersOfMessage / 2;
+  if (text.length <= charactersOfMessage) return text;
+  return `${text.slice(0, half)}\n[… ${text.length - charactersOfMessage} characters …]\n${text.slice(-half)}`;
 }
 
 function indent(text: string, width: number): string {

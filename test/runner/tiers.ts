@@ -38,7 +38,7 @@ export const tiers: readonly Tier[] = [
     title: 'CRDs and API access on a real API server',
     needs: ['api-server'],
     concurrency: 2,
-    fileTimeoutSeconds: 240,
+    fileTimeoutSeconds: 600,
     live: false,
   },
   {
@@ -46,7 +46,7 @@ export const tiers: readonly Tier[] = [
     title: 'the trainer against figures of PyTorch and transformers',
     needs: ['tensorflow', 's3-server'],
     concurrency: 2,
-    fileTimeoutSeconds: 600,
+    fileTimeoutSeconds: 900,
     live: false,
   },
   {
@@ -62,7 +62,7 @@ export const tiers: readonly Tier[] = [
     title: 'the product on the cluster',
     needs: ['cluster-programs', 'images', 'prometheus'],
     concurrency: 1,
-    fileTimeoutSeconds: 2400,
+    fileTimeoutSeconds: 6000,
     live: true,
   },
 ];
