@@ -318,4 +318,3 @@ export const fineTuneJob = withRules(
 
 /** Spec with every default filled in, as the API server stores it. */
 export type FineTuneJobSpec = z.output<typeof fineTuneJobSpec>;
-export type MetricName = z.infer<typeof metricName>;

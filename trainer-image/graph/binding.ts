@@ -23,8 +23,8 @@ export interface Binding {
  * The caller sets TensorFlow's environment (threads, log level, memory growth) before the first call: it is read once.
  */
 export function openBinding(directory: string): Binding {
-  const require = createRequire(join(directory, 'index.js'));
-  return require('./tfjs_binding.node') as Binding;
+  const load = createRequire(import.meta.url);
+  return load(join(directory, 'tfjs_binding.node')) as Binding;
 }
 
 /** TensorFlow's version and whether it found a GPU that it can use. */
