@@ -1,8 +1,9 @@
 /** Writes a trained model in Hugging Face layout: what AutoModelForSequenceClassification.from_pretrained reads. */
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from './safetensors-writer.ts';
-import type { NamedTensor } from './tensor.ts';
+import type { SequenceClassifier } from './sequence-classifier.ts';
 
 /** Files that belong to a tokenizer; those that the model has are copied. */
 const tokenizerFiles = [
@@ -13,25 +14,24 @@ const tokenizerFiles = [
   'vocab.txt',
 ];
 
-export type ExportedModel = {
-  readonly modelDirectory: string;
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly className: string;
-  readonly labels: readonly string[];
-  weights(): Iterable<NamedTensor>;
-};
-
 /**
- * Fills `directory` (made if missing) with model.safetensors, config.json and the tokenizer's files.
- * @returns size and SHA-256 of model.safetensors
+ * Fills `directory` (made if missing) with model.safetensors, config.json and the tokenizer's files from
+ * `modelDirectory`. Returns size and SHA-256 of model.safetensors.
  */
-export function exportModel(model: ExportedModel, directory: string): { bytes: number; sha256: string } {
-  mkdirSync(directory, { recursive: true });
-  const config = JSON.stringify(exportedConfig(model), null, 2);
-  writeFileSync(join(directory, 'config.json'), `${config}\n`);
+export async function exportModel({
+  model,
+  modelDirectory,
+  directory,
+}: {
+  model: Pick<SequenceClassifier, 'config' | 'className' | 'labels' | 'weights'>;
+  modelDirectory: string;
+  directory: string;
+}): Promise<{ bytes: number; sha256: string }> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'config.json'), `${JSON.stringify(exportedConfig(model), null, 2)}\n`);
   for (const name of tokenizerFiles) {
-    const source = join(model.modelDirectory, name);
-    if (existsSync(source)) copyFileSync(source, join(directory, name));
+    const source = join(modelDirectory, name);
+    if (existsSync(source)) await copyFile(source, join(directory, name));
   }
   return writeSafetensors(join(directory, 'model.safetensors'), model.weights());
 }
@@ -41,13 +41,13 @@ export function exportedConfig({
   config,
   className,
   labels,
-}: Pick<ExportedModel, 'config' | 'className' | 'labels'>): Record<string, unknown> {
-  // The weights are written as float32, whatever type the base model had; no path of the base model is carried on.
-  const { _name_or_path: _path, torch_dtype: _old, num_labels: _count, ...kept } = config;
+}: Pick<SequenceClassifier, 'config' | 'className' | 'labels'>): Record<string, unknown> {
+  // The path of the base model says nothing elsewhere, and a label count beside id2label could contradict it.
+  const { _name_or_path: _path, torch_dtype: _type, num_labels: _count, ...kept } = config;
   return {
     ...kept,
     architectures: [className],
-    dtype: 'float32',
+    dtype: 'float32', // the type of the written weights, whatever the base model had
     id2label: Object.fromEntries(labels.map((label, id) => [String(id), label])),
     label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
     problem_type: 'single_label_classification',

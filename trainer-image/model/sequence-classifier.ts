@@ -10,8 +10,8 @@ import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
 import { buildClassifierGraph, type ClassifierGraph } from './classifier-graph.ts';
 import { initialWeight } from './initial-weights.ts';
-import type { NamedTensor } from './tensor.ts';
 import type { ParameterSpec } from './parameters.ts';
+import type { NamedTensor } from './tensor.ts';
 import { mapWeights } from './weights.ts';
 
 export type SequenceClassifierOptions = {

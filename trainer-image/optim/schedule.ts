@@ -24,16 +24,24 @@ export function learningRateAt(schedule: Schedule, step: number): number {
 
 type Factor = (schedule: Schedule, step: number) => number;
 
-function afterWarmup(decay: (progress: number) => number): Factor {
-  return ({ warmupSteps: warmup, totalSteps: total }, step) => {
-    if (step < warmup) return step / Math.max(1, warmup);
-    return decay((step - warmup) / Math.max(1, total - warmup));
+/** A straight line from 0 to 1, then `decay`. */
+function afterWarmup(decay: Factor): Factor {
+  return (schedule, step) => {
+    if (step < schedule.warmupSteps) return step / Math.max(1, schedule.warmupSteps);
+    return decay(schedule, step);
   };
 }
 
+/** Steps between the end of warm-up and the end of training, at least 1. */
+const decaySteps = ({ totalSteps, warmupSteps: warmup }: Schedule): number =>
+  Math.max(1, totalSteps - warmup);
+
 const factors: Readonly<Record<ScheduleName, Factor>> = {
-  linear: afterWarmup((progress) => Math.max(0, 1 - progress)),
-  cosine: afterWarmup((progress) => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)))),
+  linear: afterWarmup((schedule, step) => Math.max(0, (schedule.totalSteps - step) / decaySteps(schedule))),
+  cosine: afterWarmup((schedule, step) => {
+    const progress = (step - schedule.warmupSteps) / decaySteps(schedule);
+    return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+  }),
   constant: () => 1,
   constant_with_warmup: afterWarmup(() => 1),
 };
