@@ -2,6 +2,7 @@
  * `npm test`: all tiers in order, or those named as arguments. Does by itself what they need on a fresh machine.
  * The last line says `N passed, N failed`; the exit code is 0 only when nothing failed, was skipped or was missing.
  */
+import { once } from 'node:events';
 import { dirname } from 'node:path';
 import { runChecks } from './check.ts';
 import { stopCluster } from './cluster/cluster.ts';
@@ -22,8 +23,11 @@ async function runOne(tier: Tier, files: readonly string[], context: Context): P
   print(`\n━━ ${tier.name}: ${tier.title}`);
   if (tier.name === 'check') return checkResults(await runChecks(print));
   if (files.length === 0) return [failed(tier.name, 'the tier has no test file')];
-  const outcomes = await Promise.all(tier.needs.map((step) => preparation.outcomeOf(step)));
-  const missing = outcomes.find((error) => error !== undefined);
+  const prepared = Promise.all(tier.needs.map((step) => preparation.outcomeOf(step)));
+  const interruption = once(signal, 'abort').then(() => [
+    new Error('interrupted while things were prepared'),
+  ]);
+  const missing = (await Promise.race([prepared, interruption])).find((error) => error !== undefined);
   if (missing) {
     print(`✖ ${missing.message}`);
     return [failed(tier.name, missing.message)];

@@ -6,6 +6,7 @@ import type { CelRule } from '../../crds/fields.ts';
 import type { StructuralSchema } from '../../crds/structural-type.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { type Case, jobCases, runtimeCases } from './cases.ts';
+import { exampleObjects } from './examples.ts';
 import { type Changes, job, type KubeObject, runtime } from './objects.ts';
 
 let server: ApiServer;
@@ -32,6 +33,18 @@ function check(cases: Record<string, Case>, make: (changes: Changes) => KubeObje
 
 suite('FineTuneJob', () => check(jobCases, job));
 suite('FineTuneRuntime', () => check(runtimeCases, runtime));
+
+suite('examples', () => {
+  for (const [file, objects] of exampleObjects()) {
+    test(`examples/${file} is accepted`, async () => {
+      for (const object of objects) {
+        const namespace = object.kind === 'FineTuneJob' ? { namespace: 'default' } : {};
+        const answer = await server.tryCreate({ ...object, metadata: { ...namespace, ...object.metadata } });
+        assert.equal(answer.accepted, true, JSON.stringify(answer));
+      }
+    });
+  }
+});
 
 test('the tables above refuse by every CEL rule of the specs that looks at one object alone', () => {
   const wanted = [...Object.values(jobCases), ...Object.values(runtimeCases)].flatMap(
