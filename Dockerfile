@@ -5,19 +5,33 @@ ARG TENSORFLOW=cpu
 
 # The locked npm packages. No install script runs.
 FROM ${BASE} AS packages
-# Certificates of a network that inspects TLS, mounted during the build where there are any.
+# Settings of the machine that builds: certificates of a network that inspects TLS, a mirror of the registry.
 ARG NODE_EXTRA_CA_CERTS
+ARG NPM_CONFIG_CAFILE
+ARG NPM_CONFIG_USERCONFIG
+ARG NPM_CONFIG_REGISTRY
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
-# TensorFlow's libraries (wheels pinned by digest) and the binding, compiled from the sources that npm carries.
-FROM packages AS tensorflow
-ARG TENSORFLOW
-ARG PIP_CERT
+# TensorFlow's libraries (wheels pinned by digest) and the binding, compiled from the sources that npm carries. Only
+# the two packages it needs are copied, so that a change of any other package does not build it again.
+FROM ${BASE} AS tensorflow
+WORKDIR /src
+ARG APT_CONFIG
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends g++ python3-pip unzip \
+ && apt-get install --yes --no-install-recommends g++ python3-pip \
  && rm -rf /var/lib/apt/lists/*
+ARG TENSORFLOW
+ARG PIP_CONFIG_FILE
+ARG PIP_CERT
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_TRUSTED_HOST
+ARG PIP_DEFAULT_TIMEOUT
+ARG PIP_RETRIES
+COPY --from=packages /src/node_modules/node-api-headers node_modules/node-api-headers
+COPY --from=packages /src/node_modules/@tensorflow/tfjs-node-gpu node_modules/@tensorflow/tfjs-node-gpu
 COPY trainer-image/tensorflow trainer-image/tensorflow
 RUN node trainer-image/tensorflow/build.ts --variant ${TENSORFLOW} --out /opt/tensorflow
 

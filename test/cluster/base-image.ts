@@ -1,19 +1,34 @@
 /** The base image: node:24-bookworm-slim where a registry answers, else a stand-in of the same content made here. */
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildah } from './buildah.ts';
 import { cacheDirectory } from './cache.ts';
 import { run } from './command.ts';
 
+type Log = (line: string) => void;
+
 const npmVersion = '11.19.1';
 const bootstrapTimeoutMs = 15 * 60_000;
 const official = 'docker.io/library/node:24-bookworm-slim';
 const nodeBinary = join(import.meta.dirname, '..', '..', 'node_modules', 'node', 'bin', 'node');
+const defaultMirror = 'http://deb.debian.org/debian';
+/** What no program needs at run time; the official slim image leaves it out too. */
+const unneeded = [
+  'var/cache/apt',
+  'var/lib/apt/lists',
+  'var/log',
+  'usr/share/doc',
+  'usr/share/info',
+  'usr/share/locale',
+  'usr/share/man',
+];
 
 /** Reference of a base image in buildah's storage. */
-export async function ensureBaseImage(log: (line: string) => void): Promise<string> {
+export async function ensureBaseImage(log: Log): Promise<string> {
   const version = (await run(nodeBinary, ['--version'])).trim();
-  const standIn = `localhost/finetune-operator/base:node-${version}-bookworm`;
+  const recipe = createHash('sha256').update(await readFile(import.meta.filename));
+  const standIn = `localhost/finetune-operator/base:node-${version}-bookworm-${recipe.digest('hex').slice(0, 8)}`;
   const images = await buildah(['images', '--format', '{{.Name}}:{{.Tag}}']);
   for (const known of [official, standIn]) if (images.split('\n').includes(known)) return known;
   try {
@@ -31,42 +46,52 @@ export async function ensureBaseImage(log: (line: string) => void): Promise<stri
   return standIn;
 }
 
-async function makeStandIn(work: string, reference: string, log: (line: string) => void): Promise<void> {
+async function makeStandIn(work: string, reference: string, log: Log): Promise<void> {
   const system = join(work, 'system');
-  const timer = setInterval(() => log('Debian base: still at work'), 30_000);
+  const sources = await packageSources();
+  const began = Date.now();
+  const timer = setInterval(() => log(`Debian base: ${Math.round((Date.now() - began) / 1000)} s`), 30_000);
+  const options = ['--variant=minbase', '--include=ca-certificates'];
   try {
-    await run(
-      'debootstrap',
-      ['--variant=minbase', '--include=ca-certificates', 'bookworm', system, await mirror()],
-      {
-        timeoutMs: bootstrapTimeoutMs,
-      },
-    );
+    await run('debootstrap', [...options, 'bookworm', system, sources.mirror], {
+      timeoutMs: bootstrapTimeoutMs,
+    });
   } finally {
     clearInterval(timer);
   }
-  await rm(join(system, 'var', 'cache', 'apt', 'archives'), { recursive: true, force: true });
-  await mkdir(join(system, 'usr', 'local', 'lib', 'node_modules'), { recursive: true });
-  await cp(nodeBinary, join(system, 'usr', 'local', 'bin', 'node'));
-  await run('npm', ['pack', '--silent', `npm@${npmVersion}`], { cwd: work, timeoutMs: 180_000 });
-  const archive = (await readdir(work)).find((name) => name.endsWith('.tgz'))!;
-  await run('tar', ['xzf', archive], { cwd: work });
-  await cp(join(work, 'package'), join(system, 'usr', 'local', 'lib', 'node_modules', 'npm'), {
-    recursive: true,
-  });
-  await writeFile(
-    join(work, 'Dockerfile'),
-    'FROM scratch\nCOPY system /\nRUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm\nCMD ["node"]\n',
-  );
+  if (sources.file !== undefined) {
+    await rm(join(system, 'etc', 'apt', 'sources.list'), { force: true });
+    await cp(sources.file, join(system, sources.file));
+  }
+  for (const path of unneeded) {
+    await rm(join(system, path), { recursive: true, force: true });
+    await mkdir(join(system, path), { recursive: true });
+  }
+  await addNode(work, system);
+  await writeFile(join(work, 'Dockerfile'), 'FROM scratch\nCOPY system /\nCMD ["node"]\n');
   await buildah(['bud', '--isolation=chroot', `--tag=${reference}`, work]);
 }
 
-/** The mirror that this machine installs from. */
-async function mirror(): Promise<string> {
+/** The locked Node and an npm for the build stages, where the official image has them. */
+async function addNode(work: string, system: string): Promise<void> {
+  const local = join(system, 'usr', 'local');
+  await mkdir(join(local, 'lib', 'node_modules'), { recursive: true });
+  await cp(nodeBinary, join(local, 'bin', 'node'));
+  await run('npm', ['pack', '--silent', `npm@${npmVersion}`], { cwd: work, timeoutMs: 180_000 });
+  const archive = (await readdir(work)).find((name) => name.endsWith('.tgz'));
+  if (archive === undefined) throw new Error(`npm pack npm@${npmVersion} left no archive`);
+  await run('tar', ['xzf', archive], { cwd: work });
+  await cp(join(work, 'package'), join(local, 'lib', 'node_modules', 'npm'), { recursive: true });
+  await symlink('../lib/node_modules/npm/bin/npm-cli.js', join(local, 'bin', 'npm'));
+}
+
+/** Where this machine gets Debian's packages from, security fixes included when it is Debian 12 itself. */
+async function packageSources(): Promise<{ mirror: string; file?: string }> {
   for (const file of ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list']) {
     const text = await readFile(file, 'utf8').catch(() => '');
-    const found = /^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(https?:\S+)/m.exec(text)?.[1];
-    if (found !== undefined) return found;
+    const mirror = /^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(https?:\S+)/m.exec(text)?.[1];
+    if (mirror === undefined) continue;
+    return /bookworm/.test(text) ? { mirror, file } : { mirror: defaultMirror };
   }
-  return '';
+  return { mirror: defaultMirror };
 }

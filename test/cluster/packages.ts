@@ -18,6 +18,7 @@ const wanted: Record<string, string[]> = {
   buildah: ['buildah'],
   debootstrap: ['debootstrap'],
   'g++': ['gcc', 'g++'],
+  'python3-pip': ['python3', 'pip3'],
 };
 
 const policyFile = '/usr/sbin/policy-rc.d';
