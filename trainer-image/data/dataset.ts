@@ -16,9 +16,12 @@ export type Splits = {
 /** labels[i] is the name of label id i. */
 export type Dataset = { labels: string[]; splits: Splits };
 
-/** Texts given to the tokenizer at a time: enough for all its threads, bounded in memory by both limits. */
+/**
+ * Texts given to the tokenizer at a time: enough for all its threads. Its results take about 100 bytes a token until they
+ * are collected as garbage, so the letters are bounded too.
+ */
 const chunkRows = 1000;
-const chunkLetters = 4_000_000;
+const chunkLetters = 500_000;
 
 /** Files of the dataset that the run reads, relative to its source, each once. */
 export function datasetFiles({ dataset }: RunConfig): string[] {
