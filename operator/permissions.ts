@@ -2,21 +2,19 @@
 
 export type PolicyRule = { apiGroups: string[]; resources: string[]; verbs: string[] };
 
-/** Rules for all namespaces in which jobs may live. */
+/** Rules for all namespaces in which jobs may live. No Secrets: the kubelet mounts them. */
 export const clusterRules: readonly PolicyRule[] = [
-  {
-    apiGroups: ['finetune.dev'],
-    resources: ['finetunejobs', 'finetuneruntimes'],
-    verbs: ['get', 'list', 'watch'],
-  },
-  { apiGroups: ['finetune.dev'], resources: ['finetunejobs/status'], verbs: ['patch', 'update'] },
+  { apiGroups: ['finetune.dev'], resources: ['finetunejobs'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['finetune.dev'], resources: ['finetunejobs/status'], verbs: ['update'] },
+  // Where OwnerReferencesPermissionEnforcement is on, a child that blocks the deletion of its owner asks for it.
+  { apiGroups: ['finetune.dev'], resources: ['finetunejobs/finalizers'], verbs: ['update'] },
+  { apiGroups: ['finetune.dev'], resources: ['finetuneruntimes'], verbs: ['list', 'watch'] },
   {
     apiGroups: ['batch'],
     resources: ['jobs'],
     verbs: ['create', 'delete', 'get', 'list', 'patch', 'watch'],
   },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'delete', 'get'] },
-  { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
   { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
