@@ -47,6 +47,7 @@ export function fineTuneJob(
     training: { epochs: '1', batchSize: 8, maxLength: 64, learningRate: '1e-4' },
     output: s3(cluster, 'results', `${namespace}/${name}`),
     checkpoints: { everySteps: 10 },
+    resources: { gpus: 1, cpu: '500m', memory: '3Gi' },
   };
   return {
     apiVersion: 'finetune.dev/v1alpha1',

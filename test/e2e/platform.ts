@@ -33,7 +33,8 @@ export async function installOperator(cluster: Cluster, images: Images, values: 
       imagePullPolicy: 'IfNotPresent',
       // The embedded node only advertises GPUs.
       accelerator: { whenUnusable: 'UseCPU' },
-      trainer: { cpu: '1', memory: '6Gi' },
+      // A job may ask for less than the two cores and still use both while they are free.
+      trainer: { cpu: '2', memory: '6Gi' },
     },
   };
   await cluster.helm(
