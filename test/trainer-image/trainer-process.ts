@@ -151,7 +151,7 @@ export class TrainerProcess {
   }
 
   async until<T>(check: () => T | undefined | Promise<T | undefined>): Promise<T> {
-    for (const deadline = Date.now() + 60_000; ; ) {
+    for (const deadline = Date.now() + 180_000; ; ) {
       const value = await check();
       if (value !== undefined) return value;
       if (this.child.exitCode !== null || Date.now() > deadline)

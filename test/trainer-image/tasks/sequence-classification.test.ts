@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import type { Batch } from '../../../trainer-image/data/batch.ts';
+import type { EncodedSplit } from '../../../trainer-image/data/encoded.ts';
+import { evaluate, type Predictor } from '../../../trainer-image/evaluate.ts';
+import { StopRequested } from '../../../trainer-image/run/context.ts';
+import { predictedClasses, probabilities } from '../../../trainer-image/tasks/sequence-classification.ts';
+
+type Golden = {
+  probabilities: {
+    logits: number[];
+    classes: number;
+    labels: number[];
+    predicted: number[];
+    confidence: number[];
+    loss: number;
+  };
+};
+const file = new URL('../../golden/metrics.json', import.meta.url);
+const golden = (JSON.parse(await readFile(file, 'utf8')) as Golden).probabilities;
+const { classes } = golden;
+const logits = Float32Array.from(golden.logits);
+const logitsOf = (row: number) => logits.subarray(row * classes, (row + 1) * classes);
+
+test("classes and probabilities equal numpy's", () => {
+  assert.deepEqual(predictedClasses(logits, classes), golden.predicted);
+  for (const [row, want] of golden.confidence.entries()) {
+    const got = Math.max(...probabilities(logitsOf(row)));
+    assert.ok(Math.abs(got - want) < 1e-6, `row ${row}: ${got} is not ${want}`);
+  }
+});
+
+test('equal logits give the first class, and huge ones no infinity', () => {
+  assert.deepEqual(predictedClasses(Float32Array.of(1, 1, 0, 2, 2, 2), 3), [0, 0]);
+  assert.deepEqual(probabilities(Float32Array.of(1000, -1000)), [1, 0]);
+});
+
+/** Rows of growing length, so that evaluation, which takes the longest first, sees them in another order. */
+const rows = golden.labels.length;
+const split = {
+  rows,
+  ids: new Int32Array((rows * (rows + 1)) / 2),
+  typeIds: new Uint8Array((rows * (rows + 1)) / 2),
+  offsets: Int32Array.from({ length: rows + 1 }, (_, row) => (row * (row + 1)) / 2),
+  labels: Int32Array.from(golden.labels),
+  padTokenId: 0,
+} as unknown as EncodedSplit;
+
+/** Knows the logits of each row, as a model would compute them. */
+const oracle: Predictor = {
+  predict({ rows: count, indices, labels }: Batch) {
+    const out = new Float32Array(count * classes);
+    let lossSum = 0;
+    for (const [position, row] of indices.entries()) {
+      out.set(logitsOf(row), position * classes);
+      lossSum -= Math.log(probabilities(logitsOf(row))[labels[position]!]!);
+    }
+    return { logits: out, lossSum, count };
+  },
+};
+
+test('evaluation puts the rows back into the order of the split and averages the loss over rows, not batches', () => {
+  const got = evaluate(oracle, split, { classes, batchSize: 5, stopRequested: () => false });
+  assert.deepEqual(got.predicted, golden.predicted);
+  assert.deepEqual(got.logits, logits);
+  assert.ok(Math.abs(got.scores.loss - golden.loss) < 1e-6, `${got.scores.loss} is not ${golden.loss}`);
+  assert.equal(got.scores.rows, rows);
+});
+
+test('evaluation ends between two batches when the pod has to stop', () => {
+  let batches = 0;
+  const options = { classes, batchSize: 5, stopRequested: () => batches++ === 2 };
+  assert.throws(() => evaluate(oracle, split, options), StopRequested);
+  assert.equal(batches, 3);
+});
