@@ -8,7 +8,7 @@ import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici'
 const refreshMs = 10_000;
 
 const poolOptions = {
-  connections: 64,
+  connections: 32,
   keepAliveTimeout: 60_000,
   keepAliveMaxTimeout: 300_000,
   pipelining: 1,

@@ -99,7 +99,7 @@ export class EventRecorder {
     }
   }
 
-  /** false = worth another try. */
+  /** Sends the event or drops it; false = worth another try. */
   async #send(key: string, event: Waiting): Promise<boolean> {
     const { client, clock, log } = this.#options;
     const known = this.#known.get(key);
@@ -120,7 +120,9 @@ export class EventRecorder {
       this.#known.delete(key);
       log.debug('event was not sent', { reason: event.text.reason, error: String(error) });
       // A namespace that is being deleted, or an event that the server does not want: no try will help.
-      return isKind(error, 'Forbidden', 'Invalid', 'Aborted', 'AlreadyExists');
+      if (!isKind(error, 'Forbidden', 'Invalid', 'Aborted', 'AlreadyExists')) return false;
+      this.#options.onDrop?.(event.times);
+      return true;
     }
   }
 

@@ -111,6 +111,15 @@ export async function list<T>(plane: ControlPlane, kind: string): Promise<T[]> {
   return (JSON.parse(await plane.kubectl(['get', kind, '-o', 'json'])) as { items: T[] }).items;
 }
 
+/** Removes what the tests and the operator made, whole collections at a time. */
+export async function deleteAll(plane: ControlPlane): Promise<void> {
+  const groups = ['apis/finetune.dev/v1alpha1', 'apis/batch/v1', 'api/v1', 'api/v1'];
+  for (const [i, plural] of ['finetunejobs', 'jobs', 'pods', 'events'].entries()) {
+    const query = plural === 'pods' ? '?gracePeriodSeconds=0' : '?propagationPolicy=Background';
+    await plane.kubectl(['delete', '--raw', `/${groups[i]}/namespaces/${namespace}/${plural}${query}`]);
+  }
+}
+
 /** Asks until there is an answer, and fails with what was missing. */
 export async function eventually<T>(
   what: string,
@@ -158,7 +167,7 @@ export async function startOperator(api: Api, flags: string[] = [], trainerPort?
   const operator = new Operator({
     config: readConfig(['--port=0', '--identity=test', ...flags], {}),
     kubeConfig: api.kubeConfig,
-    log: createLog('error', process.env['OPERATOR_LOG'] === undefined),
+    log: createLog('debug', process.env['OPERATOR_LOG'] === undefined),
     version: '0.0.0',
     decide,
     ...(trainerPort === undefined ? {} : { trainerPort }),

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1Job } from '@kubernetes/client-node';
+import type { Lease } from '../../../operator/kube/lease.ts';
+import { stageName } from '../../../operator/manifests/names.ts';
+import { type Api, createJob, eventually, read, startApi } from '../api.ts';
+
+const main = join(import.meta.dirname, '../../../operator/main.ts');
+
+/** The operator as it runs in its image: a process of its own. */
+class Replica {
+  readonly name: string;
+  readonly process: ChildProcess;
+  readonly ended: Promise<[code: number | null, signal: string | null]>;
+  output = '';
+
+  constructor(name: string, api: Api) {
+    this.name = name;
+    this.process = spawn(process.execPath, [main, '--port=0', `--identity=${name}`], {
+      env: { ...process.env, KUBECONFIG: api.kubeConfigFile },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.process.stdout?.on('data', (chunk) => {
+      this.output += chunk;
+    });
+    this.ended = once(this.process, 'exit') as typeof this.ended;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
+  says(message: string): boolean {
+    return this.output.includes(`"message":"${message}"`);
+  }
+}
+
+describe('two replicas', () => {
+  let api: Api;
+  const replicas: Replica[] = [];
+  before(async () => {
+    api = await startApi('leader');
+  });
+  after(async () => {
+    for (const replica of replicas) replica.signal('SIGKILL');
+    await api.stop();
+  });
+
+  const start = (name: string) => {
+    const replica = new Replica(name, api);
+    replicas.push(replica);
+    return replica;
+  };
+  const holder = async () =>
+    (await read<Lease>(api.plane, 'lease', 'finetune-operator'))?.spec?.holderIdentity;
+  const isHeldBy =
+    ({ name }: Replica) =>
+    async () =>
+      (await holder())?.startsWith(`${name}_`);
+  const takesOver = (replica: Replica, limitMs: number) =>
+    eventually(`${replica.name} holds the lease`, isHeldBy(replica), limitMs);
+  const works = async (name: string) => {
+    const job = await createJob(api.plane, name);
+    const child = stageName(job.metadata, '1', 'preflight');
+    await eventually(`Job of ${name}`, () => read<V1Job>(api.plane, 'job', child));
+  };
+
+  it('hand over at once on a clean stop, after the lease ran out on a crash, and a paused leader does no harm', async () => {
+    const first = start('first');
+    await takesOver(first, 20_000);
+    const second = start('second');
+    await eventually(
+      'second waits',
+      async () => second.says('listed') && second.says('waiting for the lease'),
+    );
+    await works('one');
+
+    const stopped = performance.now();
+    first.signal('SIGTERM');
+    assert.deepEqual(await first.ended, [0, null]);
+    assert.ok(performance.now() - stopped < 10_000);
+    await takesOver(second, 5000);
+    await works('two');
+
+    const third = start('third');
+    await eventually('third waits', async () => third.says('waiting for the lease'));
+    second.signal('SIGKILL');
+    const killed = performance.now();
+    await second.ended;
+    await takesOver(third, 25_000);
+    const tookMs = performance.now() - killed;
+    assert.ok(tookMs > 8000, `the lease was taken ${tookMs} ms after the crash, before it ran out`);
+    await works('three');
+
+    const fourth = start('fourth');
+    await eventually('fourth waits', async () => fourth.says('waiting for the lease'));
+    third.signal('SIGSTOP');
+    await takesOver(fourth, 25_000);
+    await works('four');
+    const before = api.proxy.writes.length;
+    third.signal('SIGCONT');
+    assert.deepEqual(await third.ended, [1, null]);
+    assert.ok(third.says('the lease was lost: this process ends, so that two never write'));
+    await sleep(500);
+    assert.deepEqual(api.proxy.writes.slice(before), []);
+    assert.ok(await isHeldBy(fourth)());
+  });
+});

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { KubeConfig } from '@kubernetes/client-node';
+import { Client } from '../../../operator/kube/client.ts';
+import { Connection } from '../../../operator/kube/connection.ts';
+import { isKind } from '../../../operator/kube/errors.ts';
+import { pods } from '../../../operator/kube/resources.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'finetune-client-'));
+const never = new AbortController().signal;
+const ref = { namespace: 'n', name: 'p' };
+
+/** A self-signed certificate, which is its own authority. */
+function certificate(name: string): { key: string; cert: string } {
+  const [key, cert] = [join(directory, `${name}.key`), join(directory, `${name}.crt`)];
+  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
+  const keyArguments = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const files = ['-keyout', key, '-out', cert];
+  execFileSync('openssl', ['req', '-x509', ...keyArguments, ...files, ...subject], { stdio: 'pipe' });
+  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+}
+
+describe('client over TLS', () => {
+  const [old, next] = [certificate('old'), certificate('next')];
+  const caFile = join(directory, 'ca.crt');
+  const tokenFile = join(directory, 'token');
+  let server: Server;
+  let handshakes: number;
+  let tokens: Set<string>;
+  let hang: boolean;
+  let connections: number;
+  let now: number;
+  let connection: Connection;
+  let client: Client;
+  let allowed: boolean;
+
+  before(() => {
+    server = createServer(old, (request, response) => {
+      tokens.add(request.headers.authorization ?? '');
+      if (!hang) response.end('{"metadata":{"name":"p"}}');
+    });
+    server.on('secureConnection', () => handshakes++);
+    return new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+    rmSync(directory, { recursive: true });
+  });
+  beforeEach(() => {
+    [handshakes, connections, now, hang, allowed, tokens] = [0, 0, 0, false, true, new Set()];
+    server.setSecureContext(old);
+    writeFileSync(caFile, old.cert);
+    writeFileSync(tokenFile, 'first\n');
+    const config = new KubeConfig();
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    config.loadFromClusterAndUser(
+      { name: 'c', server: url, caFile, skipTLSVerify: false },
+      { name: 'u', authProvider: { name: 'tokenFile', config: { tokenFile } } },
+    );
+    connection = new Connection({ config, onConnect: () => connections++, now: () => now });
+    const mayWrite = () => allowed;
+    client = new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 400, mayWrite });
+  });
+  afterEach(() => connection.close());
+
+  it('shakes hands a few times for many requests', async () => {
+    const work = async () => {
+      for (let i = 0; i < 50; i++) await client.get(pods, ref, never);
+    };
+    await Promise.all([work(), work(), work(), work()]);
+    assert.ok(handshakes <= 10, `${handshakes} handshakes for 200 requests`);
+    assert.equal(connections, handshakes);
+  });
+
+  it('follows a new authority without a restart, and keeps its connections when nothing changed', async () => {
+    for (let i = 0; i < 5; i++) await client.get(pods, ref, never);
+    const before = handshakes;
+    now += 60_000;
+    for (let i = 0; i < 5; i++) await client.get(pods, ref, never);
+    assert.equal(handshakes, before, 'the same authority, the same connections');
+    server.setSecureContext(next);
+    server.closeAllConnections();
+    now += 60_000;
+    await assert.rejects(client.get(pods, ref, never), (error) => isKind(error, 'Unavailable'));
+    writeFileSync(caFile, next.cert);
+    now += 60_000;
+    await client.get(pods, ref, never);
+  });
+
+  it('does without credentials that cannot be read for a moment', async () => {
+    await client.get(pods, ref, never);
+    rmSync(caFile);
+    now += 60_000;
+    await client.get(pods, ref, never);
+    assert.deepEqual([...tokens], ['Bearer first']);
+  });
+
+  it('gives up on a server that hangs, and when its caller does', async () => {
+    hang = true;
+    const begun = performance.now();
+    await assert.rejects(client.get(pods, ref, never), (error) => {
+      assert.match(String(error), /GET \/api\/v1\/namespaces\/n\/pods\/p: no answer within 400 ms/);
+      return isKind(error, 'Unavailable');
+    });
+    assert.ok(performance.now() - begun < 2000);
+    const caller = new AbortController();
+    const request = client.get(pods, ref, caller.signal);
+    setTimeout(() => caller.abort(), 20);
+    await assert.rejects(request, (error) => isKind(error, 'Aborted'));
+  });
+
+  it('sends no write once it may not, and still reads', async () => {
+    allowed = false;
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'n', name: 'p' } };
+    const refused = (error: unknown) => isKind(error, 'Aborted');
+    await assert.rejects(client.create(pods, pod, never), refused);
+    await assert.rejects(client.replace(pods, pod, never, 'status'), refused);
+    await assert.rejects(client.patch(pods, ref, {}, never), refused);
+    await assert.rejects(client.delete(pods, ref, 'uid', never), refused);
+    assert.equal(handshakes, 0);
+    await client.get(pods, ref, never);
+  });
+});
