@@ -10,6 +10,7 @@ test('the path of a file decides on its tier', () => {
     'test/trainer-image/graph/ops.test.ts': 'trainer',
     'test/golden/logits.test.ts': 'trainer',
     'test/cluster/lifecycle.test.ts': 'cluster',
+    'test/helm/chart.test.ts': 'cluster',
     'test/e2e/spam-filter.test.ts': 'e2e',
   };
   for (const [path, want] of Object.entries(cases)) assert.equal(tierOf(path), want, path);

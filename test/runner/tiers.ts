@@ -70,7 +70,8 @@ export const tiers: readonly Tier[] = [
 /** Tier of a test file, by its path from the root of the repository. */
 export function tierOf(path: string): TierName {
   if (path.startsWith('test/e2e/')) return 'e2e';
-  if (path.startsWith('test/cluster/')) return 'cluster';
+  // The chart is tried with helm, which is built with the other programs of the cluster.
+  if (path.startsWith('test/cluster/') || path.startsWith('test/helm/')) return 'cluster';
   if (path.endsWith('.contract.test.ts')) return 'contract';
   if (path.startsWith('test/trainer-image/') || path.startsWith('test/golden/')) return 'trainer';
   return 'unit';
