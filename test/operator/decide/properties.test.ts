@@ -34,6 +34,9 @@ import {
   waitingStatus,
 } from '../builders.ts';
 
+/** Random worlds for each property; more of them: FUZZ_CASES=10000. */
+const cases = Number(process.env['FUZZ_CASES'] ?? 1000);
+
 /** mulberry32 */
 function random(seed: number): () => number {
   let state = seed;
@@ -146,7 +149,7 @@ function holds({ actions, status, events }: Plan, given: Observed): void {
 }
 
 test('10,000 random worlds: a plan that fits the CRD, and a second pass that changes nothing', () => {
-  for (let seed = 1; seed <= 10_000; seed++) {
+  for (let seed = 1; seed <= cases; seed++) {
     const draw = drawFrom(random(seed));
     const given = someWorld(draw);
     const { plan, next } = pass(given, after(300));
@@ -166,7 +169,7 @@ test('10,000 random worlds: a plan that fits the CRD, and a second pass that cha
 });
 
 test('2,000 random worlds come to rest: after a few passes nothing is done or said any more', () => {
-  for (let seed = 1; seed <= 2000; seed++) {
+  for (let seed = 1; seed <= cases / 5; seed++) {
     let world = someWorld(drawFrom(random(seed)));
     for (let i = 0; i < 8; i++) world = pass(world, after(300 + i * 60)).next;
     const { plan } = pass(world, after(900));
@@ -176,7 +179,7 @@ test('2,000 random worlds come to rest: after a few passes nothing is done or sa
 });
 
 test('2,000 random walks: an end never reverts, and the generation seen never falls', () => {
-  for (let seed = 1; seed <= 2000; seed++) {
+  for (let seed = 1; seed <= cases / 5; seed++) {
     const draw = drawFrom(random(seed));
     let world = observe();
     let end: string | undefined;
@@ -224,7 +227,7 @@ function damage(target: object, next: () => number): void {
 }
 
 test('10,000 worlds with broken pods and Jobs: decide does not throw', () => {
-  for (let seed = 1; seed <= 10_000; seed++) {
+  for (let seed = 1; seed <= cases; seed++) {
     const next = random(seed);
     const world = structuredClone(someWorld(drawFrom(next)));
     for (let i = 0; i < 3; i++) {

@@ -1,0 +1,177 @@
+/** What a pass keeps, counts and reports beside the phase. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  aBatchJob,
+  after,
+  aJob,
+  aPod,
+  endedStatus,
+  interrupted,
+  jobUid,
+  observe,
+  pass,
+  progressOf,
+  runningStatus,
+  succeeded,
+  trained,
+  waitingStatus,
+} from '../builders.ts';
+
+import { ended, inTraining, preflightJob, running, summary, trainJob, withSpec } from './worlds.ts';
+
+test('a queued job that is suspended gives its quota back: its Job is deleted, and made again on resume', () => {
+  const queued = trained({}, { queueName: 'gpus' });
+  const admitted = withSpec(queued.next, { suspend: true });
+  const { plan, next } = pass(admitted);
+  assert.deepEqual(summary(plan).does, ['delete train']);
+  const resumed = pass(withSpec(next, { suspend: false }, 3));
+  assert.deepEqual(summary(resumed.plan).does, ['create train']);
+  assert.equal(summary(resumed.plan).phase, 'Queued');
+});
+
+test('the operator never resumes a Job that a queue holds', () => {
+  const { next } = trained({}, { queueName: 'gpus' });
+  assert.equal(next.batchJobs.at(-1)?.spec?.suspend, true);
+  assert.deepEqual(pass(next).plan.actions, []);
+});
+
+test('a resumed Job is no longer marked as held by the user', () => {
+  const held = pass(withSpec(running, { suspend: true })).next;
+  const { next } = pass(withSpec(held, { suspend: false }, 3));
+  const job = next.batchJobs.find(({ metadata }) => metadata?.uid === trainJob.metadata?.uid);
+  assert.deepEqual([job?.spec?.suspend, Object.keys(job?.metadata?.annotations ?? {})], [false, []]);
+});
+
+test('children are matched by run, not by the stage in a label', () => {
+  const old = aBatchJob({ ...aJob(), spec: { ...aJob().spec, runId: '0' } }, 'train');
+  const { plan } = pass(observe({ batchJobs: [old] }));
+  assert.deepEqual(
+    plan.actions.map(({ kind }) => kind),
+    ['delete'],
+  );
+});
+
+test('only a running trainer is asked for progress', () => {
+  assert.deepEqual(pass(inTraining(runningStatus)).plan.poll, { podUid: 'one', ip: '10.0.0.9' });
+  assert.equal(pass(inTraining(waitingStatus('ContainerCreating'))).plan.poll, undefined);
+  assert.equal(pass(inTraining(endedStatus(0, succeeded('one')))).plan.poll, undefined);
+});
+
+test('attempts are counted once each, also over a restart of the operator and a second Job', () => {
+  const one = pass(inTraining(runningStatus));
+  assert.equal(one.plan.status.attempt?.number, 1);
+  const pods = [
+    aPod(trainJob, 'one', endedStatus(31)),
+    aPod(trainJob, 'two', endedStatus(31), { creationTimestamp: after(20) }),
+    aPod(trainJob, 'three', runningStatus, { creationTimestamp: after(60) }),
+  ];
+  const three = pass({ ...one.next, pods });
+  assert.deepEqual([three.plan.status.attempt?.number, three.plan.status.attempt?.podUID], [3, 'three']);
+  assert.deepEqual(pass(three.next).plan.status.usage, { attempts: 3 });
+  const gone = pass({ ...three.next, pods: [] });
+  assert.equal(gone.plan.status.attempt?.number, 3);
+  const oldAndNew = [pods[0]!, aPod(trainJob, 'four', runningStatus, { creationTimestamp: after(90) })];
+  assert.equal(pass({ ...gone.next, pods: oldAndNew }).plan.status.attempt?.number, 4);
+});
+
+test('a report names the fields of status as decimals of six digits', () => {
+  const world = { ...running, progress: { podUid: 'one', at: after(7), value: progressOf('one') } };
+  const { status } = pass(world).plan;
+  assert.deepEqual(status.progress, {
+    phase: 'Training',
+    step: 10,
+    totalSteps: 21,
+    epoch: '1.5',
+    percent: 47,
+    trainLoss: '0.456789',
+    learningRate: '0.00005',
+    tokensPerSecond: '770.123',
+    etaSeconds: 33,
+    updatedAt: '2026-01-01T00:00:07Z',
+  });
+  assert.deepEqual(status.usage, { attempts: 1, trainSeconds: 30, gpuSeconds: 30, trainedTokens: 2000 });
+});
+
+const elsewhere = {
+  'another pod': progressOf('two'),
+  'another job': progressOf('one', { jobUid: `${jobUid}x` }),
+  'another run': progressOf('one', { runId: '0' }),
+  'a count that status cannot hold': progressOf('one', {
+    checkpoints: [{ step: 1, time: '', uri: '', digest: '' }],
+    device: 'x',
+    resumedFromStep: -1,
+  }),
+};
+for (const [name, value] of Object.entries(elsewhere)) {
+  test(`an answer about ${name} is not used`, () => {
+    const { status } = pass({ ...running, progress: { podUid: 'one', at: after(7), value } }).plan;
+    assert.equal(status.progress, undefined);
+  });
+}
+
+test('usage never falls, and an interrupted pod tells what it used', () => {
+  const asked = pass({
+    ...running,
+    progress: { podUid: 'one', at: after(7), value: progressOf('one', { trainSeconds: 55 }) },
+  }).next;
+  const { status } = pass({
+    ...asked,
+    pods: [aPod(trainJob, 'one', endedStatus(143, interrupted('one')))],
+  }).plan;
+  assert.deepEqual(status.usage, { attempts: 1, trainSeconds: 55, gpuSeconds: 55, trainedTokens: 3000 });
+  assert.equal(status.checkpoints?.[0]?.step, 20);
+  assert.equal(status.progress?.step, 10);
+});
+
+test('success fills evaluation, result, curve and completion time from the last word of the pod', () => {
+  const { status } = pass(inTraining(endedStatus(0, succeeded('one'))), after(500)).plan;
+  assert.equal(status.completionTime, '2026-01-01T00:01:40Z');
+  assert.equal(status.result?.uri, 's3://finetune/runs/spam/model');
+  assert.deepEqual(status.evaluation?.final, {
+    loss: '0.1',
+    accuracy: '0.97',
+    f1: '0.96',
+    weightedF1: '0.965',
+  });
+  assert.deepEqual(status.evaluation?.gain, { metric: 'accuracy', value: '0.47', low: '0.4', high: '0.54' });
+  assert.deepEqual(status.history, [
+    { step: 1, trainLoss: '0.7' },
+    { step: 21, trainLoss: '0.1', evalLoss: '0.2' },
+  ]);
+  assert.deepEqual(
+    [status.progress?.percent, status.progress?.etaSeconds, status.progress?.phase],
+    [100, 0, 'Finished'],
+  );
+  assert.equal(status.failure, undefined);
+});
+
+test('a new run starts with an empty status', () => {
+  const { status } = pass(withSpec({ ...ended, batchJobs: [], pods: [] }, { runId: '2' }), after(900)).plan;
+  assert.equal(status.startTime, '2026-01-01T00:15:00Z');
+  const { result, evaluation, usage, completionTime, preflight } = status;
+  assert.deepEqual(
+    [result, evaluation, usage, completionTime, preflight],
+    [undefined, undefined, undefined, undefined, undefined],
+  );
+});
+
+test('a later generation is observed without touching a finished run', () => {
+  const { status } = pass(withSpec(ended, { suspend: true }, 5)).plan;
+  assert.equal(status.observedGeneration, 5);
+  assert.ok(status.conditions?.every(({ observedGeneration }) => observedGeneration === 5));
+  const strip = (one: typeof status) => ({
+    ...one,
+    observedGeneration: 0,
+    conditions: one.conditions?.map((c) => ({ ...c, observedGeneration: 0 })),
+  });
+  assert.deepEqual(strip(status), strip(ended.job.status ?? {}));
+});
+
+test('preflight binds training to what it saw', () => {
+  const annotations = trainJob.spec?.template.metadata?.annotations ?? {};
+  const config = JSON.parse(annotations['finetune.dev/run-config'] ?? '{}');
+  assert.equal(config.expected.trainDigest, `sha256:${'a'.repeat(64)}`);
+  const first = preflightJob.spec?.template.metadata?.annotations?.['finetune.dev/run-config'] ?? '{}';
+  assert.equal(JSON.parse(first).expected, undefined);
+});
