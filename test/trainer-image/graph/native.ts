@@ -1,8 +1,8 @@
 import { type Binding, openBinding } from '../../../trainer-image/graph/binding.ts';
 import type { HostArray } from '../../../trainer-image/graph/dtype.ts';
-import { Graph, type Tensor } from '../../../trainer-image/graph/graph.ts';
+import type { Graph, Tensor } from '../../../trainer-image/graph/graph.ts';
 import { bitcast, placeholder } from '../../../trainer-image/graph/ops.ts';
-import { type Feed, Session } from '../../../trainer-image/graph/session.ts';
+import type { Feed } from '../../../trainer-image/graph/session.ts';
 import { tensorflowDirectory } from '../../../trainer-image/tensorflow/directory.ts';
 import { tensorflowEnvironment } from '../../../trainer-image/threads.ts';
 
@@ -10,21 +10,6 @@ import { tensorflowEnvironment } from '../../../trainer-image/threads.ts';
 export async function nativeBinding(): Promise<Binding> {
   Object.assign(process.env, { TF_CPP_MIN_LOG_LEVEL: '2', ...tensorflowEnvironment(process.env, 2) });
   return openBinding(await tensorflowDirectory());
-}
-
-/** Builds a graph, runs it once and closes it. */
-export function runOnce(
-  binding: Binding,
-  build: (graph: Graph) => { fetches: readonly Tensor[]; feeds?: readonly Feed[] },
-): HostArray[] {
-  const graph = new Graph();
-  const { fetches, feeds = [] } = build(graph);
-  const session = new Session(binding, graph);
-  try {
-    return session.run(fetches, feeds);
-  } finally {
-    session.close();
-  }
 }
 
 /** A float64 input: the binding cannot feed that type, so its bytes travel as int64. */
