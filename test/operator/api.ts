@@ -154,12 +154,6 @@ export async function setPodStatus(plane: ControlPlane, name: string, status: ob
   await plane.kubectl(['patch', 'pod', name, '--subresource=status', '--type=merge', '-p', patch]);
 }
 
-/** Status of a pod whose trainer runs or has ended. */
-export function podStatus(state: object, phase: string, more: object = {}): object {
-  const trainer = { name: 'trainer', image: 'x', imageID: 'x', ready: true, restartCount: 0, state };
-  return { phase, containerStatuses: [trainer], ...more };
-}
-
 export type Running = { operator: Operator; ended: Promise<boolean>; scrape: () => Promise<string> };
 
 /** Starts an operator in this process and waits until it works. */

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -11,23 +10,27 @@ import { Client } from '../../../operator/kube/client.ts';
 import { Connection } from '../../../operator/kube/connection.ts';
 import { isKind } from '../../../operator/kube/errors.ts';
 import { pods } from '../../../operator/kube/resources.ts';
+import { Certificates } from '../../cluster/certificates.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'finetune-client-'));
 const never = new AbortController().signal;
 const ref = { namespace: 'n', name: 'p' };
 
-/** A self-signed certificate, which is its own authority. */
-function certificate(name: string): { key: string; cert: string } {
-  const [key, cert] = [join(directory, `${name}.key`), join(directory, `${name}.crt`)];
-  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
-  const keyArguments = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const files = ['-keyout', key, '-out', cert];
-  execFileSync('openssl', ['req', '-x509', ...keyArguments, ...files, ...subject], { stdio: 'pipe' });
-  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+/** A server certificate and the authority that signed it. */
+async function authority(name: string): Promise<{ ca: string; key: string; cert: string }> {
+  const certificates = new Certificates(join(directory, name));
+  await certificates.ensure({ server: { commonName: name, names: ['127.0.0.1'] } });
+  const [ca, key, cert] = [
+    certificates.authority,
+    certificates.key('server'),
+    certificates.certificate('server'),
+  ];
+  return { ca: readFileSync(ca, 'utf8'), key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
 }
 
 describe('client over TLS', () => {
-  const [old, next] = [certificate('old'), certificate('next')];
+  let old: Awaited<ReturnType<typeof authority>>;
+  let next: typeof old;
   const caFile = join(directory, 'ca.crt');
   const tokenFile = join(directory, 'token');
   let server: Server;
@@ -40,13 +43,15 @@ describe('client over TLS', () => {
   let client: Client;
   let allowed: boolean;
 
-  before(() => {
+  before(async () => {
+    old = await authority('old');
+    next = await authority('next');
     server = createServer(old, (request, response) => {
       tokens.add(request.headers.authorization ?? '');
       if (!hang) response.end('{"metadata":{"name":"p"}}');
     });
     server.on('secureConnection', () => handshakes++);
-    return new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
   after(() => {
     server.closeAllConnections();
@@ -56,7 +61,7 @@ describe('client over TLS', () => {
   beforeEach(() => {
     [handshakes, connections, now, hang, allowed, tokens] = [0, 0, 0, false, true, new Set()];
     server.setSecureContext(old);
-    writeFileSync(caFile, old.cert);
+    writeFileSync(caFile, old.ca);
     writeFileSync(tokenFile, 'first\n');
     const config = new KubeConfig();
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -89,7 +94,7 @@ describe('client over TLS', () => {
     server.closeAllConnections();
     now += 60_000;
     await assert.rejects(client.get(pods, ref, never), (error) => isKind(error, 'Unavailable'));
-    writeFileSync(caFile, next.cert);
+    writeFileSync(caFile, next.ca);
     now += 60_000;
     await client.get(pods, ref, never);
   });
