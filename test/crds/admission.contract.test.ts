@@ -5,9 +5,11 @@ import { resourceSchema, resources } from '../../crds/crd.ts';
 import type { CelRule } from '../../crds/fields.ts';
 import type { StructuralSchema } from '../../crds/structural-type.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
-import { type Case, jobCases, runtimeCases } from './cases.ts';
+import type { Case } from './case.ts';
 import { exampleObjects } from './examples.ts';
+import { jobCases } from './job-cases.ts';
 import { type Changes, job, type KubeObject, runtime } from './objects.ts';
+import { runtimeCases } from './runtime-cases.ts';
 
 let server: ApiServer;
 before(async () => {

@@ -1,0 +1,55 @@
+/** How a FineTuneJob trains: names and defaults of Hugging Face Transformers. */
+import { z } from 'zod';
+import { decimal, fraction } from './fields.ts';
+
+const metricName = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
+
+export const training = z
+  .strictObject({
+    epochs: decimal('Passes over the training rows; fractions are allowed.', {
+      above: 0,
+      atMost: 1000,
+    }).default('3'),
+    batchSize: z.int32().min(1).max(1024).default(16).describe('Rows in a mini-batch.'),
+    learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
+    schedule: z
+      .enum(['Linear', 'Cosine', 'Constant'])
+      .default('Linear')
+      .describe(
+        'Course of the learning rate after the warm-up: to zero in a line or a half cosine, or constant.',
+      ),
+    warmup: fraction('Part of all steps over which the learning rate rises from zero.').default('0.06'),
+    weightDecay: decimal('Decoupled weight decay of AdamW; biases and layer norms are left out.').default(
+      '0.01',
+    ),
+    maxGradNorm: decimal('Gradients are scaled down to this global norm; "0" switches clipping off.').default(
+      '1.0',
+    ),
+    maxLength: z
+      .int32()
+      .min(8)
+      .max(8192)
+      .default(256)
+      .describe('Tokens kept of each text, special tokens included.'),
+    dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
+    seed: z
+      .int32()
+      .min(0)
+      .default(42)
+      .describe('Seed of the split, the order of rows, dropout and new weights.'),
+    earlyStopping: z
+      .strictObject({
+        metric: metricName.default('loss').describe('Metric on the validation split.'),
+        patience: z
+          .int32()
+          .min(1)
+          .max(1000)
+          .default(3)
+          .describe('Evaluations without improvement before training stops.'),
+        minDelta: decimal('Smallest change that counts as an improvement.').default('0'),
+      })
+      .optional()
+      .describe('Stops training when the metric no longer improves. The best weights are kept either way.'),
+  })
+  .prefault({})
+  .describe('How the model is trained. Names and defaults are those of Hugging Face Transformers.');
