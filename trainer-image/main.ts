@@ -1,7 +1,7 @@
 /**
- * The trainer's process: `main.ts preflight` checks data and model, `main.ts train` trains, `main.ts metrics-table`
- * prints the Prometheus series for the documentation. This thread reads the config, serves HTTP, writes the
- * termination message and chooses the exit code; a worker thread does the work, since graph calls block their thread.
+ * The trainer's process: `main.ts preflight` checks data and model, `main.ts train` trains. This thread reads the
+ * config, serves HTTP, writes the termination message and chooses the exit code; a worker thread does the work, since
+ * graph calls block their thread.
  */
 import type { Server } from 'node:http';
 import { Worker } from 'node:worker_threads';
@@ -12,15 +12,14 @@ import { createLog, type Log } from './log.ts';
 import type { Outcome, Speaker, WorkerInput, WorkerMessage } from './messages.ts';
 import { createProgressBoard, type ProgressBoard } from './progress.ts';
 import { exitCodeOf, internalFailure, writeTerminationMessage } from './result.ts';
-import { createTrainerMetrics, metricsTable } from './series.ts';
+import { createTrainerMetrics } from './series.ts';
 import { startServer } from './server.ts';
 import { tensorflowEnvironment, usableCpus } from './threads.ts';
 
 const command = process.argv[2];
 if (command === 'preflight' || command === 'train') await runCommand(command);
-else if (command === 'metrics-table') console.log(metricsTable());
 else {
-  console.error('usage: main.ts preflight | train | metrics-table');
+  console.error('usage: main.ts preflight | train');
   process.exitCode = 2;
 }
 

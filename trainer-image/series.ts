@@ -1,4 +1,4 @@
-/** The trainer's Prometheus series: names and meaning are defined in this one table, documentation is made from it. */
+/** The trainer's Prometheus series: names and meaning are defined in this one table, the reference in docs/ is made from it. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type Progress, trainerPhases } from '../crds/trainer-contract.ts';
 import type { ProgressUpdate } from './messages.ts';
@@ -92,13 +92,4 @@ export function createTrainerMetrics(run: Record<(typeof commonLabels)[number], 
 
 function setPhase(gauge: Gauge | undefined, current: Progress['phase']): void {
   for (const phase of trainerPhases) gauge?.set({ phase }, phase === current ? 1 : 0);
-}
-
-/** The series as a Markdown table. */
-export function metricsTable(): string {
-  const labels = (extra?: string) => [...commonLabels, ...(extra === undefined ? [] : [extra])].join(', ');
-  const rows = Object.entries(
-    trainerSeries as Record<string, { type: string; help: string; label?: string }>,
-  ).map(([name, { type, help, label }]) => `| \`${name}\` | ${type} | ${labels(label)} | ${help} |`);
-  return ['| Series | Type | Labels | Meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
