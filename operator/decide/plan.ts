@@ -31,9 +31,9 @@ export type Observed = {
   runtime: FineTuneRuntime | undefined;
   /** batch/v1 Jobs whose controller owner has the UID of the job, of any run. */
   batchJobs: V1Job[];
-  /** Pods matched to those Jobs by the UID of the Job. */
+  /** Pods with the label finetune.dev/job-uid of the job, also those whose batch Job is gone already. */
   pods: V1Pod[];
-  /** "Job NAME" and "ConfigMap NAME" of objects that have a name we want and are not ours. */
+  /** "Job NAME" of objects that have a name we want and are not ours. */
   foreign: string[];
   /** Last answer of the trainer that passed the schema. */
   progress: { podUid: string; at: Date; value: Progress } | undefined;

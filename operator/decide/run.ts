@@ -6,7 +6,7 @@ import { type Stage, stageName } from '../manifests/names.ts';
 import { endingOf } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
 import { preflightOf } from './report.ts';
-import { ownerUid, type StageView, viewStage } from './stage.ts';
+import { controllerOf, type StageView, viewStage } from './stage.ts';
 
 export type Run = {
   observed: Observed;
@@ -50,7 +50,7 @@ export function viewRun(observed: Observed, now: Date): Run {
     runtime: runtime?.spec,
     remembered,
     formerJobs: batchJobs.filter((one) => one !== preflight.job && one !== train.job),
-    strays: straysAmong(pods, [preflight.job, train.job]),
+    strays: straysAmong(pods, [preflight.job, train.job], job.metadata.namespace),
     preflight,
     train,
     report,
@@ -63,10 +63,21 @@ function reportOf({ state }: StageView): FineTuneJobStatus['preflight'] {
   return result?.outcome === 'Validated' ? preflightOf(result.preflight) : undefined;
 }
 
-function straysAmong(pods: readonly V1Pod[], jobs: readonly (V1Job | undefined)[]): V1Pod[] {
+/** A pod that no Job made, or in another namespace, only pretends: anybody may set a label. */
+function straysAmong(
+  pods: readonly V1Pod[],
+  jobs: readonly (V1Job | undefined)[],
+  namespace: string,
+): V1Pod[] {
   const uids = new Set(jobs.map((job) => job?.metadata?.uid));
   const nobody = { jobUid: '', runId: '', stage: 'train' } as const;
-  return pods.filter((pod) => !uids.has(ownerUid(pod)) && endingOf(pod, nobody) === undefined);
+  return pods.filter(
+    (pod) =>
+      pod.metadata?.namespace === namespace &&
+      controllerOf(pod)?.kind === 'Job' &&
+      !uids.has(controllerOf(pod)?.uid) &&
+      endingOf(pod, nobody) === undefined,
+  );
 }
 
 function missingStage(

@@ -1,5 +1,5 @@
 /** Where a stage stands: its batch Job and pods, read as one of a few states. */
-import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1OwnerReference, V1Pod } from '@kubernetes/client-node';
 import { categoryOfExitCode, type FailureRule, failures } from '../../crds/failures.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { annotations, labels } from '../manifests/names.ts';
@@ -43,13 +43,13 @@ export function viewStage(
   remembered: Remembered,
 ): StageView {
   if (job === undefined) return { job, pods: [], state: { at: 'absent' } };
-  const pods = allPods.filter((pod) => ownerUid(pod) === job.metadata?.uid).toSorted(byAge);
+  const pods = allPods.filter((pod) => controllerOf(pod)?.uid === job.metadata?.uid).toSorted(byAge);
   return { job, pods, state: stateOf(job, pods, run, remembered) };
 }
 
-/** UID of the object that controls the pod. */
-export function ownerUid(pod: V1Pod): string | undefined {
-  return pod.metadata?.ownerReferences?.find((owner) => owner.controller)?.uid;
+/** Reference to the object that controls the pod. */
+export function controllerOf(pod: V1Pod): V1OwnerReference | undefined {
+  return pod.metadata?.ownerReferences?.find((owner) => owner.controller);
 }
 
 function stateOf(job: V1Job, pods: V1Pod[], run: RunIdentity, remembered: Remembered): StageState {

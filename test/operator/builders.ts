@@ -93,6 +93,7 @@ export function aPod(
     kind: 'Pod',
     metadata: {
       name: `${batchJob.metadata?.name}-${uid}`,
+      namespace: batchJob.metadata?.namespace ?? '',
       uid,
       creationTimestamp: start,
       labels: batchJob.metadata?.labels ?? {},

@@ -18,7 +18,7 @@ import {
   waitingStatus,
 } from '../builders.ts';
 
-import { ended, inTraining, preflightJob, running, summary, trainJob, withSpec } from './worlds.ts';
+import { ended, inTraining, preflightJob, running, summary, trainJob, without, withSpec } from './worlds.ts';
 
 test('a queued job that is suspended gives its quota back: its Job is deleted, and made again on resume', () => {
   const queued = trained({}, { queueName: 'gpus' });
@@ -41,6 +41,23 @@ test('a resumed Job is no longer marked as held by the user', () => {
   const { next } = pass(withSpec(held, { suspend: false }, 3));
   const job = next.batchJobs.find(({ metadata }) => metadata?.uid === trainJob.metadata?.uid);
   assert.deepEqual([job?.spec?.suspend, Object.keys(job?.metadata?.annotations ?? {})], [false, []]);
+});
+
+const pretenders = {
+  'in another namespace': { namespace: 'team-b' },
+  'that no Job made': { ownerReferences: [] },
+};
+for (const [name, metadata] of Object.entries(pretenders)) {
+  test(`a pod ${name} with the label of the job holds nothing up`, () => {
+    const pods = [aPod(trainJob, 'one', runningStatus, metadata)];
+    const given = without({ ...running, pods }, '-train');
+    assert.deepEqual(summary(pass(given).plan).does, ['create train']);
+  });
+}
+
+test('a pod that the Job did not make cannot end the run', () => {
+  const liar = inTraining(endedStatus(0, succeeded('one')), { ownerReferences: [] });
+  assert.equal(summary(pass(liar).plan).phase, 'Pending');
 });
 
 test('children are matched by run, not by the stage in a label', () => {
