@@ -3,6 +3,8 @@ import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts
 import { builds, ensureBinaries, type Tool } from '../cluster/binaries.ts';
 import { buildImages } from '../cluster/images.ts';
 import { ensurePackages, ensureProgram } from '../cluster/packages.ts';
+import { miniLmDirectory } from '../golden/minilm.ts';
+import { pythonPeers } from '../golden/python.ts';
 
 type Log = (line: string) => void;
 type Step = { after: readonly StepName[]; run(log: Log): Promise<unknown> };
@@ -14,7 +16,9 @@ export type StepName =
   | 'cluster-programs'
   | 'tensorflow'
   | 'images'
-  | 'prometheus';
+  | 'prometheus'
+  | 'minilm'
+  | 'python-peers';
 
 export const steps: Record<StepName, Step> = {
   packages: { after: [], run: ensurePackages },
@@ -27,6 +31,8 @@ export const steps: Record<StepName, Step> = {
   tensorflow: { after: ['packages'], run: tensorflowDirectory },
   images: { after: ['packages', 'tensorflow'], run: buildImages },
   prometheus: { after: ['packages'], run: (log) => ensureProgram('prometheus', 'usr/bin/prometheus', log) },
+  minilm: { after: ['packages'], run: miniLmDirectory },
+  'python-peers': { after: ['packages'], run: pythonPeers },
 };
 
 /** Outcome of each step that was started: undefined when it went well. */

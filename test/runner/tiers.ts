@@ -44,7 +44,7 @@ export const tiers: readonly Tier[] = [
   {
     name: 'trainer',
     title: 'the trainer against figures of PyTorch and transformers',
-    needs: ['tensorflow', 's3-server'],
+    needs: ['tensorflow', 's3-server', 'minilm'],
     concurrency: 2,
     fileTimeoutSeconds: 900,
     live: false,
@@ -60,7 +60,7 @@ export const tiers: readonly Tier[] = [
   {
     name: 'e2e',
     title: 'the product on the cluster',
-    needs: ['cluster-programs', 'images', 'prometheus'],
+    needs: ['cluster-programs', 'images', 'prometheus', 'minilm', 'python-peers'],
     concurrency: 1,
     fileTimeoutSeconds: 6000,
     live: true,
