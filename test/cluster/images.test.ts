@@ -30,12 +30,10 @@ function runIn(image: UnpackedImage, command: readonly string[], env: readonly s
     mount --rbind /dev "$1/dev"
     root="$1" user="$2"; shift 2
     exec chroot --userspec="$user" "$root" env -i "$@"`;
-  const args = ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', image.root];
+  const inOwnMounts = 'exec unshare --mount --propagation private sh -c "$0" sh "$@"';
   const environment = [...(image.config.Env ?? []), ...env];
-  return spawnSync('unshare', [...args, image.config.User ?? '', ...environment, ...command], {
-    encoding: 'utf8',
-    timeout: 60_000,
-  });
+  const args = ['-c', inOwnMounts, script, image.root, image.config.User ?? '', ...environment, ...command];
+  return spawnSync('sh', args, { encoding: 'utf8', timeout: 60_000 });
 }
 
 for (const name of ['operator', 'trainer']) {

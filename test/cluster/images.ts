@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ensureBaseImage } from './base-image.ts';
 import { collectBuildSettings } from './build-settings.ts';
 import { buildah, forgetOldImages } from './buildah.ts';
@@ -35,27 +35,34 @@ const inputs: Record<Target, string[]> = {
  * @returns for each image a reference that names its content, its OCI archive and the digest of what it is made of
  */
 export async function buildImages(log: Log = console.error): Promise<Record<Target, BuiltImage>> {
+  const images = { operator: await describeImage('operator'), trainer: await describeImage('trainer') };
+  if (existsSync(images.operator.archive) && existsSync(images.trainer.archive)) return images;
   return withLock(join(cacheDirectory(), 'images.lock'), log, async () => ({
     operator: await buildImage('operator', log),
     trainer: await buildImage('trainer', log),
   }));
 }
 
+/** The image that the sources of this moment make, built or not. */
+async function describeImage(target: Target): Promise<BuiltImage> {
+  const digest = await digestOf(inputs[target]);
+  const archive = join(cacheDirectory(), 'images', target, `${digest}.tar`);
+  return { reference: `finetune-operator/${target}:${digest}`, archive, digest };
+}
+
 async function buildImage(target: Target, log: Log): Promise<BuiltImage> {
   for (let attempt = 1; attempt <= attempts; attempt++) {
-    const digest = await digestOf(inputs[target]);
-    const directory = join(cacheDirectory(), 'images', target);
-    const archive = join(directory, `${digest}.tar`);
-    const image = { reference: `finetune-operator/${target}:${digest}`, archive, digest };
-    if (existsSync(archive)) return image;
-    await mkdir(directory, { recursive: true });
-    await build({ target, reference: image.reference, archive: `${archive}.part`, log });
-    if ((await digestOf(inputs[target])) === digest) {
-      await rename(`${archive}.part`, archive);
-      await prune(directory);
+    const image = await describeImage(target);
+    if (existsSync(image.archive)) return image;
+    const part = `${image.archive}.part`;
+    await mkdir(dirname(part), { recursive: true });
+    await build({ target, reference: image.reference, archive: part, log });
+    if ((await describeImage(target)).digest === image.digest) {
+      await rename(part, image.archive);
+      await prune(dirname(part));
       return image;
     }
-    await rm(`${archive}.part`);
+    await rm(part);
     log(`a source of the ${target} image changed during the build; building it again`);
   }
   throw new Error(`the sources of the ${target} image changed during each of ${attempts} builds`);
