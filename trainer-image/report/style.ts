@@ -40,9 +40,9 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); font-variant-nu
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 0 1.5rem; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 caption { text-align: left; font-weight: 600; padding-bottom: 0.4rem; }
-th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--rule); font-weight: 400; vertical-align: top; overflow-wrap: anywhere; }
+th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--rule); font-weight: 400; vertical-align: top; overflow-wrap: break-word; }
 thead th { color: var(--quiet); font-size: 0.85rem; }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; }
+.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .strong { font-weight: 650; }
 .matrix td { text-align: center; font-variant-numeric: tabular-nums; }
 .matrix thead th { text-align: center; }
@@ -50,6 +50,7 @@ thead th { color: var(--quiet); font-size: 0.85rem; }
 .right { background: color-mix(in srgb, var(--good) calc(var(--share) * 0.55), transparent); }
 .wrong { background: color-mix(in srgb, var(--bad) calc(var(--share) * 0.55), transparent); }
 .pairs th { width: 15rem; color: var(--quiet); }
+.pairs td, .excerpt { overflow-wrap: anywhere; }
 .excerpt { font-size: 0.85rem; min-width: 18rem; }
 footer { margin-top: 3rem; color: var(--quiet); font-size: 0.85rem; }
 `;
