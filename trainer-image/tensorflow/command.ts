@@ -29,7 +29,9 @@ export async function runCommand(
   const alive = setInterval(() => options.log(`${options.what}: ${seconds()} s`), 15_000);
   try {
     await new Promise<void>((resolve, reject) => {
-      child.on('error', reject);
+      child.on('error', (cause) =>
+        reject(new Error(`${options.what} failed: ${command} cannot start: ${cause.message}`, { cause })),
+      );
       child.on('close', (code, signal) => {
         if (code === 0) return resolve();
         const end = signal === null ? `exit code ${code}` : `${signal} after ${seconds()} s`;
