@@ -39,6 +39,8 @@ export function tensorflowEnvironment(variables: NodeJS.ProcessEnv, cpus: number
   const defaults = {
     TF_NUM_INTRAOP_THREADS: String(cpus),
     TF_NUM_INTEROP_THREADS: String(cpus),
+    // Off by default on processors without AVX-512; batched products and softmax are several times faster with it.
+    TF_ENABLE_ONEDNN_OPTS: '1',
     TF_CPP_MIN_LOG_LEVEL: '1',
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
   };
