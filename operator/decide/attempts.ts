@@ -20,9 +20,10 @@ export function attemptOf(remembered: Attempt | undefined, pods: readonly V1Pod[
   });
 }
 
+/** In the order of stage.ts: by time, then by UID, so that pods of one second are not counted again and again. */
 function isAfter(pod: V1Pod, remembered: Attempt | undefined): boolean {
   if (remembered === undefined) return true;
-  if (pod.metadata?.uid === remembered.podUID) return false;
-  const created = millis(pod.metadata?.creationTimestamp) ?? 0;
-  return created >= (millis(remembered.startTime) ?? 0);
+  const { uid = '', creationTimestamp } = pod.metadata ?? {};
+  const later = (millis(creationTimestamp) ?? 0) - (millis(remembered.startTime) ?? 0);
+  return later > 0 || (later === 0 && uid > remembered.podUID);
 }

@@ -92,6 +92,43 @@ test('attempts are counted once each, also over a restart of the operator and a 
   assert.equal(pass({ ...gone.next, pods: oldAndNew }).plan.status.attempt?.number, 4);
 });
 
+test('pods that were made in the same second are counted once each', () => {
+  const pods = ['a', 'b', 'c'].map((uid) => aPod(trainJob, uid, runningStatus));
+  let world = { ...running, pods };
+  const numbers = [1, 2, 3].map(() => {
+    const { plan, next } = pass(world);
+    world = { ...next, pods };
+    return plan.status.attempt?.number;
+  });
+  assert.deepEqual(numbers, [1, 1, 1]);
+  const later = pass({ ...world, pods: [...pods, aPod(trainJob, 'p', runningStatus)] });
+  assert.equal(later.plan.status.attempt?.number, 2);
+});
+
+test('a second attempt is announced although nobody saw the first one end', () => {
+  const second = aPod(trainJob, 'two', runningStatus, { creationTimestamp: after(60) });
+  const { plan } = pass({ ...running, pods: [second] });
+  assert.deepEqual(summary(plan).says, ['Normal TrainingRunning']);
+  assert.match(plan.events[0]?.message ?? '', /Attempt 2/);
+});
+
+test('the curve of a short result is filled with what was known before', () => {
+  const history = [1, 2, 3, 4].map((step): [number, number, null] => [step, 1 / step, null]);
+  const progress = { podUid: 'one', at: after(7), value: progressOf('one', { history }) };
+  const asked = pass({ ...running, progress }).next;
+  const { status } = pass({ ...asked, pods: [aPod(trainJob, 'one', endedStatus(0, succeeded('one')))] }).plan;
+  assert.deepEqual(
+    status.history?.map(({ step, trainLoss }) => [step, trainLoss]),
+    [
+      [1, '0.7'],
+      [2, '0.5'],
+      [3, '0.333333'],
+      [4, '0.25'],
+      [21, '0.1'],
+    ],
+  );
+});
+
 test('a report names the fields of status as decimals of six digits', () => {
   const world = { ...running, progress: { podUid: 'one', at: after(7), value: progressOf('one') } };
   const { status } = pass(world).plan;
