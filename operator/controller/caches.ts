@@ -23,6 +23,8 @@ type Options = {
 };
 
 const byOwner = (object: KubernetesObject) => [controllerUid(object) ?? ''];
+/** Pods outlive a Job that is deleted: the label still tells whose they are. */
+const byJobLabel = (pod: V1Pod) => [pod.metadata?.labels?.[labels.jobUid] ?? ''];
 const byUid = (object: KubernetesObject) => [object.metadata?.uid ?? ''];
 
 export class Caches {
@@ -31,8 +33,8 @@ export class Caches {
     uid: byUid,
   });
   readonly runtimes = new Store<FineTuneRuntime>({});
-  readonly batchJobs = new Store<V1Job, 'owner' | 'uid'>({ owner: byOwner, uid: byUid });
-  readonly pods = new Store<V1Pod, 'owner'>({ owner: byOwner });
+  readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner });
+  readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel });
   readonly #watches: { hasSynced: boolean; resource: Resource; run(signal: AbortSignal): Promise<void> }[];
 
   constructor(options: Options) {
@@ -40,9 +42,7 @@ export class Caches {
     const onJobUid = (uid: string | undefined) => {
       for (const job of this.jobs.by('uid', uid ?? '')) onJob(keyOf(job));
     };
-    const onPod = ({ object }: Change<V1Pod>) => {
-      for (const job of this.batchJobs.by('uid', controllerUid(object) ?? '')) onJobUid(controllerUid(job));
-    };
+    const onPod = ({ object }: Change<V1Pod>) => onJobUid(object.metadata?.labels?.[labels.jobUid]);
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
       for (const job of this.jobs.by('runtime', object.metadata.name)) onJob(keyOf(job));
     };

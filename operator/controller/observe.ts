@@ -32,12 +32,11 @@ export async function observe(
   // Gone, or made anew under the same name: the watch will tell about the new one.
   if (job === undefined || job.metadata.uid !== cachedUid) return undefined;
   const { uid } = job.metadata;
-  const batchJobs = await batchJobsOf(uid, caches, memory, signal);
   return {
     job,
     runtime: caches.runtimes.get(keyOf({ metadata: { name: job.spec.runtimeRef.name } })),
-    batchJobs,
-    pods: batchJobs.flatMap((batchJob) => caches.pods.by('owner', batchJob.metadata?.uid ?? '')),
+    batchJobs: await batchJobsOf(uid, caches, memory, signal),
+    pods: caches.pods.by('job', uid),
     foreign: await memory.foreign(uid, signal),
     progress: progressOf(uid),
   };

@@ -188,6 +188,25 @@ describe('operator on a real API server', () => {
     await eventually('status', async () => (await phase('taken')) === 'Preflight');
   });
 
+  it('starts no second trainer while the pod of a deleted Job is alive', async () => {
+    running = await startOperator(api);
+    const job = await createJob(api.plane, 'twice');
+    const check = await runPod(api.plane, await stageMade(job, 'preflight'), runningStatus);
+    const report = { ...validated(check.metadata!.uid!), jobUid: job.metadata.uid };
+    await setPodStatus(api.plane, check.metadata!.name!, endedStatus(0, report));
+    const train = await stageMade(job, 'train');
+    const pod = await runPod(api.plane, train, runningStatus);
+    await eventually('training', async () => (await phase('twice')) === 'Training');
+
+    await api.plane.kubectl(['delete', 'job', train.metadata!.name!]);
+    await eventually('waiting', async () => (await phase('twice')) === 'Pending');
+    await quiet();
+    assert.equal(await stageOf(job, 'train'), undefined);
+
+    await api.plane.kubectl(['delete', 'pod', pod.metadata!.name!, '--force', '--grace-period=0']);
+    assert.notEqual((await stageMade(job, 'train')).metadata?.uid, train.metadata?.uid);
+  });
+
   it('goes on after the API server was away', async () => {
     // A lease does not outlive an API server that is away for long.
     running = await startOperator(api, ['--leader-elect=false']);
