@@ -1,21 +1,17 @@
 /** Builds the images of the project from its Dockerfile: with Docker where an engine answers, else with buildah. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ensureBaseImage } from './base-image.ts';
-import { collectBuildSettings } from './build-settings.ts';
-import { buildah, forgetOldImages } from './buildah.ts';
+import { type Build, buildWithBuildah } from './buildah-build.ts';
 import { cacheDirectory } from './cache.ts';
 import { run } from './command.ts';
 import { withLock } from './lock.ts';
-import { packOciArchive } from './oci-archive.ts';
 import { ensurePackages } from './packages.ts';
 
 export type BuiltImage = { reference: string; archive: string; digest: string };
 type Log = (line: string) => void;
 type Target = 'operator' | 'trainer';
-type Build = { target: Target; reference: string; archive: string; log: Log };
 
 const root = join(import.meta.dirname, '..', '..');
 const buildTimeoutMs = 30 * 60_000;
@@ -68,7 +64,7 @@ async function buildImage(target: Target, log: Log): Promise<BuiltImage> {
   throw new Error(`the sources of the ${target} image changed during each of ${attempts} builds`);
 }
 
-async function build(wanted: Build): Promise<void> {
+async function build(wanted: Omit<Build, 'steps'>): Promise<void> {
   const { target, reference, archive, log } = wanted;
   await ensurePackages(log);
   const began = Date.now();
@@ -82,7 +78,7 @@ async function build(wanted: Build): Promise<void> {
   );
   try {
     if (builder === 'docker') await buildWithDocker(wanted);
-    else await buildWithBuildah(wanted, steps);
+    else await buildWithBuildah({ ...wanted, steps });
   } finally {
     clearInterval(timer);
     await rm(steps, { force: true });
@@ -124,37 +120,10 @@ async function chooseBuilder(): Promise<'docker' | 'buildah'> {
   return /^\d/.test(answer.trim()) ? 'docker' : 'buildah';
 }
 
-async function buildWithDocker({ target, reference, archive }: Build): Promise<void> {
+async function buildWithDocker({ target, reference, archive }: Omit<Build, 'steps'>): Promise<void> {
   const args = ['build', '--target', target, '--tag', reference, root];
   await run('docker', args, { timeoutMs: buildTimeoutMs });
   await run('docker', ['save', '--output', archive, reference], { timeoutMs: buildTimeoutMs });
-}
-
-/** @param steps file that buildah writes its steps to while it works */
-async function buildWithBuildah({ target, reference, archive, log }: Build, steps: string): Promise<void> {
-  const work = await mkdtemp(join(cacheDirectory(), 'images', 'work-'));
-  try {
-    const settings = await collectBuildSettings(join(work, 'settings'));
-    const base = await ensureBaseImage(log);
-    const values = Object.entries({ ...settings.arguments, BASE: base });
-    await buildah([
-      'bud',
-      '--isolation=chroot',
-      '--layers',
-      '--pull=false',
-      `--target=${target}`,
-      `--tag=${reference}`,
-      `--logfile=${steps}`,
-      ...values.map(([name, value]) => `--build-arg=${name}${value === undefined ? '' : `=${value}`}`),
-      ...settings.volumes.map((volume) => `--volume=${volume}`),
-      root,
-    ]);
-    await buildah(['push', '--disable-compression', reference, `dir:${join(work, 'image')}`]);
-    await packOciArchive(join(work, 'image'), archive);
-    await forgetOldImages(`finetune-operator/${target}`, keptArchives);
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
 }
 
 async function prune(directory: string): Promise<void> {
