@@ -84,8 +84,13 @@ export async function waitForJob(
     seen = await getJob(cluster, namespace, name);
     return done(seen) && seen;
   };
+  const hopeless = async () => {
+    const ended = seen?.status?.completionTime !== undefined && seen.status.runId === seen.spec['runId'];
+    return ended ? `the run has ended as ${seen?.status?.phase}` : undefined;
+  };
   try {
-    return await waitFor(`${namespace}/${name} ${what}`, arrived, { timeoutMs, intervalMs: 1000 });
+    const options = { timeoutMs, intervalMs: 1000, hopeless };
+    return await waitFor(`${namespace}/${name} ${what}`, arrived, options);
   } catch (error) {
     const pods = await cluster.kubectl(['get', 'pods', '-n', namespace, '-o', 'wide'], {
       allowFailure: true,
