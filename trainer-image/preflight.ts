@@ -43,7 +43,7 @@ export async function preflight(
   const { weights, small } = await findModelFiles(modelSource);
   const withoutWeights = new Set(small.map(({ path }) => path));
   await downloadFolder(modelSource, '', modelDirectory, { only: (path) => withoutWeights.has(path) });
-  const model = readArchitecture(modelDirectory, { labels: someLabels });
+  const model = readArchitecture(modelDirectory, { task: 'SequenceClassification', labels: someLabels });
   const tensors = await readHeaders(
     modelSource,
     weights.map(({ path }) => path),
@@ -56,7 +56,12 @@ export async function preflight(
   const dataset = await loadDataset(config, dataDirectory, tokenizer);
   const report: PreflightReport = {
     ...dataReport(dataset),
-    ...plan(config, dataset, readArchitecture(modelDirectory, { labels: dataset.labels.length }), tensors),
+    ...plan(
+      config,
+      dataset,
+      readArchitecture(modelDirectory, { task: 'SequenceClassification', labels: dataset.labels.length }),
+      tensors,
+    ),
     modelDigest: await modelDigest(modelSource),
   };
   return fitReport(report, maxReportBytes);
@@ -65,15 +70,14 @@ export async function preflight(
 /** The tokenizer of a downloaded model, checked against the model and training.maxLength. */
 export function loadModelTokenizer(
   config: RunConfig,
-  { raw, architecture }: ModelConfig,
+  { architecture }: ModelConfig,
   directory: string,
 ): Promise<TextTokenizer> {
-  const pad = raw['pad_token_id'];
   return loadTokenizer(directory, {
     maxLength: config.training.maxLength,
     vocabularySize: architecture.vocabularySize,
     maxPositions: architecture.maxLength,
-    padTokenId: typeof pad === 'number' ? pad : undefined,
+    padTokenId: architecture.padTokenId,
   });
 }
 
@@ -107,7 +111,7 @@ async function checkOutput(source: Source, workDirectory: string): Promise<void>
 function plan(
   config: RunConfig,
   { splits }: Dataset,
-  { raw, architecture }: ModelConfig,
+  { architecture }: ModelConfig,
   tensors: ReadonlyMap<string, TensorEntry>,
 ) {
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
@@ -118,8 +122,8 @@ function plan(
   const batch = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
   return {
     totalSteps: totalSteps(splits.train.rows, batchSize, epochs),
-    memoryEstimateBytes: trainingMemoryBytes(raw, count(architecture.parameters), batch),
-    modelType: String(raw['model_type']),
+    memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, count(architecture.parameters), batch),
+    modelType: architecture.modelType,
     parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),
   };
 }

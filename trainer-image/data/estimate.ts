@@ -1,14 +1,4 @@
-import { z } from 'zod';
-
-const size = (value: number) => z.int().positive().catch(value);
-
-/** The sizes of an encoder on which its memory depends, as config.json names them; defaults as in transformers' BERT. */
-const encoderSizes = z.object({
-  hidden_size: size(768),
-  num_hidden_layers: size(12),
-  num_attention_heads: size(12),
-  intermediate_size: size(3072),
-});
+import type { EncoderSizes } from '../model/model.ts';
 
 const floatBytes = 4;
 /** Weight, gradient and the two moments of AdamW. */
@@ -24,13 +14,11 @@ const processBytes = 700_000_000;
  * product).
  */
 export function trainingMemoryBytes(
-  config: Readonly<Record<string, unknown>>,
+  { hidden, layers, heads, intermediate }: EncoderSizes,
   parameters: number,
   batch: { rows: number; length: number },
 ): number {
-  const model = encoderSizes.parse(config);
-  const perToken =
-    12 * model.hidden_size + 3 * model.intermediate_size + 3 * model.num_attention_heads * batch.length;
-  const activations = model.num_hidden_layers * batch.rows * batch.length * perToken;
+  const perToken = 12 * hidden + 3 * intermediate + 3 * heads * batch.length;
+  const activations = layers * batch.rows * batch.length * perToken;
   return processBytes + floatBytes * (floatsPerParameter * parameters + activations);
 }

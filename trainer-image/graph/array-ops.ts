@@ -1,11 +1,18 @@
 /** TensorFlow ops that move elements: reshape, transpose, slice, gather and their like. */
 import { type Dim, type Graph, type Shape, sizeOf, type Tensor } from './graph.ts';
-import { constant, scalar, single } from './ops.ts';
+import { constant, mul, scalar, single } from './ops.ts';
 import { productDim, sameShape } from './shape.ts';
 
-/** int32 scalar with the value of a dimension. */
+/** int32 scalar with the value of a dimension; a name such as 'batch*length' is the product of its factors. */
 export function dimension(graph: Graph, dim: Dim): Tensor {
-  return typeof dim === 'number' ? scalar(graph, 'int32', dim) : graph.dimension(dim);
+  if (typeof dim === 'number') return scalar(graph, 'int32', dim);
+  const factors = dim.split('*');
+  if (factors.length > 1) graph.defineDimension(dim, () => factors.map(factor).reduce((a, b) => mul(a, b)));
+  return graph.dimension(dim);
+
+  function factor(name: string): Tensor {
+    return dimension(graph, /^\d+$/.test(name) ? Number(name) : name);
+  }
 }
 
 /** int32 vector with the values of a shape. */

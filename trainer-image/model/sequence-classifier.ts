@@ -58,6 +58,7 @@ export async function openSequenceClassifier(
 ): Promise<SequenceClassifier> {
   const { binding, modelDirectory, labels, seed, optimizer } = options;
   const { raw, architecture } = readArchitecture(modelDirectory, {
+    task: 'SequenceClassification',
     labels: labels.length,
     dropout: options.dropout,
   });
@@ -170,7 +171,8 @@ function checkBatch(architecture: Architecture, batch: Batch): void {
     );
   };
   check(batch.inputIds, architecture.vocabularySize, 'token id');
-  check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
+  if (architecture.typeVocabularySize > 1)
+    check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
 }
 
 function lazyTensors(session: Session, variables: readonly Variable[]): NamedTensor[] {

@@ -81,7 +81,7 @@ function compareSteps(model: SequenceClassifier, want: Golden): void {
 
 test('the gradient of each parameter of a small BERT equals the one of PyTorch', () => {
   const want = golden('bert-small');
-  const { architecture } = readArchitecture(smallModel, { labels: 3 });
+  const { architecture } = readArchitecture(smallModel, { task: 'SequenceClassification', labels: 3 });
   const graph = new Graph();
   const ids = (name: string) => ops.placeholder(graph, name, 'int32', ['batch', 'length']);
   const inputs = { inputIds: ids('i'), attentionMask: ids('m'), tokenTypeIds: ids('t') };
