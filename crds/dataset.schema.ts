@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { fraction, relativePath, withRules } from './fields.ts';
 import { source } from './source.schema.ts';
+import { type ColumnRole, columnRoles } from './tasks.ts';
 
-const column = (description: string) => z.string().min(1).max(128).describe(description);
+const column = (role: ColumnRole) => z.string().min(1).max(128).optional().describe(columnRoles[role]);
 
 const splits = withRules(
   z
@@ -58,13 +59,13 @@ export const dataset = withRules(
         .enum(['JSONL', 'CSV'])
         .default('JSONL')
         .describe('Format of the files. CSV files have a header line.'),
-      columns: withRules(
-        z.strictObject({
-          text: column('Column with the text.').default('text'),
-          label: column('Column with the label: a string, an integer or a boolean.').default('label'),
-        }),
-        [{ rule: 'self.text != self.label', message: 'text and label must be two columns' }],
-      )
+      columns: z
+        .strictObject({
+          text: column('text'),
+          label: column('label'),
+          tokens: column('tokens'),
+          tags: column('tags'),
+        })
         .prefault({})
         .describe('Names of the columns that the task reads.'),
       labels: z
@@ -83,7 +84,7 @@ export const dataset = withRules(
         })
         .optional()
         .describe(
-          'The labels in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
+          'The labels, or tags, in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
         ),
       splits,
       fractions: fractions.optional(),

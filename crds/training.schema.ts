@@ -1,8 +1,7 @@
 /** How a FineTuneJob trains: names and defaults of Hugging Face Transformers. */
 import { z } from 'zod';
 import { decimal, fraction } from './fields.ts';
-
-const metricName = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
+import { metricNames } from './tasks.ts';
 
 export const training = z
   .strictObject({
@@ -47,14 +46,32 @@ export const training = z
       .default(256)
       .describe('Tokens kept of each text, special tokens included.'),
     dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
+    masking: z
+      .strictObject({
+        probability: fraction('Part of the tokens that the model has to guess.', {
+          above: 0,
+          below: 1,
+        }).default('0.15'),
+        wholeWord: z
+          .boolean()
+          .default(false)
+          .describe('Choose whole words instead of single tokens: all tokens of a word or none.'),
+      })
+      .optional()
+      .describe(
+        'What MaskedLM hides: of the chosen tokens 80 % become the mask token, 10 % a random token, 10 % stay. Default: 15 % of the tokens, one by one.',
+      ),
     seed: z
       .int32()
       .min(0)
       .default(42)
-      .describe('Seed of the split, the order of rows, dropout and new weights.'),
+      .describe('Seed of the split, the order of rows, masks, dropout and new weights.'),
     earlyStopping: z
       .strictObject({
-        metric: metricName.default('loss').describe('Metric on the validation split.'),
+        metric: z
+          .enum(metricNames)
+          .default('loss')
+          .describe('Metric on the validation split; each task has its own.'),
         patience: z
           .int32()
           .min(1)

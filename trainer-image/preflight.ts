@@ -19,6 +19,7 @@ import { findModelFiles, modelDigest } from './sources/model-files.ts';
 import { openSource } from './sources/open.ts';
 import { readSafetensorsHeader } from './sources/safetensors-header.ts';
 import type { Source } from './sources/source.ts';
+import { taskOf } from './tasks/tasks.ts';
 
 /** Room for the report in the termination message of 4096 bytes; the rest names the run. */
 const maxReportBytes = 3500;
@@ -43,7 +44,7 @@ export async function preflight(
   const { weights, small } = await findModelFiles(modelSource);
   const withoutWeights = new Set(small.map(({ path }) => path));
   await downloadFolder(modelSource, '', modelDirectory, { only: (path) => withoutWeights.has(path) });
-  const model = readArchitecture(modelDirectory, { task: 'SequenceClassification', labels: someLabels });
+  const model = readArchitecture(modelDirectory, { task: config.task, labels: someLabels });
   const tensors = await readHeaders(
     modelSource,
     weights.map(({ path }) => path),
@@ -53,13 +54,13 @@ export async function preflight(
   const dataDirectory = join(workDirectory, 'dataset');
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
-  const dataset = await loadDataset(config, dataDirectory, tokenizer);
+  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
   const report: PreflightReport = {
     ...dataReport(dataset),
     ...plan(
       config,
       dataset,
-      readArchitecture(modelDirectory, { task: 'SequenceClassification', labels: dataset.labels.length }),
+      readArchitecture(modelDirectory, { task: config.task, labels: dataset.labels.length }),
       tensors,
     ),
     modelDigest: await modelDigest(modelSource),
@@ -78,6 +79,7 @@ export function loadModelTokenizer(
     vocabularySize: architecture.vocabularySize,
     maxPositions: architecture.maxLength,
     padTokenId: architecture.padTokenId,
+    pretokenized: config.dataset.columns.tokens !== undefined,
   });
 }
 
@@ -110,7 +112,7 @@ async function checkOutput(source: Source, workDirectory: string): Promise<void>
 /** Steps, memory and parameters. Throws TrainerError ModelError when the weights do not fit config.json. */
 function plan(
   config: RunConfig,
-  { splits }: Dataset,
+  { task, labels, splits }: Dataset,
   { architecture }: ModelConfig,
   tensors: ReadonlyMap<string, TensorEntry>,
 ) {
@@ -119,7 +121,9 @@ function plan(
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
   const { batchSize, maxLength } = config.training;
   const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
-  const batch = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
+  const rows = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
+  const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
+  const batch = { ...rows, logits: task.logitCount(rows, sizes) };
   return {
     totalSteps: totalSteps(splits.train.rows, config.training),
     memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, count(architecture.parameters), batch),

@@ -5,12 +5,13 @@
 import { type Batch, tokensIn } from './data/batch.ts';
 import { stepsPerEpoch, totalSteps, trainSteps } from './data/batches.ts';
 import type { EncodedSplit } from './data/encoded.ts';
-import { type Evaluated, evaluate } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
 import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { openSequenceClassifier } from './model/sequence-classifier.ts';
 import { adamW } from './optim/adamw.ts';
 import { learningRateAt, type Schedule } from './optim/schedule.ts';
+import { metricsOfModel } from './report/report.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
 import { Checkpoints } from './run/checkpoints.ts';
 import { type Context, StopRequested } from './run/context.ts';
@@ -22,8 +23,9 @@ import { refuseNonFinite } from './run/non-finite.ts';
 import { ProgressReporter } from './run/progress-reporter.ts';
 import { publish } from './run/publish.ts';
 import type { Run } from './run/run.ts';
-import { configHash, newState } from './run/state.ts';
+import { comparedFigures, configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
+import type { Evaluated } from './tasks/task.ts';
 
 /** AdamW with the constants of Hugging Face's TrainingArguments. */
 const adamWConstants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
@@ -38,10 +40,11 @@ export async function train(context: Context): Promise<Outcome> {
   const device = openDevice(context);
   context.report({ device: device.name });
   const inputs = await openInputs(context);
-  const { labels } = inputs.dataset;
+  const { labels, task } = inputs.dataset;
   const { weightDecay, maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
+    task,
     modelDirectory: inputs.modelDirectory,
     labels,
     seed,
@@ -90,13 +93,13 @@ async function openRun(
 
 async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'Interrupted'>> {
   const { context, checkpoints, state } = run;
-  const { test, validation } = run.inputs.dataset.splits;
+  const { task, splits } = run.inputs.dataset;
+  const { test, validation } = splits;
   let trained = false;
   try {
     if (context.config.evaluation.baseline && state.baseline === undefined) {
       context.report({ phase: 'EvaluatingBase' });
-      const { scores, predicted } = evaluateOn(run, test);
-      state.baseline = { loss: scores.loss, predicted };
+      state.baseline = comparedFigures(evaluateOn(run, test), task);
     }
     await trainToTheEnd(run);
     trained = true;
@@ -149,18 +152,21 @@ async function trainToTheEnd(run: Run): Promise<void> {
 function validateIfDue(run: Run): void {
   const { context, checkpoints, state, progress, inputs } = run;
   const { config } = context;
-  const { validation } = inputs.dataset.splits;
+  const { task, labels, splits } = inputs.dataset;
+  const { validation } = splits;
   const every = config.evaluation.everySteps ?? run.stepsPerEpoch;
   const due = state.step > 0 && (state.step % every === 0 || state.step === run.totalSteps);
   if (validation === undefined || !due || state.validation.at(-1)?.step === state.step) return;
   const started = performance.now();
-  const { loss, accuracy, f1, weightedF1 } = evaluateOn(run, validation).scores;
-  refuseNonFinite({ evalLoss: loss, step: state.step }, checkpoints.records());
-  const point = { step: state.step, loss, accuracy, f1, weightedF1 };
+  const evaluated = evaluateOn(run, validation);
+  refuseNonFinite({ evalLoss: evaluated.loss, step: state.step }, checkpoints.records());
+  const scores = task.scores({ evaluated, split: validation, labels });
+  const point = { step: state.step, ...metricsOfModel(task.name, scores) };
   state.validation.push(point);
   const metric = bestMetric(config);
   const minDelta = config.training.earlyStopping?.minDelta ?? 0;
-  state.best = afterEvaluation(state.best, { step: state.step, value: point[metric] }, { metric, minDelta });
+  const value = point[metric] as number;
+  state.best = afterEvaluation(state.best, { step: state.step, value }, { metric, minDelta });
   if (state.best.step === state.step) checkpoints.keepBest();
   context.log.info('evaluated', { ...point, best: state.best });
   progress.afterValidation((performance.now() - started) / 1000);
@@ -168,7 +174,8 @@ function validateIfDue(run: Run): void {
 
 function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evaluated {
   return evaluate(model, split, {
-    classes: inputs.dataset.labels.length,
+    task: inputs.dataset.task,
+    labels: inputs.dataset.labels,
     batchSize: context.config.training.batchSize,
     stopRequested: context.stopRequested,
   });
@@ -177,10 +184,11 @@ function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evalu
 /** The micro-batches of each step from the current one on, epoch after epoch without end. */
 function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch[]> {
   const { batchSize, gradientAccumulationSteps, seed } = context.config.training;
+  const { task, splits } = inputs.dataset;
   let skip = state.step % stepsPerEpoch;
   for (let epoch = Math.floor(state.step / stepsPerEpoch); ; epoch++) {
     const order = { batchSize, gradientAccumulationSteps, seed, epoch, skip };
-    yield* trainSteps(inputs.dataset.splits.train, order);
+    yield* trainSteps(splits.train, order, task.collate);
     skip = 0;
   }
 }

@@ -2,6 +2,7 @@
 import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { tasks } from '../../crds/tasks.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
@@ -59,7 +60,7 @@ function datasetOf(spec: FineTuneJobSpec) {
   return {
     source: locationOf(spec, 'dataset'),
     format,
-    columns,
+    columns: Object.fromEntries(tasks[spec.task].columns.map((role) => [role, columns[role] ?? role])),
     ...(labels && { labels }),
     splits,
     fractions: {
@@ -69,8 +70,11 @@ function datasetOf(spec: FineTuneJobSpec) {
   };
 }
 
-function trainingOf({ training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping } = training;
+/** What MaskedLM hides where the job does not say: the masking of BERT. */
+const usualMasking = { probability: '0.15', wholeWord: false };
+
+function trainingOf({ task, training }: FineTuneJobSpec) {
+  const { dropout, earlyStopping, masking } = training;
   return {
     ...training,
     epochs: Number(training.epochs),
@@ -79,14 +83,20 @@ function trainingOf({ training }: FineTuneJobSpec) {
     weightDecay: Number(training.weightDecay),
     maxGradNorm: Number(training.maxGradNorm),
     ...(dropout !== undefined && { dropout: Number(dropout) }),
+    ...(task === 'MaskedLM' && { masking: maskingOf(masking ?? usualMasking) }),
     ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
   };
 }
 
-function gateOf({ metric, minimum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
+function maskingOf({ probability, wholeWord }: NonNullable<FineTuneJobSpec['training']['masking']>) {
+  return { probability: Number(probability), wholeWord };
+}
+
+function gateOf({ metric, minimum, maximum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
   return {
     metric,
     ...(minimum !== undefined && { minimum: Number(minimum) }),
+    ...(maximum !== undefined && { maximum: Number(maximum) }),
     ...(minimumGainOverBaseline !== undefined && {
       minimumGainOverBaseline: Number(minimumGainOverBaseline),
     }),

@@ -1,32 +1,33 @@
 import { TrainerError } from '../failure.ts';
 import { type CsvRecord, CsvRecords } from './csv-records.ts';
-import { type Columns, maxRowBytes, missingColumn, type OnBadRow, quote, type Row, toRow } from './row.ts';
+import { type DataRecord, maxRowBytes, missingColumn, quote, type ReadOptions } from './record.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Rows of a CSV file (RFC 4180) with a header line; blank lines skipped. Every field is a string.
+ * Records of a CSV file (RFC 4180) with a header line; blank lines skipped. Every field is a string.
  * @throws TrainerError DataError when the header is missing, broken, has a name twice or lacks a column.
  */
 export async function* readCsv(
   chunks: AsyncIterable<Uint8Array>,
-  { name, columns, onBadRow }: { name: string; columns: Columns; onBadRow: OnBadRow },
-): AsyncGenerator<Row> {
+  { name, columns, onBadRow }: ReadOptions,
+): AsyncGenerator<DataRecord> {
   let header: Header | undefined;
   for await (const record of records(chunks)) {
     if (header === undefined) {
       header = readHeader(record, name, columns);
       continue;
     }
-    const row = readRecord(record, header, columns);
-    if (typeof row === 'string') onBadRow(record.line, row);
-    else yield row;
+    const values = readRecord(record, header);
+    if (typeof values === 'string') onBadRow(record.line, values);
+    else yield { line: record.line, values };
   }
 }
 
-type Header = { fields: number; text: number; label: number };
+/** Number of fields, and the place of each column that is read. */
+type Header = { fields: number; columns: ReadonlyMap<string, number> };
 
-function readHeader(record: CsvRecord, name: string, columns: Columns): Header {
+function readHeader(record: CsvRecord, name: string, columns: readonly string[]): Header {
   const refuse = (reason: string): TrainerError =>
     new TrainerError(
       'DataError',
@@ -39,23 +40,25 @@ function readHeader(record: CsvRecord, name: string, columns: Columns): Header {
   const header = names as string[];
   const twice = header.find((column, index) => header.indexOf(column) !== index);
   if (twice !== undefined) throw refuse(`the header has the column ${quote(twice)} twice`);
-  for (const column of [columns.text, columns.label])
-    if (!header.includes(column)) throw refuse(missingColumn(column, header));
+  for (const column of columns) if (!header.includes(column)) throw refuse(missingColumn(column, header));
   return {
     fields: header.length,
-    text: header.indexOf(columns.text),
-    label: header.indexOf(columns.label),
+    columns: new Map(columns.map((column) => [column, header.indexOf(column)])),
   };
 }
 
-function readRecord(record: CsvRecord, header: Header, columns: Columns): Row | string {
+/** The values by column, or the reason why the record is bad. */
+function readRecord(record: CsvRecord, header: Header): DataRecord['values'] | string {
   if ('error' in record) return record.error;
-  const { fields, line } = record;
+  const { fields } = record;
   if (fields.length !== header.fields) return `${fields.length} fields where the header has ${header.fields}`;
-  const text = decode(fields[header.text]);
-  const label = decode(fields[header.label]);
-  if (text === undefined || label === undefined) return 'not valid UTF-8';
-  return toRow(line, { text, label }, columns);
+  const values: Record<string, string> = {};
+  for (const [column, place] of header.columns) {
+    const value = decode(fields[place]);
+    if (value === undefined) return 'not valid UTF-8';
+    values[column] = value;
+  }
+  return values;
 }
 
 function decode(field: Uint8Array | undefined): string | undefined {

@@ -11,14 +11,14 @@ const processBytes = 700_000_000;
  * Kept for the backward pass of each layer, per token: 12 vectors of hidden size (input, query, key, value, context, and
  * for both outputs the projection, its dropout mask, the sum and the normalised sum), 3 of intermediate size (before and
  * after GELU, and the gradient under way), and per head one row of attention weights three times (softmax, dropout mask,
- * product).
+ * product). Of the logits there are three: themselves, the gradient that comes with the loss, and its product.
  */
 export function trainingMemoryBytes(
   { hidden, layers, heads, intermediate }: EncoderSizes,
   parameters: number,
-  batch: { rows: number; length: number },
+  batch: { rows: number; length: number; logits: number },
 ): number {
   const perToken = 12 * hidden + 3 * intermediate + 3 * heads * batch.length;
   const activations = layers * batch.rows * batch.length * perToken;
-  return processBytes + floatBytes * (floatsPerParameter * parameters + activations);
+  return processBytes + floatBytes * (floatsPerParameter * parameters + activations + 3 * batch.logits);
 }

@@ -3,7 +3,8 @@ import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
 import { readCsv } from './csv.ts';
 import { readJsonl } from './jsonl.ts';
-import type { Columns, OnBadRow, Row } from './row.ts';
+import type { DataRecord, OnBadRow } from './record.ts';
+import type { Columns, Content, Row } from './row.ts';
 
 export type Format = RunConfig['dataset']['format'];
 
@@ -19,16 +20,30 @@ const otherFormats: readonly (readonly [number[], string])[] = [
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Streams the rows of a file. A row that cannot be used goes to `onBadRow`, never silently away.
+ * Streams the rows of a file, read by `readRow` of the task. A row that cannot be used goes to `onBadRow`, never silently away.
  * @param name the file as the user knows it, for messages.
  * @throws TrainerError DataError when the file as a whole cannot be read: another format, no usable header.
  */
 export async function* readRows(
   file: string,
-  options: { name: string; format: Format; columns: Columns; onBadRow: OnBadRow },
+  options: {
+    name: string;
+    format: Format;
+    columns: Columns;
+    readRow(values: DataRecord['values'], columns: Columns): Content | string;
+    onBadRow: OnBadRow;
+  },
 ): AsyncGenerator<Row> {
+  const { format, columns, onBadRow } = options;
   const chunks = withoutMark(createReadStream(file, { highWaterMark: 256 * 1024 }), options.name);
-  yield* options.format === 'JSONL' ? readJsonl(chunks, options) : readCsv(chunks, options);
+  const reading = { ...options, columns: Object.values(columns) };
+  for await (const { line, values } of format === 'JSONL'
+    ? readJsonl(chunks, reading)
+    : readCsv(chunks, reading)) {
+    const content = options.readRow(values, columns);
+    if (typeof content === 'string') onBadRow(line, content);
+    else yield { line, ...content };
+  }
 }
 
 /** Drops the byte order mark and refuses what is no text in UTF-8. */

@@ -6,11 +6,18 @@ import type { EncodedTexts } from './encoded.ts';
 
 export type TextTokenizer = {
   padTokenId: number;
+  maskTokenId: number | undefined;
   maxLength: number;
   /** Tokens in the vocabulary, added ones included. */
   vocabularySize: number;
-  /** Encodes texts with special tokens, truncated to maxLength. */
-  encode(texts: readonly string[]): Promise<EncodedTexts>;
+  /**
+   * Encodes texts, or lists of words, with special tokens, truncated to maxLength.
+   * @param readsWords whether the result says to which word each token belongs.
+   */
+  encode(
+    inputs: readonly string[] | readonly (readonly string[])[],
+    readsWords?: boolean,
+  ): Promise<EncodedTexts>;
 };
 
 export type TokenizerFit = {
@@ -21,6 +28,8 @@ export type TokenizerFit = {
   maxPositions: number;
   /** pad_token_id of config.json, used when the tokenizer's files name no padding token. */
   padTokenId?: number | undefined;
+  /** True where it will get lists of words: byte-level tokenizers then put a space before each of them. */
+  pretokenized?: boolean;
 };
 
 /**
@@ -41,7 +50,7 @@ export async function loadTokenizer(directory: string, fit: TokenizerFit): Promi
       `Set training.maxLength to at most ${fit.maxPositions}.`,
     );
   }
-  const { tokenizer, json } = await loadFile(directory);
+  const { tokenizer, json } = await loadFile(directory, fit.pretokenized ?? false);
   // The file may carry the padding and truncation of whoever saved it.
   tokenizer.disablePadding();
   tokenizer.disableTruncation();
@@ -58,21 +67,32 @@ export async function loadTokenizer(directory: string, fit: TokenizerFit): Promi
   const unknownId = idOf(tokenizer, json.model?.unk_token) ?? idOf(tokenizer, settings.unk_token);
   return {
     padTokenId: padToken(tokenizer, settings, fit),
+    maskTokenId: idOf(tokenizer, settings.mask_token),
     maxLength: fit.maxLength,
     vocabularySize: tokenizer.getVocabSize(true),
-    encode: async (texts) =>
-      flatten(await tokenizer.encodeBatch([...texts]), {
-        ...frame,
-        maxLength: fit.maxLength,
-        keepEnd: settings.truncation_side === 'left',
-        unknownId,
-      }),
+    encode: async (inputs, readsWords = false) =>
+      flatten(
+        await tokenizer.encodeBatch(inputs.map(copyOf), { isPretokenized: typeof inputs[0] !== 'string' }),
+        {
+          ...frame,
+          maxLength: fit.maxLength,
+          keepEnd: settings.truncation_side === 'left',
+          unknownId,
+          readsWords,
+        },
+      ),
   };
 }
 
-type TokenizerJson = { model?: { unk_token?: unknown } };
+const copyOf = (input: string | readonly string[]) => (typeof input === 'string' ? input : [...input]);
 
-async function loadFile(directory: string): Promise<{ tokenizer: Tokenizer; json: TokenizerJson }> {
+type PreTokenizerJson = { type?: unknown; add_prefix_space?: unknown; pretokenizers?: PreTokenizerJson[] };
+type TokenizerJson = { model?: { unk_token?: unknown }; pre_tokenizer?: PreTokenizerJson | null };
+
+async function loadFile(
+  directory: string,
+  pretokenized: boolean,
+): Promise<{ tokenizer: Tokenizer; json: TokenizerJson }> {
   let text: string;
   try {
     text = await readFile(join(directory, 'tokenizer.json'), 'utf8');
@@ -85,7 +105,9 @@ async function loadFile(directory: string): Promise<{ tokenizer: Tokenizer; json
     );
   }
   try {
-    return { json: JSON.parse(text) as TokenizerJson, tokenizer: Tokenizer.fromString(text) };
+    const json = JSON.parse(text) as TokenizerJson;
+    if (pretokenized) addPrefixSpace(json.pre_tokenizer);
+    return { json, tokenizer: Tokenizer.fromString(pretokenized ? JSON.stringify(json) : text) };
   } catch (error) {
     throw new TrainerError(
       'ModelError',
@@ -94,6 +116,12 @@ async function loadFile(directory: string): Promise<{ tokenizer: Tokenizer; json
       { cause: error },
     );
   }
+}
+
+/** As transformers asks for with `add_prefix_space` where a byte-level tokenizer gets words: "Paris" is " Paris". */
+function addPrefixSpace(preTokenizer: PreTokenizerJson | null | undefined): void {
+  if (preTokenizer?.type === 'ByteLevel') preTokenizer.add_prefix_space = true;
+  for (const inner of preTokenizer?.pretokenizers ?? []) addPrefixSpace(inner);
 }
 
 function checkVocabulary(tokenizer: Tokenizer, vocabularySize: number): void {
@@ -108,7 +136,12 @@ function checkVocabulary(tokenizer: Tokenizer, vocabularySize: number): void {
 }
 
 /** The settings beside tokenizer.json that matter here; the files are optional. */
-type Settings = { pad_token?: unknown; unk_token?: unknown; truncation_side?: unknown };
+type Settings = {
+  pad_token?: unknown;
+  unk_token?: unknown;
+  mask_token?: unknown;
+  truncation_side?: unknown;
+};
 
 async function readSettings(directory: string): Promise<Settings> {
   const settings: Settings = {};
@@ -160,6 +193,7 @@ type Cut = {
   maxLength: number;
   keepEnd: boolean;
   unknownId: number | undefined;
+  readsWords: boolean;
 };
 
 /** Truncates as transformers does: the special tokens stay, the text between them is cut at one end. */
@@ -171,16 +205,24 @@ function flatten(encodings: readonly JsEncoding[], cut: Cut): EncodedTexts {
   const tokens = offsets[encodings.length] as number;
   const ids = new Int32Array(tokens);
   const typeIds = new Uint8Array(tokens);
+  const words = new Int32Array(cut.readsWords ? tokens : 0);
   const unknown = new Int32Array(encodings.length);
   for (const [index, encoding] of encodings.entries()) {
     const start = offsets[index] as number;
     const kept = truncate(encoding.getIds(), cut);
     ids.set(kept, start);
     typeIds.set(truncate(encoding.getTypeIds(), cut), start);
+    if (cut.readsWords) words.set(truncate(wordsOf(encoding), cut), start);
     if (cut.unknownId !== undefined)
       unknown[index] = kept.reduce((count, id) => count + (id === cut.unknownId ? 1 : 0), 0);
   }
-  return { ids, typeIds, offsets, fullLengths, unknown };
+  return { ids, typeIds, offsets, words, fullLengths, unknown };
+}
+
+/** Place of each token's word in its text, -1 for special tokens. */
+function wordsOf(encoding: JsEncoding): number[] {
+  const special = encoding.getSpecialTokensMask();
+  return encoding.getWordIds().map((word, index) => (special[index] === 1 ? -1 : (word ?? -1)));
 }
 
 function truncate(values: number[], { before, after, maxLength, keepEnd }: Cut): number[] {

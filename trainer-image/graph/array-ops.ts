@@ -186,3 +186,14 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
     { T: { type: x.dtype }, Tidx: { type: 'int32' } },
   );
 }
+
+/** Place of the largest element along the last axis, int32; the first of equal ones. */
+export function argMax(x: Tensor): Tensor {
+  return single(
+    x.graph,
+    'ArgMax',
+    [x, scalar(x.graph, 'int32', x.shape.length - 1)],
+    { dtype: 'int32', shape: x.shape.slice(0, -1) },
+    { T: { type: x.dtype }, Tidx: { type: 'int32' }, output_type: { type: 'int32' } },
+  );
+}

@@ -7,6 +7,7 @@ import { downloadDataset, loadModelTokenizer } from '../preflight.ts';
 import { downloadFolder } from '../sources/folder.ts';
 import { findModelFiles, isModelFile, modelDigest } from '../sources/model-files.ts';
 import { openSource } from '../sources/open.ts';
+import { taskOf } from '../tasks/tasks.ts';
 import type { Context } from './context.ts';
 
 /** Model and data on the local disk, the data encoded; both are what preflight saw. */
@@ -37,9 +38,9 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   log.info('inputs downloaded', { modelFiles: files.length, modelDigest: digest });
 
   report({ phase: 'Preparing' });
-  const model = readArchitecture(modelDirectory, { task: 'SequenceClassification', labels: 1 });
+  const model = readArchitecture(modelDirectory, { task: config.task, labels: 1 });
   const tokenizer = await loadModelTokenizer(config, model, modelDirectory);
-  const dataset = await loadDataset(config, dataDirectory, tokenizer);
+  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
   refuseChangedSplits(config, dataset);
   return {
     modelDirectory,

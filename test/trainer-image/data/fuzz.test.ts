@@ -6,12 +6,13 @@ import { readCsv } from '../../../trainer-image/data/csv.ts';
 import { CsvRecords } from '../../../trainer-image/data/csv-records.ts';
 import { readJsonl } from '../../../trainer-image/data/jsonl.ts';
 import { type Random, random } from '../../../trainer-image/data/random.ts';
-import type { Row } from '../../../trainer-image/data/row.ts';
+import type { DataRecord } from '../../../trainer-image/data/record.ts';
 import { TrainerError } from '../../../trainer-image/failure.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 const cases = Number(process.env['FUZZ_CASES'] ?? 4000);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
-const columns = { text: 'text', label: 'label' };
+const columns = ['text', 'label'];
 
 /** Cuts a file into chunks of random sizes: no reader may depend on where a chunk ends. */
 async function* chunksOf(content: Buffer, source: Random): AsyncGenerator<Buffer> {
@@ -158,18 +159,24 @@ test(`JSONL: random lines end in rows or bad rows (${cases} cases)`, async () =>
 
 /** @returns the number of rows and bad rows. */
 async function readAll(
-  read: (onBadRow: (line: number, reason: string) => void) => AsyncIterable<Row>,
+  read: (onBadRow: (line: number, reason: string) => void) => AsyncIterable<DataRecord>,
   content: Buffer,
 ): Promise<number> {
   const shown = JSON.stringify(content.toString('latin1'));
   const lines: number[] = [];
   try {
-    for await (const row of read((line, reason) => {
+    for await (const { line, values } of read((bad, reason) => {
       assert.ok(reason !== '' && reason.length < 400, shown);
-      lines.push(line);
+      lines.push(bad);
     })) {
-      assert.ok(row.text.trim() !== '' && row.label.trim() !== '' && row.text.isWellFormed(), shown);
-      lines.push(row.line);
+      lines.push(line);
+      const content = sequenceClassification.readRow(values, { text: 'text', label: 'label' });
+      if (typeof content === 'string') assert.ok(content !== '' && content.length < 400, shown);
+      else
+        assert.ok(
+          content.text.trim() !== '' && content.text.isWellFormed() && content.labels[0]?.trim(),
+          shown,
+        );
     }
   } catch (error) {
     assert.ok(error instanceof TrainerError && error.category === 'DataError', `${error} for ${shown}`);

@@ -9,6 +9,7 @@ import {
 } from '../../../trainer-image/model/sequence-classifier.ts';
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
 import type { UpdateOptions } from '../../../trainer-image/optim/update.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 export const goldenDirectory = join(import.meta.dirname, '../../golden');
 export const smallModel = join(goldenDirectory, 'bert-small');
@@ -63,6 +64,7 @@ export function openSmall(
 ): Promise<SequenceClassifier> {
   return openSequenceClassifier({
     binding,
+    task: sequenceClassification,
     modelDirectory: options.directory ?? smallModel,
     labels: options.labels ?? ['a', 'b', 'c'],
     seed: options.seed ?? 1,
