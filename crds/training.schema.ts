@@ -3,6 +3,17 @@ import { z } from 'zod';
 import { decimal, fraction } from './fields.ts';
 import { metricNames } from './tasks.ts';
 
+/** Its defaults also hold where a MaskedLM job says nothing about masking. */
+export const masking = z.strictObject({
+  probability: fraction('Part of the tokens that the model has to guess.', { above: 0, below: 1 }).default(
+    '0.15',
+  ),
+  wholeWord: z
+    .boolean()
+    .default(false)
+    .describe('Choose whole words instead of single tokens: all tokens of a word or none.'),
+});
+
 export const training = z
   .strictObject({
     epochs: decimal('Passes over the training rows; fractions are allowed.', {
@@ -46,17 +57,7 @@ export const training = z
       .default(256)
       .describe('Tokens kept of each text, special tokens included.'),
     dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
-    masking: z
-      .strictObject({
-        probability: fraction('Part of the tokens that the model has to guess.', {
-          above: 0,
-          below: 1,
-        }).default('0.15'),
-        wholeWord: z
-          .boolean()
-          .default(false)
-          .describe('Choose whole words instead of single tokens: all tokens of a word or none.'),
-      })
+    masking: masking
       .optional()
       .describe(
         'What MaskedLM hides: of the chosen tokens 80 % become the mask token, 10 % a random token, 10 % stay. Default: 15 % of the tokens, one by one.',

@@ -4,6 +4,7 @@ import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { tasks } from '../../crds/tasks.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
+import { masking } from '../../crds/training.schema.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
 import { locationOf } from './sources.ts';
@@ -70,11 +71,8 @@ function datasetOf(spec: FineTuneJobSpec) {
   };
 }
 
-/** What MaskedLM hides where the job does not say: the masking of BERT. */
-const usualMasking = { probability: '0.15', wholeWord: false };
-
 function trainingOf({ task, training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping, masking } = training;
+  const { dropout, earlyStopping } = training;
   return {
     ...training,
     epochs: Number(training.epochs),
@@ -83,7 +81,7 @@ function trainingOf({ task, training }: FineTuneJobSpec) {
     weightDecay: Number(training.weightDecay),
     maxGradNorm: Number(training.maxGradNorm),
     ...(dropout !== undefined && { dropout: Number(dropout) }),
-    ...(task === 'MaskedLM' && { masking: maskingOf(masking ?? usualMasking) }),
+    ...(task === 'MaskedLM' && { masking: maskingOf(masking.parse(training.masking ?? {})) }),
     ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
   };
 }

@@ -55,7 +55,7 @@ suite('defaults', () => {
     });
     assert.equal((model as { s3: { region: string } }).s3.region, 'us-east-1');
     const { format, columns } = dataset as { format: string; columns: object };
-    assert.deepEqual({ format, columns }, { format: 'JSONL', columns: { text: 'text', label: 'label' } });
+    assert.deepEqual({ format, columns }, { format: 'JSONL', columns: {} });
     assert.deepEqual(output, { s3: { ...(job().spec['output'] as { s3: object }).s3, region: 'us-east-1' } });
   });
 

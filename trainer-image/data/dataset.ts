@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
 import type { Task } from '../tasks/task.ts';
-import { EncodedRows, type EncodedSplit, selectRows } from './encoded.ts';
+import { EncodedRows, type EncodedSplit, type EncodedTexts, selectRows } from './encoded.ts';
 import { Labels } from './labels.ts';
 import { BadRows, type Row } from './row.ts';
 import { readRows } from './rows.ts';
@@ -75,6 +75,16 @@ export async function loadDataset(
   };
 }
 
+/** A row is a text or a list of words, and of one task all are the same. */
+function encodeRows(rows: readonly Row[], task: Task, tokenizer: TextTokenizer): Promise<EncodedTexts> {
+  const words = rows.flatMap((row) => (row.words === undefined ? [] : [row.words]));
+  if (words.length > 0) return tokenizer.encodeWords(words);
+  return tokenizer.encode(
+    rows.map(({ text }) => text),
+    task.readsWords,
+  );
+}
+
 type Reading = {
   config: RunConfig;
   task: Task;
@@ -98,8 +108,7 @@ async function readSplit(
   const encodeChunk = async (ready: Row[]): Promise<void> => {
     // A file with bad rows is refused at its end, so its texts need no tokens.
     if (bad.count > 0) return;
-    const inputs = ready.map(({ text, words }) => words ?? text) as string[] | (readonly string[])[];
-    const encoded = await tokenizer.encode(inputs, task.readsWords);
+    const encoded = await encodeRows(ready, task, tokenizer);
     const targets = ready.map((row, index) => {
       const words = encoded.words.subarray(encoded.offsets[index], encoded.offsets[index + 1]);
       return task.targets(

@@ -289,6 +289,36 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
   assert.deepEqual(accelerator, { resourceName: 'nvidia.com/gpu', whenUnusable: 'Fail', count: 1 });
 });
 
+const columnsOf = (spec: object) => {
+  const outcome = runConfigOf({
+    job: aJob(spec),
+    runtime: runtimeSpec(),
+    stage: 'preflight',
+    preflight: undefined,
+  });
+  assert.ok('config' in outcome, JSON.stringify(outcome));
+  const { dataset, training } = outcome.config;
+  return { columns: dataset.columns, masking: training.masking };
+};
+
+test('each task gets the columns that it reads, by their usual names unless the job names them', () => {
+  assert.deepEqual(columnsOf({}), { columns: { text: 'text', label: 'label' }, masking: undefined });
+  const dataset = { ...aJob().spec.dataset, columns: { tags: 'ner' } };
+  assert.deepEqual(columnsOf({ task: 'TokenClassification', dataset }), {
+    columns: { tokens: 'tokens', tags: 'ner' },
+    masking: undefined,
+  });
+});
+
+test('MaskedLM gets the usual masking, or the one that the job asks for', () => {
+  assert.deepEqual(columnsOf({ task: 'MaskedLM' }), {
+    columns: { text: 'text' },
+    masking: { probability: 0.15, wholeWord: false },
+  });
+  const training = { masking: { wholeWord: true, probability: '0.4' } };
+  assert.deepEqual(columnsOf({ task: 'MaskedLM', training }).masking, { probability: 0.4, wholeWord: true });
+});
+
 const impossible: Record<string, [(job: ReturnType<typeof aJob>) => void, RegExp]> = {
   'no epochs': [(job) => Object.assign(job.spec.training, { epochs: '0' }), /^spec\.training\.epochs/],
   'no learning rate': [

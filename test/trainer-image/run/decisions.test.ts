@@ -58,6 +58,21 @@ test('a gain of exactly the minimum passes in spite of rounding; without a gate 
   assert.deepEqual(gateFailures(undefined, scores(0), undefined), []);
 });
 
+test('where less is better, the gate is a maximum, and a smaller value a gain', () => {
+  const gate = { metric: 'perplexity', maximum: 10, minimumGainOverBaseline: 5 } as const;
+  assert.deepEqual(gateFailures(gate, { perplexity: 11 }, { perplexity: 14 }), [
+    'perplexity is 11.0000, above the maximum of 10',
+    'perplexity gained 3.0000 over the base model, less than 5',
+  ]);
+  assert.deepEqual(gateFailures(gate, { perplexity: 10 }, { perplexity: 15 }), []);
+});
+
+test('a metric that was not measured does not pass', () => {
+  assert.deepEqual(gateFailures({ metric: 'recall', minimum: 0 }, scores(1), undefined), [
+    'recall was not measured',
+  ]);
+});
+
 test('a gain that was not measured does not pass', () => {
   const gate = { metric: 'f1', minimumGainOverBaseline: 0 } as const;
   assert.equal(gateFailures(gate, scores(1), undefined).length, 1);
