@@ -25,13 +25,17 @@ export type Golden = {
   };
   batches: Batch[];
   logits: number[][];
-  gradients: Record<string, { norm: number; projection: number; first: number[] }>;
   steps: Step[];
 };
 
 export function golden(name: 'bert-small' | 'minilm'): Golden {
   const json = JSON.parse(readFileSync(join(goldenDirectory, `${name}.json`), 'utf8'));
-  const batches = json.batches.map((batch: Record<keyof Batch, never>) => ({
+  return { ...json, batches: json.batches.map(goldenBatch) };
+}
+
+/** A batch of a golden file. */
+export function goldenBatch(batch: Record<keyof Batch, never>): Batch {
+  return {
     rows: batch.rows,
     length: batch.length,
     inputIds: Int32Array.from(batch.inputIds),
@@ -39,8 +43,7 @@ export function golden(name: 'bert-small' | 'minilm'): Golden {
     tokenTypeIds: Int32Array.from(batch.tokenTypeIds),
     labels: Int32Array.from(batch.labels),
     indices: new Int32Array(batch.rows),
-  }));
-  return { ...json, batches };
+  };
 }
 
 /** A classifier with the golden settings; the small model unless another directory is given. */
