@@ -6,9 +6,12 @@ import type { Tensor } from '../graph/graph.ts';
 import type { RandomSource } from '../graph/random.ts';
 import { bert } from './bert.ts';
 import { readJson } from './checkpoint-files.ts';
+import { distilbert } from './distilbert.ts';
+import { electra } from './electra.ts';
 import { rowsAt } from './layers.ts';
 import type { Model, ModelOptions, RawConfig, Task } from './model.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
+import { roberta, xlmRoberta } from './roberta.ts';
 
 /** A model with the head of one task. */
 export type Architecture = Pick<
@@ -44,6 +47,10 @@ export type ArchitectureOptions = ModelOptions & { readonly task: Task };
 
 const families: Readonly<Record<string, (raw: RawConfig, options: ModelOptions) => Model>> = {
   bert,
+  roberta,
+  'xlm-roberta': xlmRoberta,
+  distilbert,
+  electra,
 };
 
 /** Reads config.json. Throws TrainerError ModelError for unknown model types and settings that are not supported. */

@@ -30,6 +30,9 @@ export const bertFields = {
   add_cross_attention: z.literal(false).default(false),
 };
 
+const bertSchema = z.object(bertFields);
+export type BertFields = z.infer<typeof bertSchema>;
+
 /** Dropout rates among them. */
 export const bertRates = [
   'hidden_dropout_prob',

@@ -3,17 +3,9 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../tasks/task.ts';
+import { tokenizerFiles } from './checkpoint-files.ts';
 import { writeSafetensors } from './safetensors-writer.ts';
 import type { SequenceClassifier } from './sequence-classifier.ts';
-
-/** Files that belong to a tokenizer; those that the model has are copied. */
-const tokenizerFiles = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.txt',
-];
 
 /**
  * Fills `directory` (made if missing) with model.safetensors, config.json and the tokenizer's files from

@@ -2,7 +2,7 @@
 import { reshape } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { linear } from '../graph/neural.ts';
-import { type Activation, activations, dense, drop, norm, type Scope } from './layers.ts';
+import { type Activation, activations, dense, drop, norm } from './layers.ts';
 import type { Head } from './model.ts';
 import { denseParameters, fresh, normParameters } from './parameters.ts';
 
@@ -47,41 +47,36 @@ export function firstTokenClassification(className: string, pooler: Pooler): Hea
   };
 }
 
-export type MaskedLMNames = {
+export type MaskedLMHead = {
+  /** Names of the dense layer and its LayerNorm. */
   readonly dense: string;
   readonly norm: string;
   /** The bias of the decoder, whole name. */
   readonly bias: string;
-  /** The table of word embeddings, which is the decoder's weight too. */
+  /** The table of word embeddings, which is the decoder's weight too; whole name. */
   readonly words: string;
+  readonly hidden: number;
+  /** Width of the word embeddings, where it is another. */
+  readonly embedding?: number;
+  readonly vocabulary: number;
+  readonly activation: Activation;
+  readonly epsilon: number;
 };
 
 /** Dense layer, activation and LayerNorm, then the product with every word embedding. */
-export function maskedLM(
-  className: string,
-  names: MaskedLMNames,
-  config: {
-    readonly hidden: number;
-    /** Width of the word embeddings, where it is another. */
-    readonly embedding?: number;
-    readonly vocabulary: number;
-    readonly activation: Activation;
-    readonly epsilon: number;
-  },
-): Head {
-  const { hidden, vocabulary, epsilon } = config;
-  const embedding = config.embedding ?? hidden;
+export function maskedLM(className: string, head: MaskedLMHead): Head {
+  const { hidden, embedding = hidden } = head;
   return {
     className,
     parameters: fresh([
-      ...denseParameters(names.dense, embedding, hidden),
-      ...normParameters(names.norm, embedding),
-      { name: names.bias, shape: [vocabulary] },
+      ...denseParameters(head.dense, embedding, hidden),
+      ...normParameters(head.norm, embedding),
+      { name: head.bias, shape: [head.vocabulary] },
     ]),
-    logits(rows: Tensor, scope: Scope) {
-      const inner = activations[config.activation](dense(rows, names.dense, scope));
-      const normal = norm(inner, names.norm, epsilon, scope);
-      return linear(normal, scope.weight(names.words), scope.weight(names.bias));
+    logits(rows, scope) {
+      const inner = activations[head.activation](dense(rows, head.dense, scope));
+      const normal = norm(inner, head.norm, head.epsilon, scope);
+      return linear(normal, scope.weight(head.words), scope.weight(head.bias));
     },
   };
 }

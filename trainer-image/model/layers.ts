@@ -2,9 +2,8 @@
 import { concat, flattenRows, gather, reshape, slice, transpose, unstack } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
-import { add, cast, mul, relu, sub } from '../graph/ops.ts';
+import { cast, mul, relu, sub } from '../graph/ops.ts';
 import type { RandomSource } from '../graph/random.ts';
-import type { EncoderInputs } from './parameters.ts';
 
 /** Where a model gets its weights and its random numbers from. */
 export type Scope = {
@@ -41,11 +40,6 @@ export function firstPosition(x: Tensor): Tensor {
 /** The rows of [batch, length, hidden] at `positions`, [positions, hidden]. */
 export function rowsAt(x: Tensor, positions: Tensor): Tensor {
   return gather(flattenRows(x), positions);
-}
-
-/** x + the embedding of the token types. A single row belongs to all tokens, whatever the tokenizer says. */
-export function addTokenTypes(x: Tensor, table: Tensor, { tokenTypeIds }: EncoderInputs): Tensor {
-  return add(x, table.shape[0] === 1 ? table : gather(table, tokenTypeIds));
 }
 
 /** 0 for tokens and the lowest float32 for padding, [batch, 1, 1, length]. */

@@ -4,7 +4,8 @@ import type { Scope } from './layers.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
 
 /** What a model is trained for; Hugging Face's names, as in BertFor... */
-export type Task = 'SequenceClassification' | 'TokenClassification' | 'MaskedLM';
+export const tasks = ['SequenceClassification', 'TokenClassification', 'MaskedLM'] as const;
+export type Task = (typeof tasks)[number];
 
 /** The sizes on which the memory of a training step depends. */
 export type EncoderSizes = {

@@ -2,6 +2,7 @@
 import type { Tensor } from '../graph/graph.ts';
 import { attention } from '../graph/neural.ts';
 import { add } from '../graph/ops.ts';
+import type { BertFields } from './config-fields.ts';
 import {
   type Activation,
   type AttentionNames,
@@ -19,8 +20,8 @@ import {
 import type { EncoderSizes } from './model.ts';
 import { denseParameters, normParameters, type ParameterSpec } from './parameters.ts';
 
-/** How a family calls the parts of one layer. */
-export type LayerNames = AttentionNames & {
+/** How a family calls the parts of a layer after the attention. */
+export type OutputNames = {
   readonly attentionOutput: string;
   readonly attentionNorm: string;
   readonly inner: string;
@@ -30,27 +31,50 @@ export type LayerNames = AttentionNames & {
 
 export type PostNormConfig = {
   readonly sizes: EncoderSizes;
-  readonly names: (index: number) => LayerNames;
+  readonly names: (index: number) => AttentionNames & OutputNames;
   readonly activation: Activation;
   readonly epsilon: number;
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
 };
 
-/** The names that BERT gave the parts of a layer. */
-export function bertLayerNames(prefix: string): (index: number) => LayerNames {
-  return (index) => {
-    const layer = `${prefix}encoder.layer.${index}`;
-    return {
-      query: `${layer}.attention.self.query`,
-      key: `${layer}.attention.self.key`,
-      value: `${layer}.attention.self.value`,
-      attentionOutput: `${layer}.attention.output.dense`,
-      attentionNorm: `${layer}.attention.output.LayerNorm`,
-      inner: `${layer}.intermediate.dense`,
-      outer: `${layer}.output.dense`,
-      outputNorm: `${layer}.output.LayerNorm`,
-    };
+/** The layers of a config in BERT's words, with BERT's names after `prefix`. */
+export function bertLayers(config: BertFields, prefix: string): PostNormConfig {
+  return {
+    sizes: bertSizes(config),
+    names(index) {
+      const layer = `${prefix}encoder.layer.${index}`;
+      return {
+        query: `${layer}.attention.self.query`,
+        key: `${layer}.attention.self.key`,
+        value: `${layer}.attention.self.value`,
+        ...bertOutputNames(layer),
+      };
+    },
+    activation: config.hidden_act,
+    epsilon: config.layer_norm_eps,
+    hiddenDropout: config.hidden_dropout_prob,
+    attentionDropout: config.attention_probs_dropout_prob,
+  };
+}
+
+export function bertSizes(config: BertFields): EncoderSizes {
+  return {
+    hidden: config.hidden_size,
+    layers: config.num_hidden_layers,
+    heads: config.num_attention_heads,
+    intermediate: config.intermediate_size,
+  };
+}
+
+/** The names of what follows the attention. */
+export function bertOutputNames(layer: string): OutputNames {
+  return {
+    attentionOutput: `${layer}.attention.output.dense`,
+    attentionNorm: `${layer}.attention.output.LayerNorm`,
+    inner: `${layer}.intermediate.dense`,
+    outer: `${layer}.output.dense`,
+    outputNorm: `${layer}.output.LayerNorm`,
   };
 }
 
@@ -100,7 +124,7 @@ export function postNormEncoder(
 export function afterAttention(
   context: Tensor,
   input: Tensor,
-  names: Omit<LayerNames, keyof AttentionNames>,
+  names: OutputNames,
   config: Pick<PostNormConfig, 'activation' | 'epsilon' | 'hiddenDropout'>,
   scope: Scope,
 ): Tensor {

@@ -28,13 +28,17 @@ export type Golden = {
   };
   batches: Batch[];
   logits: number[][];
-  gradients: Record<string, { norm: number; projection: number; first: number[] }>;
   steps: Step[];
 };
 
 export function golden(name: 'bert-small' | 'minilm'): Golden {
   const json = JSON.parse(readFileSync(join(goldenDirectory, `${name}.json`), 'utf8'));
-  const batches = json.batches.map((batch: Record<keyof Batch, never>) => ({
+  return { ...json, batches: json.batches.map(goldenBatch) };
+}
+
+/** A batch of a golden file. */
+export function goldenBatch(batch: Record<keyof Batch, never>): Batch {
+  return {
     rows: batch.rows,
     length: batch.length,
     inputIds: Int32Array.from(batch.inputIds),
@@ -42,12 +46,11 @@ export function golden(name: 'bert-small' | 'minilm'): Golden {
     tokenTypeIds: Int32Array.from(batch.tokenTypeIds),
     labels: Int32Array.from(batch.labels),
     indices: new Int32Array(batch.rows),
-  }));
-  return { ...json, batches };
+  };
 }
 
 /** The optimiser of golden steps. */
-export function updateOf({ settings }: Golden): UpdateOptions {
+export function updateOf({ settings }: Pick<Golden, 'settings'>): UpdateOptions {
   return { optimizer: adamW(settings), maxGradNorm: settings.maxGradNorm, gradientAccumulationSteps: 1 };
 }
 
