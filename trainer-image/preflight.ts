@@ -14,6 +14,8 @@ import { loadTokenizer, type TextTokenizer } from './data/tokenizer.ts';
 import { type ModelConfig, readArchitecture } from './model/architecture.ts';
 import type { TensorEntry } from './model/safetensors.ts';
 import { mapWeights } from './model/weights.ts';
+import { optimizerOf } from './optim/optimizer-of.ts';
+import { trainedNumbers } from './optim/size.ts';
 import { downloadFolder } from './sources/folder.ts';
 import { findModelFiles, modelDigest } from './sources/model-files.ts';
 import { openSource } from './sources/open.ts';
@@ -124,9 +126,10 @@ function plan(
   const rows = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
   const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
   const batch = { ...rows, logits: task.logitCount(rows, sizes) };
+  const numbers = trainedNumbers(architecture.parameters, optimizerOf(config.training));
   return {
     totalSteps: totalSteps(splits.train.rows, config.training),
-    memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, count(architecture.parameters), batch),
+    memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),
     modelType: architecture.modelType,
     parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),
   };

@@ -9,7 +9,7 @@ import { evaluate } from './evaluate.ts';
 import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { openSequenceClassifier } from './model/sequence-classifier.ts';
-import { adamW } from './optim/adamw.ts';
+import { optimizerOf } from './optim/optimizer-of.ts';
 import { learningRateAt, type Schedule } from './optim/schedule.ts';
 import { metricsOfModel } from './report/report.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
@@ -27,8 +27,6 @@ import { comparedFigures, configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
 import type { Evaluated } from './tasks/task.ts';
 
-/** AdamW with the constants of Hugging Face's TrainingArguments. */
-const adamWConstants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const scheduleNames = { Linear: 'linear', Cosine: 'cosine', Constant: 'constant_with_warmup' } as const;
 
 export async function train(context: Context): Promise<Outcome> {
@@ -41,7 +39,7 @@ export async function train(context: Context): Promise<Outcome> {
   context.report({ device: device.name });
   const inputs = await openInputs(context);
   const { labels, task } = inputs.dataset;
-  const { weightDecay, maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
+  const { maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
     task,
@@ -49,11 +47,7 @@ export async function train(context: Context): Promise<Outcome> {
     labels,
     seed,
     dropout,
-    update: {
-      optimizer: adamW({ ...adamWConstants, weightDecay }),
-      maxGradNorm,
-      gradientAccumulationSteps,
-    },
+    update: { optimizer: optimizerOf(config.training), maxGradNorm, gradientAccumulationSteps },
   });
   try {
     const run = await openRun(context, { device, inputs, model, output });

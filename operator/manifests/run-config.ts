@@ -4,7 +4,7 @@ import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { tasks } from '../../crds/tasks.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
-import { masking } from '../../crds/training.schema.ts';
+import { masking, sgd as sgdSettings } from '../../crds/training.schema.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
 import { locationOf } from './sources.ts';
@@ -72,9 +72,10 @@ function datasetOf(spec: FineTuneJobSpec) {
 }
 
 function trainingOf({ task, training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping } = training;
+  const { dropout, earlyStopping, sgd: _, ...others } = training;
   return {
-    ...training,
+    ...others,
+    optimizer: optimizerOf(training),
     epochs: Number(training.epochs),
     learningRate: Number(training.learningRate),
     warmup: Number(training.warmup),
@@ -84,6 +85,11 @@ function trainingOf({ task, training }: FineTuneJobSpec) {
     ...(task === 'MaskedLM' && { masking: maskingOf(masking.parse(training.masking ?? {})) }),
     ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
   };
+}
+
+function optimizerOf({ optimizer, sgd }: FineTuneJobSpec['training']) {
+  if (optimizer !== 'SGD') return { name: optimizer };
+  return { name: optimizer, momentum: Number((sgd ?? sgdSettings.parse({})).momentum) };
 }
 
 function maskingOf({ probability, wholeWord }: NonNullable<FineTuneJobSpec['training']['masking']>) {
