@@ -49,7 +49,7 @@ export const runConfig = z.strictObject({
   model: location,
   dataset: z.strictObject({
     source: location,
-    format: z.enum(['JSONL', 'CSV']),
+    format: z.enum(['JSONL', 'CSV', 'TSV', 'Parquet']),
     columns: z.strictObject({ text: z.string(), label: z.string() }),
     labels: z.array(z.string()).optional(),
     splits: z.strictObject({

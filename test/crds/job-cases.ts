@@ -103,6 +103,24 @@ export const jobCases: Record<string, Case> = {
   'a format that does not exist': refused('spec.dataset.format', 'Unsupported value: "XML"', {
     'spec.dataset.format': 'XML',
   }),
+  'a TSV file, compressed': accepted({
+    'spec.dataset.format': 'TSV',
+    [train]: 'train.tsv.zst',
+  }),
+  'Parquet files': accepted({
+    'spec.dataset.format': 'Parquet',
+    [train]: 'train.parquet',
+  }),
+  'a Parquet file that is compressed once more': refused(
+    'spec.dataset.splits',
+    'a Parquet file is compressed inside',
+    { 'spec.dataset.format': 'Parquet', [train]: 'train.parquet.gz' },
+  ),
+  'a Parquet test file that is compressed once more': refused(
+    'spec.dataset.splits',
+    'a Parquet file is compressed inside',
+    { 'spec.dataset.format': 'Parquet', 'spec.dataset.splits.test': 'test.parquet.zst' },
+  ),
   'one label': refused('spec.dataset.labels', 'should have at least 2 items', {
     'spec.dataset.labels': ['spam'],
   }),

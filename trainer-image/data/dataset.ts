@@ -4,7 +4,7 @@ import { TrainerError } from '../failure.ts';
 import { EncodedRows, type EncodedSplit, selectRows } from './encoded.ts';
 import { Labels } from './labels.ts';
 import { BadRows, type Row } from './row.ts';
-import { readRows } from './rows.ts';
+import { placeOf, readRows } from './rows.ts';
 import { drawSplits } from './split.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -31,7 +31,7 @@ export function datasetFiles({ dataset }: RunConfig): string[] {
 
 /**
  * Reads and encodes the splits from the downloaded files below `directory`.
- * @throws TrainerError DataError that names file and line of bad rows, an empty split, or fewer than two labels.
+ * @throws TrainerError DataError that names file and line (row in a Parquet file) of bad rows, an empty split, or fewer than two labels.
  */
 export async function loadDataset(
   config: RunConfig,
@@ -77,9 +77,9 @@ async function readSplit(
   file: string,
   { config, directory, tokenizer, labels }: Reading,
 ): Promise<EncodedRows> {
-  const bad = new BadRows(file);
-  const encodedRows = new EncodedRows();
   const { format, columns } = config.dataset;
+  const bad = new BadRows(file, placeOf(format));
+  const encodedRows = new EncodedRows();
   let encoding = Promise.resolve();
   let chunk: Row[] = [];
   let letters = 0;

@@ -1,5 +1,5 @@
 import { TrainerError } from '../failure.ts';
-import { quote } from './row.ts';
+import { quote } from './record.ts';
 
 /** Above this number the column is not a label but, by mistake, an id or a text. */
 const maxLabels = 256;

@@ -1,33 +1,25 @@
 import { TrainerError } from '../failure.ts';
+import { type DataRecord, type OnBadRow, quote } from './record.ts';
 
-/** One labelled text, and the line of its file on which it starts. */
+/** One labelled text, and the line of its file on which it starts; in a Parquet file the number of the row. */
 export type Row = { line: number; text: string; label: string };
 export type Columns = { text: string; label: string };
-/** Told of each row that cannot be used; the reader goes on behind it. */
-export type OnBadRow = (line: number, reason: string) => void;
-
-/** Longest row that is read: a bound on memory, far above any text a model can use. */
-export const maxRowBytes = 10 * 1024 * 1024;
 /** Longest label, as the result contract has it. */
 const maxLabelLength = 128;
 const maxListed = 20;
 /** Room for the list of lines in a failure message of 2048 characters. */
 const maxListedLength = 1700;
 
-/** Checks the values of one row; a string result is the reason why it is bad. */
-export function toRow(
-  line: number,
-  fields: { text: unknown; label: unknown },
-  columns: Columns,
-): Row | string {
-  const { text } = fields;
+/** Checks the values of one record; a string result is the reason why it is bad. */
+export function toRow({ line, values }: DataRecord, columns: Columns): Row | string {
+  const text = values[columns.text];
   if (typeof text !== 'string') return `${quote(columns.text)} is ${kindOf(text)}, not a string`;
   if (text.trim() === '') return `${quote(columns.text)} is empty`;
   const reason = refuseCharacters(text);
   if (reason !== undefined) return `${quote(columns.text)} ${reason}`;
-  const label = toLabel(fields.label);
+  const label = toLabel(values[columns.label]);
   if (label === undefined)
-    return `${quote(columns.label)} is ${kindOf(fields.label)}, not a string, an integer or a boolean`;
+    return `${quote(columns.label)} is ${kindOf(values[columns.label])}, not a string, an integer or a boolean`;
   if (label.trim() === '') return `${quote(columns.label)} is empty`;
   if (label.length > maxLabelLength)
     return `${quote(columns.label)} has ${label.length} characters; a label has at most ${maxLabelLength}`;
@@ -56,31 +48,21 @@ function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-/** A name from the data in a message: in quotes, one line, bounded. */
-export function quote(name: string): string {
-  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
-}
-
-/** "no column "x"; there are "a", "b"". */
-export function missingColumn(column: string, existing: readonly string[]): string {
-  const shown = existing.slice(0, 10).map(quote).join(', ');
-  const more = existing.length > 10 ? ` and ${existing.length - 10} more` : '';
-  return `no column ${quote(column)}; the columns are ${shown === '' ? 'none' : shown}${more}`;
-}
-
 /** Collects the bad rows of one file, so that a person sees more than the first mistake. */
 export class BadRows {
   readonly #file: string;
+  readonly #place: 'line' | 'row';
   readonly #first: string[] = [];
   #count = 0;
 
-  constructor(file: string) {
+  constructor(file: string, place: 'line' | 'row' = 'line') {
     this.#file = file;
+    this.#place = place;
   }
 
   readonly add: OnBadRow = (line, reason) => {
     this.#count += 1;
-    if (this.#first.length < maxListed) this.#first.push(`${this.#file} line ${line}: ${reason}`);
+    if (this.#first.length < maxListed) this.#first.push(`${this.#file} ${this.#place} ${line}: ${reason}`);
   };
 
   get count(): number {
