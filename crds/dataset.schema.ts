@@ -56,9 +56,11 @@ export const dataset = withRules(
     .strictObject({
       source: source('Folder that holds the files of the dataset.'),
       format: z
-        .enum(['JSONL', 'CSV'])
+        .enum(['JSONL', 'CSV', 'TSV', 'Parquet'])
         .default('JSONL')
-        .describe('Format of the files. CSV files have a header line.'),
+        .describe(
+          'Format of all files. CSV and TSV files have a header line and quotes as in RFC 4180. JSONL, CSV and TSV files whose names end in .gz or .zst are decompressed. Parquet files may use Snappy, gzip, zstd or Brotli; a row group may have 256 MiB in the columns that are read.',
+        ),
       columns: z
         .strictObject({
           text: column('text'),
@@ -91,6 +93,11 @@ export const dataset = withRules(
     })
     .describe('The labelled data.'),
   [
+    {
+      rule: "self.format != 'Parquet' || [self.splits.train, self.splits.?validation.orValue(''), self.splits.?test.orValue('')].all(file, !file.matches('[.](gz|zst)$'))",
+      message: 'a Parquet file is compressed inside: its name must not end in .gz or .zst',
+      fieldPath: '.splits',
+    },
     {
       rule: 'has(self.splits.test) != (has(self.fractions) && has(self.fractions.test))',
       message: 'held-out data is needed: set exactly one of splits.test and fractions.test',

@@ -49,8 +49,8 @@ function rulesOf(task: TaskName): CelRule[] {
 export const taskRules: readonly CelRule[] = [
   ...taskNames.flatMap(rulesOf),
   {
-    rule: "self.task != 'TokenClassification' || self.dataset.format != 'CSV'",
-    message: 'TokenClassification reads lists of words and tags, which a CSV file cannot hold: use JSONL',
+    rule: "self.task != 'TokenClassification' || self.dataset.format in ['JSONL', 'Parquet']",
+    message: 'TokenClassification reads lists of words and tags, which only JSONL and Parquet can hold',
     fieldPath: '.dataset.format',
   },
   {

@@ -113,11 +113,12 @@ export const jobCases: Record<string, Case> = {
   }),
   'words and tags': accepted({ ...tags, 'spec.dataset.columns': { tokens: 'words', tags: 'ner' } }),
   'words and tags by their usual names': accepted(tags),
+  'words and tags in a Parquet file': accepted({ ...tags, 'spec.dataset.format': 'Parquet' }),
   'words and tags in one column': refused('spec.dataset.columns', 'tokens and tags must be two columns', {
     ...tags,
     'spec.dataset.columns.tags': 'tokens',
   }),
-  'words and tags in a CSV file': refused('spec.dataset.format', 'which a CSV file cannot hold', {
+  'words and tags in a CSV file': refused('spec.dataset.format', 'only JSONL and Parquet can hold', {
     ...tags,
     'spec.dataset.format': 'CSV',
   }),
@@ -158,6 +159,24 @@ export const jobCases: Record<string, Case> = {
   'a format that does not exist': refused('spec.dataset.format', 'Unsupported value: "XML"', {
     'spec.dataset.format': 'XML',
   }),
+  'a TSV file, compressed': accepted({
+    'spec.dataset.format': 'TSV',
+    [train]: 'train.tsv.zst',
+  }),
+  'Parquet files': accepted({
+    'spec.dataset.format': 'Parquet',
+    [train]: 'train.parquet',
+  }),
+  'a Parquet file that is compressed once more': refused(
+    'spec.dataset.splits',
+    'a Parquet file is compressed inside',
+    { 'spec.dataset.format': 'Parquet', [train]: 'train.parquet.gz' },
+  ),
+  'a Parquet test file that is compressed once more': refused(
+    'spec.dataset.splits',
+    'a Parquet file is compressed inside',
+    { 'spec.dataset.format': 'Parquet', 'spec.dataset.splits.test': 'test.parquet.zst' },
+  ),
   'one label': refused('spec.dataset.labels', 'should have at least 2 items', {
     'spec.dataset.labels': ['spam'],
   }),
@@ -286,6 +305,11 @@ export const jobCases: Record<string, Case> = {
     { ...masked, 'spec.gate': { metric: 'f1', minimum: '0.9' } },
   ),
   'a gate on strict entities': accepted({ ...tags, 'spec.gate': { metric: 'strictF1', minimum: '0.8' } }),
+  'a gate on a metric that only other tasks have': refused(
+    'spec.gate.metric',
+    'SequenceClassification has these metrics: accuracy, f1, weightedF1, loss',
+    { 'spec.gate': { metric: 'recall', minimum: '0.9' } },
+  ),
   'early stopping on a metric of another task': refused(
     'spec.training.earlyStopping.metric',
     'TokenClassification has these metrics: f1, precision, recall, strictF1, accuracy, loss',

@@ -5,7 +5,7 @@ import type { Task } from '../tasks/task.ts';
 import { EncodedRows, type EncodedSplit, type EncodedTexts, selectRows } from './encoded.ts';
 import { Labels } from './labels.ts';
 import { BadRows, type Row } from './row.ts';
-import { readRows } from './rows.ts';
+import { placeOf, readRows } from './rows.ts';
 import { drawSplits } from './split.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -32,8 +32,8 @@ export function datasetFiles({ dataset }: RunConfig): string[] {
 
 /**
  * Reads and encodes the splits from the downloaded files below `directory`.
- * @throws TrainerError DataError that names file and line of bad rows, an empty split, or one that teaches nothing;
- * ModelError when the tokenizer lacks what the task needs.
+ * @throws TrainerError DataError that names file and line (row in a Parquet file) of bad rows, an empty split, or one
+ * that teaches nothing; ModelError when the tokenizer lacks what the task needs.
  */
 export async function loadDataset(
   config: RunConfig,
@@ -98,9 +98,9 @@ async function readSplit(
   file: string,
   { config, task, directory, tokenizer, labels }: Reading,
 ): Promise<EncodedRows> {
-  const bad = new BadRows(file);
-  const encodedRows = new EncodedRows();
   const { format, columns } = config.dataset;
+  const bad = new BadRows(file, placeOf(format));
+  const encodedRows = new EncodedRows();
   let encoding = Promise.resolve();
   let chunk: Row[] = [];
   let letters = 0;

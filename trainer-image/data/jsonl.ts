@@ -46,7 +46,7 @@ function jsonReason(error: unknown): string {
     .slice(0, 160);
 }
 
-/** Splits at line feeds. A line above the limit comes without bytes and is not kept in memory. */
+/** Lines that are not empty. A line above the limit comes without bytes and is not kept in memory. */
 async function* lines(
   chunks: AsyncIterable<Buffer>,
 ): AsyncGenerator<{ line: number; bytes: Buffer | undefined }> {
@@ -67,8 +67,11 @@ async function* lines(
   for await (const chunk of chunks) {
     let start = 0;
     for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
-      keep(chunk.subarray(start, end));
-      yield { line, bytes: take() };
+      // Empty lines are passed over here: millions of them must not cost a step of the generators each.
+      if (end > start || length > 0) {
+        keep(chunk.subarray(start, end));
+        yield { line, bytes: take() };
+      }
       line += 1;
       start = end + 1;
     }

@@ -11,7 +11,7 @@ export type Content = {
   /** One for the row, one for each word, or none. */
   labels: readonly string[];
 };
-/** The content of a row, and the line of its file on which it starts. */
+/** The content of a row, and the line of its file on which it starts; in a Parquet file the number of the row. */
 export type Row = Content & { line: number };
 export type Columns = RunConfig['dataset']['columns'];
 /** Longest label, as the result contract has it. */
@@ -60,16 +60,18 @@ export function kindOf(value: unknown): string {
 /** Collects the bad rows of one file, so that a person sees more than the first mistake. */
 export class BadRows {
   readonly #file: string;
+  readonly #place: 'line' | 'row';
   readonly #first: string[] = [];
   #count = 0;
 
-  constructor(file: string) {
+  constructor(file: string, place: 'line' | 'row' = 'line') {
     this.#file = file;
+    this.#place = place;
   }
 
   readonly add: OnBadRow = (line, reason) => {
     this.#count += 1;
-    if (this.#first.length < maxListed) this.#first.push(`${this.#file} line ${line}: ${reason}`);
+    if (this.#first.length < maxListed) this.#first.push(`${this.#file} ${this.#place} ${line}: ${reason}`);
   };
 
   get count(): number {
