@@ -3,10 +3,10 @@ import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
-import { sgd as sgdSettings } from '../../crds/training.schema.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
 import { locationOf } from './sources.ts';
+import { trainingOf } from './training.ts';
 
 export type RunConfigInput = {
   job: { metadata: { namespace: string; name: string; uid: string }; spec: FineTuneJobSpec };
@@ -45,7 +45,7 @@ function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown 
     task: spec.task,
     model: locationOf(spec, 'model'),
     dataset: datasetOf(spec),
-    training: trainingOf(spec),
+    training: trainingOf(spec.training),
     evaluation: spec.evaluation,
     ...(spec.gate && { gate: gateOf(spec.gate) }),
     output: locationOf(spec, 'output'),
@@ -68,26 +68,6 @@ function datasetOf(spec: FineTuneJobSpec) {
       ...(fractions?.test !== undefined && { test: Number(fractions.test) }),
     },
   };
-}
-
-function trainingOf({ training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping, sgd: _, ...others } = training;
-  return {
-    ...others,
-    optimizer: optimizerOf(training),
-    epochs: Number(training.epochs),
-    learningRate: Number(training.learningRate),
-    warmup: Number(training.warmup),
-    weightDecay: Number(training.weightDecay),
-    maxGradNorm: Number(training.maxGradNorm),
-    ...(dropout !== undefined && { dropout: Number(dropout) }),
-    ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
-  };
-}
-
-function optimizerOf({ optimizer, sgd }: FineTuneJobSpec['training']) {
-  if (optimizer !== 'SGD') return { name: optimizer };
-  return { name: optimizer, momentum: Number((sgd ?? sgdSettings.parse({})).momentum) };
 }
 
 function gateOf({ metric, minimum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
