@@ -168,6 +168,12 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     fieldPath: '.training.earlyStopping',
   },
   {
+    rule: "self.training.schedule != 'ReduceLROnPlateau' || has(self.dataset.splits.validation) || (has(self.dataset.fractions) && has(self.dataset.fractions.validation))",
+    message:
+      'ReduceLROnPlateau needs a validation split: set dataset.splits.validation or dataset.fractions.validation',
+    fieldPath: '.training.schedule',
+  },
+  {
     rule: '!has(self.gate) || !has(self.gate.minimumGainOverBaseline) || self.evaluation.baseline',
     message: 'minimumGainOverBaseline needs evaluation.baseline: true',
     fieldPath: '.gate.minimumGainOverBaseline',

@@ -66,8 +66,27 @@ export const runConfig = z.strictObject({
     batchSize: z.int().min(1),
     gradientAccumulationSteps: z.int().min(1),
     learningRate: z.number().positive(),
-    schedule: z.enum(['Linear', 'Cosine', 'Constant']),
-    warmup: unit,
+    schedule: z.discriminatedUnion('name', [
+      z.strictObject({
+        name: z.enum(['Linear', 'Cosine', 'Constant', 'ConstantWithWarmup', 'InverseSqrt']),
+      }),
+      z.strictObject({ name: z.literal('CosineWithRestarts'), numCycles: z.int().min(1) }),
+      z.strictObject({
+        name: z.literal('Polynomial'),
+        power: z.number().positive(),
+        endLearningRate: z.number().min(0),
+      }),
+      z.strictObject({
+        name: z.literal('ReduceLROnPlateau'),
+        factor: z.number().gt(0).lt(1),
+        patience: z.int().min(0),
+        threshold: unit,
+        cooldown: z.int().min(0),
+        minLearningRate: z.number().min(0),
+      }),
+    ]),
+    /** Below 1 the part of all steps, else their number. */
+    warmup: z.number().min(0),
     optimizer: z.discriminatedUnion('name', [
       z.strictObject({ name: z.literal('AdamW') }),
       z.strictObject({ name: z.literal('SGD'), momentum: unit }),

@@ -21,6 +21,46 @@ export const sgd = z
   })
   .describe('Settings of the optimizer SGD.');
 
+export const cosineWithRestarts = z
+  .strictObject({
+    numCycles: z.int32().min(1).max(1000).default(1).describe('Half cosines from the peak to zero.'),
+  })
+  .describe('Settings of the schedule CosineWithRestarts.');
+
+export const polynomial = z
+  .strictObject({
+    power: decimal('Exponent of the part of the steps that is left; 1 is a line.', {
+      above: 0,
+      atMost: 100,
+    }).default('1'),
+    endLearningRate: decimal('Learning rate at the end, below learningRate.').default('1e-7'),
+  })
+  .describe('Settings of the schedule Polynomial.');
+
+export const reduceLROnPlateau = z
+  .strictObject({
+    factor: fraction('What the learning rate is multiplied with.', { above: 0, below: 1 }).default('0.1'),
+    patience: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .default(10)
+      .describe('Evaluations without improvement before the rate is lowered at the next one.'),
+    threshold: fraction('Smallest change that counts as an improvement, relative to the best value.').default(
+      '0.0001',
+    ),
+    cooldown: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .default(0)
+      .describe('Evaluations after a lowering that do not count as bad.'),
+    minLearningRate: decimal('The learning rate is not lowered further.').default('0'),
+  })
+  .describe(
+    'Settings of the schedule ReduceLROnPlateau. The metric is that of earlyStopping, without it the loss.',
+  );
+
 const fields = z
   .strictObject({
     epochs: decimal('Passes over the training rows; fractions are allowed.', {
@@ -45,12 +85,31 @@ const fields = z
       ),
     learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
-      .enum(['Linear', 'Cosine', 'Constant'])
+      .enum([
+        'Linear',
+        'Cosine',
+        'CosineWithRestarts',
+        'Polynomial',
+        'Constant',
+        'ConstantWithWarmup',
+        'InverseSqrt',
+        'ReduceLROnPlateau',
+      ])
       .default('Linear')
       .describe(
-        'Course of the learning rate after the warm-up: to zero in a line or a half cosine, or constant.',
+        'Course of the learning rate after the warm-up. Linear and Cosine end at zero; Constant and ReduceLROnPlateau have no warm-up; ReduceLROnPlateau lowers the rate when the metric on the validation split stops improving.',
       ),
-    warmup: fraction('Part of all steps over which the learning rate rises from zero.').default('0.06'),
+    cosineWithRestarts: cosineWithRestarts.optional(),
+    polynomial: polynomial.optional(),
+    reduceLROnPlateau: reduceLROnPlateau.optional(),
+    warmup: z
+      .string()
+      .max(24)
+      .regex(/^(0(\.[0-9]{1,20})?|[1-9][0-9]{0,8})$/)
+      .default('0.06')
+      .describe(
+        'Steps over which the learning rate rises from zero: below 1 the part of all steps, else their number. In quotes, for example "0.06" or "500".',
+      ),
     optimizer: z
       .enum(['AdamW', 'SGD', 'Adafactor'])
       .default('AdamW')
@@ -110,4 +169,14 @@ function onlyWith(field: string, member: string, value: string): CelRule {
   };
 }
 
-export const training = withRules(fields, [onlyWith('optimizer', 'sgd', 'SGD')]);
+export const training = withRules(fields, [
+  onlyWith('schedule', 'cosineWithRestarts', 'CosineWithRestarts'),
+  onlyWith('schedule', 'polynomial', 'Polynomial'),
+  onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
+  onlyWith('optimizer', 'sgd', 'SGD'),
+  {
+    rule: '!has(self.polynomial) || double(self.polynomial.endLearningRate) < double(self.learningRate)',
+    message: 'endLearningRate must be less than learningRate',
+    fieldPath: '.polynomial.endLearningRate',
+  },
+]);

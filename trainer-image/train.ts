@@ -10,7 +10,6 @@ import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { openSequenceClassifier } from './model/sequence-classifier.ts';
 import { optimizerOf } from './optim/optimizer-of.ts';
-import { learningRateAt, type Schedule } from './optim/schedule.ts';
 import { metricsOfModel } from './report/report.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
 import { Checkpoints } from './run/checkpoints.ts';
@@ -19,6 +18,7 @@ import { openDevice } from './run/device.ts';
 import { afterEvaluation, bestMetric, patienceIsOver } from './run/early-stopping.ts';
 import { type FinishedOutcome, finishedOutcome, markFinished } from './run/finished.ts';
 import { openInputs } from './run/inputs.ts';
+import { learningRateOf, plateauAfter } from './run/learning-rate.ts';
 import { refuseNonFinite } from './run/non-finite.ts';
 import { ProgressReporter } from './run/progress-reporter.ts';
 import { publish } from './run/publish.ts';
@@ -26,8 +26,6 @@ import type { Run } from './run/run.ts';
 import { comparedFigures, configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
 import type { Evaluated } from './tasks/task.ts';
-
-const scheduleNames = { Linear: 'linear', Cosine: 'cosine', Constant: 'constant_with_warmup' } as const;
 
 export async function train(context: Context): Promise<Outcome> {
   const { config } = context;
@@ -117,7 +115,6 @@ async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'I
 async function trainToTheEnd(run: Run): Promise<void> {
   const { context, checkpoints, model, state, progress } = run;
   const { config } = context;
-  const schedule = scheduleOf(run);
   const steps = stepsFrom(run);
   progress.start();
   for (;;) {
@@ -127,7 +124,7 @@ async function trainToTheEnd(run: Run): Promise<void> {
     if (context.stopRequested()) throw new StopRequested();
 
     const microBatches = steps.next().value as Batch[];
-    const learningRate = learningRateAt(schedule, state.step);
+    const learningRate = learningRateOf(config, state, run.totalSteps);
     const started = performance.now();
     const { loss, gradientNorm } = model.trainStep(microBatches, { step: state.step, learningRate });
     refuseNonFinite({ loss, gradientNorm, learningRate, step: state.step + 1 }, checkpoints.records());
@@ -162,6 +159,7 @@ function validateIfDue(run: Run): void {
   const value = point[metric] as number;
   state.best = afterEvaluation(state.best, { step: state.step, value }, { metric, minDelta });
   if (state.best.step === state.step) checkpoints.keepBest();
+  state.plateau = plateauAfter(config, state, value);
   context.log.info('evaluated', { ...point, best: state.best });
   progress.afterValidation((performance.now() - started) / 1000);
 }
@@ -185,10 +183,4 @@ function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<B
     yield* trainSteps(splits.train, order, task.collate);
     skip = 0;
   }
-}
-
-function scheduleOf({ context, totalSteps }: Run): Schedule {
-  const { schedule, learningRate, warmup } = context.config.training;
-  const warmupSteps = Math.ceil(warmup * totalSteps);
-  return { name: scheduleNames[schedule], learningRate, warmupSteps, totalSteps };
 }

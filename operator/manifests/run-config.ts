@@ -4,10 +4,10 @@ import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { tasks } from '../../crds/tasks.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
-import { masking, sgd as sgdSettings } from '../../crds/training.schema.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
 import { locationOf } from './sources.ts';
+import { trainingOf } from './training.ts';
 
 export type RunConfigInput = {
   job: { metadata: { namespace: string; name: string; uid: string }; spec: FineTuneJobSpec };
@@ -69,31 +69,6 @@ function datasetOf(spec: FineTuneJobSpec) {
       ...(fractions?.test !== undefined && { test: Number(fractions.test) }),
     },
   };
-}
-
-function trainingOf({ task, training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping, sgd: _, ...others } = training;
-  return {
-    ...others,
-    optimizer: optimizerOf(training),
-    epochs: Number(training.epochs),
-    learningRate: Number(training.learningRate),
-    warmup: Number(training.warmup),
-    weightDecay: Number(training.weightDecay),
-    maxGradNorm: Number(training.maxGradNorm),
-    ...(dropout !== undefined && { dropout: Number(dropout) }),
-    ...(task === 'MaskedLM' && { masking: maskingOf(masking.parse(training.masking ?? {})) }),
-    ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
-  };
-}
-
-function optimizerOf({ optimizer, sgd }: FineTuneJobSpec['training']) {
-  if (optimizer !== 'SGD') return { name: optimizer };
-  return { name: optimizer, momentum: Number((sgd ?? sgdSettings.parse({})).momentum) };
-}
-
-function maskingOf({ probability, wholeWord }: NonNullable<FineTuneJobSpec['training']['masking']>) {
-  return { probability: Number(probability), wholeWord };
 }
 
 function gateOf({ metric, minimum, maximum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {

@@ -39,6 +39,8 @@ suite('defaults', () => {
         learningRate: '5e-5',
         schedule: 'Linear',
         warmup: '0.06',
+        gradientAccumulationSteps: 1,
+        optimizer: 'AdamW',
         weightDecay: '0.01',
         maxGradNorm: '1.0',
         maxLength: 256,

@@ -3,7 +3,6 @@
   bert-small/config.json, bert-small/model.safetensors   a small BERT with random weights
   bert-small.json   its logits and 24 training steps
   minilm.json       the same for a real model, without weights
-  schedules.json    learning rates of the schedules
 
 Usage: python test/golden/make.py MINILM_DIRECTORY     (Python as in requirements.txt)
 """
@@ -17,7 +16,7 @@ import numpy
 import torch
 import transformers
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, Trainer
-from transformers import get_linear_schedule_with_warmup, get_scheduler
+from transformers import get_linear_schedule_with_warmup
 
 HERE = pathlib.Path(__file__).parent
 SETTINGS = {
@@ -171,27 +170,11 @@ def minilm(directory):
     }
 
 
-def schedules():
-    result = []
-    for name in ["linear", "cosine", "constant", "constant_with_warmup"]:
-        for warmup, total in [(0, 10), (4, 20), (10, 10)]:
-            optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
-            schedule = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=total)
-            rates = []
-            for _ in range(total + 2):
-                rates.append(schedule.get_last_lr()[0])
-                optimizer.step()
-                schedule.step()
-            result.append({"name": name, "warmupSteps": warmup, "totalSteps": total, "rates": rates})
-    return result
-
-
 def write(name, value):
     (HERE / name).write_text(json.dumps(value) + "\n")
 
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
-    write("schedules.json", schedules())
     write("bert-small.json", small())
     write("minilm.json", minilm(sys.argv[1]))

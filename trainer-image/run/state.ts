@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
+import type { Plateau } from '../optim/plateau.ts';
 import type { ValidationPoint } from '../report/report.ts';
 import type { Evaluated, Task } from '../tasks/task.ts';
 import type { BestSoFar } from './early-stopping.ts';
@@ -16,6 +17,8 @@ export type RunState = {
   steps: StepRecord[];
   validation: ValidationPoint[];
   best: BestSoFar;
+  /** After the first evaluation of a run with the schedule ReduceLROnPlateau. */
+  plateau?: Plateau | undefined;
   baseline?: Baseline;
   /** Over all attempts. */
   trainSeconds: number;

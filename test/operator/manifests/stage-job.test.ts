@@ -274,7 +274,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     batchSize: 16,
     gradientAccumulationSteps: 1,
     learningRate: 2e-5,
-    schedule: 'Linear',
+    schedule: { name: 'Linear' },
     warmup: 0.06,
     optimizer: { name: 'AdamW' },
     weightDecay: 0.01,
@@ -338,6 +338,25 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf({ optimizer: 'SGD' }), { name: 'SGD', momentum: 0 });
   const given = { optimizer: 'SGD', sgd: { momentum: '0.9' } };
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
+});
+
+test('a schedule comes with its settings, their defaults where the job has none', () => {
+  const scheduleOf = (training: object) => trainingOf(training).schedule;
+  assert.deepEqual(scheduleOf({ schedule: 'Cosine' }), { name: 'Cosine' });
+  const restarts = { name: 'CosineWithRestarts', numCycles: 1 };
+  assert.deepEqual(scheduleOf({ schedule: 'CosineWithRestarts' }), restarts);
+  const polynomial = { name: 'Polynomial', power: 1, endLearningRate: 1e-7 };
+  assert.deepEqual(scheduleOf({ schedule: 'Polynomial' }), polynomial);
+  const given = { schedule: 'Polynomial', polynomial: { power: '2' } };
+  assert.deepEqual(scheduleOf(given), { ...polynomial, power: 2 });
+  assert.deepEqual(scheduleOf({ schedule: 'ReduceLROnPlateau', reduceLROnPlateau: { patience: 0 } }), {
+    name: 'ReduceLROnPlateau',
+    factor: 0.1,
+    patience: 0,
+    threshold: 1e-4,
+    cooldown: 0,
+    minLearningRate: 0,
+  });
 });
 
 const impossible: Record<string, [(job: ReturnType<typeof aJob>) => void, RegExp]> = {

@@ -25,7 +25,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       batchSize: 16,
       gradientAccumulationSteps: 1,
       learningRate: 5e-5,
-      schedule: 'Linear',
+      schedule: { name: 'Linear' },
       warmup: 0.06,
       optimizer: { name: 'AdamW' },
       weightDecay: 0.01,

@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import { afterEvaluation, type BestSoFar } from '../../../trainer-image/run/early-stopping.ts';
 import { gateFailures } from '../../../trainer-image/run/gate.ts';
 import { evenly, thinHistory } from '../../../trainer-image/run/history.ts';
+import { learningRateOf, plateauAfter } from '../../../trainer-image/run/learning-rate.ts';
+import { newState } from '../../../trainer-image/run/state.ts';
+import { exampleConfig } from '../report/example.ts';
 
 function follow(values: number[], rule: { metric: 'loss' | 'f1'; minDelta: number }): BestSoFar {
   return values.reduce<BestSoFar>((best, value, i) => afterEvaluation(best, { step: i + 1, value }, rule), {
@@ -38,6 +41,33 @@ test('an equal value is no improvement, and NaN never becomes the best', () => {
     value: 0.5,
     badEvaluations: 1,
   });
+});
+
+test('ReduceLROnPlateau follows the metric of early stopping; other schedules follow the step', () => {
+  const config = exampleConfig();
+  const { training } = config;
+  training.warmup = 2;
+  const state = newState();
+  const rate = () => learningRateOf(config, state, 10);
+  assert.equal(rate(), 0);
+  state.step = 1;
+  assert.equal(rate(), training.learningRate / 2);
+  assert.equal(plateauAfter(config, state, 0.5), undefined);
+
+  const settings = { factor: 0.1, patience: 0, threshold: 0, cooldown: 0, minLearningRate: 0 };
+  training.schedule = { name: 'ReduceLROnPlateau', ...settings };
+  assert.equal(rate(), training.learningRate);
+  for (const [metric, values] of [
+    ['loss', [0.5, 0.6]],
+    ['f1', [0.6, 0.5]],
+  ] as const) {
+    training.earlyStopping = { metric, patience: 3, minDelta: 0 };
+    delete state.plateau;
+    state.plateau = plateauAfter(config, state, values[0]);
+    assert.equal(rate(), training.learningRate);
+    state.plateau = plateauAfter(config, state, values[1]);
+    assert.equal(rate(), training.learningRate * 0.1, metric);
+  }
 });
 
 const scores = (f1: number) => ({ accuracy: 0.9, f1, weightedF1: 0.9 });
