@@ -4,6 +4,7 @@ import { after, before, suite, test } from 'node:test';
 import { jobResource, resourceSchema } from '../../crds/crd.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { StructuralSchema } from '../../crds/structural-type.ts';
+import { metricNames } from '../../crds/tasks.ts';
 import { type Answer, type ApiServer, startApiServer } from './api-server.ts';
 import { largest } from './largest.ts';
 import { changed, job, type KubeObject, runtime } from './objects.ts';
@@ -21,7 +22,7 @@ function stored(answer: Answer): KubeObject {
 
 const decimals = (text: string) =>
   Object.fromEntries(
-    ['loss', 'accuracy', 'f1', 'weightedF1', 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
+    [...metricNames, 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
       .concat(['tokensPerSecond', 'value', 'low', 'high'])
       .map((name) => [name, text]),
   );

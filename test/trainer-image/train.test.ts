@@ -137,7 +137,7 @@ test('early stopping ends the run after its patience, with the best weights', as
   const ended = await place.run(
     configFor('early', (config) => {
       config.training.epochs = 10;
-      config.training.schedule = 'Constant';
+      config.training.schedule = { name: 'ConstantWithWarmup' };
       config.training.earlyStopping = { metric: 'accuracy', patience: 2, minDelta: 0 };
     }),
   );
@@ -297,6 +297,18 @@ test('after kill -9, and with the newest checkpoint torn, the next pod still com
   assert.match(ended.log, /"message":"checkpoint ignored"/);
   assert.equal(result.resumedFromStep, Number(older!.slice('step-'.length)));
   await assertSameAsUndisturbed('kill');
+});
+
+test('with smaller batches and more of them a step, the next pod goes on from the same checkpoint', async () => {
+  const trainer = await place.start(long('smaller'));
+  await trainer.reaches(60);
+  trainer.child.kill('SIGTERM');
+  const interrupted = (await trainer.ended).result as ResultOf<'Interrupted'>;
+  const smaller = long('smaller');
+  Object.assign(smaller.training, { batchSize: 1, gradientAccumulationSteps: 4 });
+  const result = succeeded(await place.run(smaller));
+  assert.equal(result.resumedFromStep, interrupted.step);
+  assert.equal(result.step, 240);
 });
 
 test('a pod that dies after training but before its result is final does not train again', async () => {

@@ -6,6 +6,7 @@ import {
   countDuplicates,
   countLabels,
   countLeaked,
+  countLost,
   countTruncated,
   quantile,
 } from './statistics.ts';
@@ -26,9 +27,9 @@ export function dataReport(dataset: Dataset): DataReport {
   const lengths = splits.train.fullLengths.slice().sort();
   return {
     splits: {
-      train: splitReport(splits.train, labels),
-      ...(splits.validation === undefined ? {} : { validation: splitReport(splits.validation, labels) }),
-      test: splitReport(splits.test, labels),
+      train: splitReport(splits.train, dataset),
+      ...(splits.validation === undefined ? {} : { validation: splitReport(splits.validation, dataset) }),
+      test: splitReport(splits.test, dataset),
     },
     labels: labels.length,
     tokens: { median: quantile(lengths, 0.5), p95: quantile(lengths, 0.95), max: quantile(lengths, 1) },
@@ -38,7 +39,7 @@ export function dataReport(dataset: Dataset): DataReport {
   };
 }
 
-function splitReport(split: EncodedSplit, labels: readonly string[]): SplitReport {
+function splitReport(split: EncodedSplit, { task, labels }: Dataset): SplitReport {
   const counts = Array.from(countLabels(split, labels.length), (rows, id): [string, number] => [
     labels[id] as string,
     rows,
@@ -48,6 +49,7 @@ function splitReport(split: EncodedSplit, labels: readonly string[]): SplitRepor
     digest: split.digest,
     truncatedRows: countTruncated(split),
     duplicateRows: countDuplicates(split),
+    ...(task.labelled === 'word' && { lostWords: countLost(split) }),
     labels: counts.sort((a, b) => b[1] - a[1]).slice(0, maxListedLabels),
   };
 }
