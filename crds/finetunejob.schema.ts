@@ -101,6 +101,13 @@ const specFields = {
     })
     .prefault({})
     .describe('What happens after a failure that is not the fault of the job.'),
+  ttlSecondsAfterFinished: z
+    .int32()
+    .min(0)
+    .optional()
+    .describe(
+      'The job object and all it made in the cluster are deleted so many seconds after its end; model, checkpoints and report stay. Without it the job is kept. Leave it out where a GitOps tool would make the job again.',
+    ),
   suspend: z
     .boolean()
     .default(false)
@@ -121,7 +128,7 @@ const specFields = {
 };
 
 /** Fields that may change while a run is under way. */
-const mutable = new Set(['suspend', 'runId']);
+const mutable = new Set(['suspend', 'ttlSecondsAfterFinished', 'runId']);
 
 const immutability = Object.entries(specFields)
   .filter(([name]) => !mutable.has(name))

@@ -1,6 +1,7 @@
 /** The state machine of a FineTuneJob: what is observed in, what has to be done and said out. */
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
+import { expiry } from './checks/expired.ts';
 import { formerPodsLive } from './checks/former-run.ts';
 import { nameTaken } from './checks/name-taken.ts';
 import { preflight } from './checks/preflight.ts';
@@ -38,7 +39,11 @@ export function decide(observed: Observed, now: Date): Plan {
   // Children go with their owner; nothing is left to say.
   if (job.metadata.deletionTimestamp !== undefined) return keep(stored, []);
   const run = viewRun(observed, now);
-  if (hasEnded(run)) return keep(atGeneration(stored, job.metadata.generation), endLiveJobs(run));
+  if (hasEnded(run)) {
+    const { actions, ...wait } = expiry(job, now);
+    if (actions !== undefined) return keep(stored, actions);
+    return { ...keep(atGeneration(stored, job.metadata.generation), endLiveJobs(run)), ...wait };
+  }
   const verdict =
     checks.reduce<Verdict | undefined>((answer, check) => answer ?? check(run), undefined) ?? train(run);
   const status = statusFrom(run, verdict);

@@ -231,5 +231,9 @@ export const jobCases: Record<string, Case> = {
   'a runId of 33 characters': refused('spec.runId', 'may not be more than 32', {
     'spec.runId': 'r'.repeat(33),
   }),
+  'a time to live of nothing': accepted({ 'spec.ttlSecondsAfterFinished': 0 }),
+  'a negative time to live': refused('spec.ttlSecondsAfterFinished', 'greater than or equal to 0', {
+    'spec.ttlSecondsAfterFinished': -1,
+  }),
   'suspend in quotes': refused('spec.suspend', 'must be of type boolean', { 'spec.suspend': 'true' }),
 };

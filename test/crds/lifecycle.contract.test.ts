@@ -147,6 +147,14 @@ suite('changes within a run', () => {
     assert.equal(resumed.spec['suspend'], false);
   });
 
+  test('the time to live can be set, changed and left out', async () => {
+    let object = stored(await server.create(job({}, 'ttl')));
+    for (const ttl of [60, 0, undefined]) {
+      object = stored(await server.update(changed(object, { 'spec.ttlSecondsAfterFinished': ttl })));
+      assert.equal(object.spec['ttlSecondsAfterFinished'], ttl);
+    }
+  });
+
   test('two fields that change at once are both named', async () => {
     const before = stored(await server.create(job({}, 'two-fields')));
     const answer = await server.update(

@@ -1,0 +1,75 @@
+/** Brings a job on a real API server to a station of its way, playing the Job controller and the kubelet. */
+import assert from 'node:assert/strict';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { FineTuneJob } from '../../operator/decide/plan.ts';
+import { type Stage, stageName } from '../../operator/manifests/names.ts';
+import type { ControlPlane } from '../cluster/control-plane.ts';
+import { createJob, eventually, read, runPod, setPodStatus } from './api.ts';
+import { endedStatus, runningStatus, succeeded, validated } from './builders.ts';
+
+export function stageOf(plane: ControlPlane, job: FineTuneJob, stage: Stage): Promise<V1Job | undefined> {
+  return read<V1Job>(plane, 'job', stageName(job.metadata, '1', stage));
+}
+
+export function stageMade(plane: ControlPlane, job: FineTuneJob, stage: Stage): Promise<V1Job> {
+  return eventually(`${stage} Job of ${job.metadata.name}`, () => stageOf(plane, job, stage));
+}
+
+/** Waits until the status of the job answers the question. */
+export function statusOf<T>(
+  plane: ControlPlane,
+  name: string,
+  what: string,
+  ask: (status: NonNullable<FineTuneJob['status']>) => T | undefined | false,
+): Promise<T> {
+  return eventually(what, async () => {
+    const { status } = (await read<FineTuneJob>(plane, 'ftj', name)) ?? {};
+    return status && ask(status);
+  });
+}
+
+/** A job whose preflight has passed; its train Job is made. */
+export async function checked(plane: ControlPlane, name: string, changes: Record<string, unknown> = {}) {
+  const job = await createJob(plane, name, changes);
+  const check = await runPod(plane, await stageMade(plane, job, 'preflight'), runningStatus);
+  const report = { ...validated(check.metadata!.uid!), jobUid: job.metadata.uid };
+  await setPodStatus(plane, check.metadata!.name!, endedStatus(0, report));
+  return { job, train: await stageMade(plane, job, 'train') };
+}
+
+export type Training = { job: FineTuneJob; train: V1Job; pod: V1Pod };
+
+/** A job whose trainer runs, since a moment ago. */
+export async function training(
+  plane: ControlPlane,
+  name: string,
+  changes: Record<string, unknown> = {},
+): Promise<Training> {
+  const { job, train } = await checked(plane, name, changes);
+  const pod = await runPod(plane, train, runningSince(new Date()));
+  await statusOf(plane, name, 'training', ({ phase }) => phase === 'Training');
+  return { job, train, pod };
+}
+
+export function runningSince(startedAt: Date): object {
+  const [container] = runningStatus.containerStatuses!;
+  return {
+    ...runningStatus,
+    containerStatuses: [{ ...container, state: { running: { startedAt: seconds(startedAt) } } }],
+  };
+}
+
+/** The trainer comes to its end now, with success. */
+export async function succeed(plane: ControlPlane, { job, pod }: Training): Promise<void> {
+  const { name, uid } = pod.metadata!;
+  const status = endedStatus(0, { ...succeeded(uid!), jobUid: job.metadata.uid });
+  const terminated = status.containerStatuses?.[0]?.state?.terminated;
+  assert.ok(terminated);
+  Object.assign(terminated, { finishedAt: seconds(new Date()) });
+  await setPodStatus(plane, name!, status);
+  await statusOf(plane, job.metadata.name, 'success', ({ phase }) => phase === 'Succeeded');
+}
+
+function seconds(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
