@@ -46,6 +46,7 @@ const progress = z
     learningRate: statusDecimal('Learning rate of the last step.').optional(),
     tokensPerSecond: statusDecimal('Tokens trained per second, padding not counted.').optional(),
     etaSeconds: count('Estimated time to the end, in seconds.').optional(),
+    eta: text(16, 'The same for people, for example 4m10s.').optional(),
     updatedAt: timestamp('When the trainer was last asked.'),
   })
   .describe('Live progress of the trainer.');
@@ -124,9 +125,11 @@ export const fineTuneJobStatus = z
       .describe('Loss over the run, thinned to at most 50 points.'),
     evaluation: z
       .strictObject({
-        rows: count('Rows of the test split.'),
-        baseline: metrics.optional().describe('The base model with a new head, before training.'),
-        final: metrics.describe('The tuned model.'),
+        rows: count('Rows of the test split.').optional(),
+        baseline: metrics
+          .optional()
+          .describe('The base model with a new head; known while training goes on.'),
+        final: metrics.optional().describe('The tuned model.'),
         gain: z
           .strictObject({
             metric: text(32, 'Metric compared.'),
@@ -160,6 +163,9 @@ export const fineTuneJobStatus = z
         podUID: text(64, 'UID of the pod.'),
         nodeName: text(253, 'Node, once scheduled.').optional(),
         startTime: timestamp('When the pod was created.').optional(),
+        activeSeconds: count('Time that its container ran, in seconds.').optional(),
+        previousStep: count('Last known optimiser step of the attempts before.').optional(),
+        lostSteps: count('Steps of the attempts before that this one has to do again.').optional(),
       })
       .optional()
       .describe('The pod that trains now, or trained last.'),
@@ -179,9 +185,15 @@ export const fineTuneJobStatus = z
     usage: z
       .strictObject({
         attempts: count('Pods started for training.'),
-        trainSeconds: count('Time in training, over all attempts, in seconds.').optional(),
-        gpuSeconds: count('trainSeconds times accelerators.').optional(),
+        activeSeconds: count(
+          'Time that the containers of trainers ran, over all attempts, in seconds. Written with the progress and at the end of an attempt.',
+        ).optional(),
+        gpuSeconds: count('activeSeconds times accelerators.').optional(),
+        trainSeconds: count('Time in optimiser steps, over all attempts, in seconds.').optional(),
         trainedTokens: count('Tokens trained, padding not counted.').optional(),
+        lostSteps: count(
+          'Steps done again because an attempt ended after its last checkpoint, over all attempts.',
+        ).optional(),
       })
       .optional()
       .describe('What the run used.'),

@@ -93,6 +93,8 @@ async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'I
       context.report({ phase: 'EvaluatingBase' });
       const { scores, predicted } = evaluateOn(run, test);
       state.baseline = { loss: scores.loss, predicted };
+      const { loss, accuracy, f1, weightedF1 } = scores;
+      context.report({ baseline: { loss, accuracy, f1, weightedF1 } });
     }
     await trainToTheEnd(run);
     trained = true;

@@ -135,7 +135,8 @@ export function isQueued(job: V1Job): boolean {
   return job.metadata?.labels?.[labels.queue] !== undefined;
 }
 
-function byAge(a: V1Pod, b: V1Pod): number {
+/** The older pod first. */
+export function byAge(a: V1Pod, b: V1Pod): number {
   const order = (millis(a.metadata?.creationTimestamp) ?? 0) - (millis(b.metadata?.creationTimestamp) ?? 0);
   return order !== 0 ? order : (a.metadata?.uid ?? '') < (b.metadata?.uid ?? '') ? -1 : 1;
 }

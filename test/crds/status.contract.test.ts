@@ -170,6 +170,7 @@ suite('kubectl', () => {
             trainLoss: '0.3141',
             evalLoss: '0.2718',
             etaSeconds: 77,
+            eta: '1m17s',
             updatedAt: '2026-01-01T00:00:00Z',
           },
           evaluation: {
@@ -188,7 +189,7 @@ suite('kubectl', () => {
   test('get ftj shows what a person wants to know', async () => {
     const [header, row] = (await server.kubectl(['get', 'ftj', 'columns'])).split('\n');
     assert.deepEqual(cells(header!), ['NAME', 'TASK', 'PHASE', 'PROGRESS', 'LOSS', 'EVAL', 'ETA', 'AGE']);
-    const want = ['columns', 'SequenceClassification', 'Training', '42', '0.3141', '0.2718', '77'];
+    const want = ['columns', 'SequenceClassification', 'Training', '42', '0.3141', '0.2718', '1m17s'];
     assert.deepEqual(cells(row!).slice(0, -1), want);
   });
 

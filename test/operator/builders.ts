@@ -101,7 +101,7 @@ export function aPod(
         {
           apiVersion: 'batch/v1',
           kind: 'Job',
-          name: '',
+          name: batchJob.metadata?.name ?? '',
           uid: batchJob.metadata?.uid ?? '',
           controller: true,
         },
@@ -151,7 +151,9 @@ export function endedStatus(
   return {
     phase: exitCode === 0 ? 'Succeeded' : 'Failed',
     containerStatuses: [
-      container({ terminated: { exitCode, reason, message: text, finishedAt: after(100) } }),
+      container({
+        terminated: { exitCode, reason, message: text, startedAt: start, finishedAt: after(100) },
+      }),
     ],
   };
 }

@@ -140,5 +140,5 @@ function reached(run: Run, { result, finishedAt }: Ending): Verdict {
 }
 
 function attemptNumber(run: Run): number | undefined {
-  return attemptOf(run.remembered.attempt, run.train.pods)?.number;
+  return attemptOf(run.remembered.attempt, run.trainPods)?.number;
 }
