@@ -62,6 +62,7 @@ export const runConfig = z.strictObject({
   training: z.strictObject({
     epochs: z.number().positive(),
     batchSize: z.int().min(1),
+    gradientAccumulationSteps: z.int().min(1),
     learningRate: z.number().positive(),
     schedule: z.enum(['Linear', 'Cosine', 'Constant']),
     warmup: unit,

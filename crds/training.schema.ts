@@ -10,7 +10,22 @@ export const training = z
       above: 0,
       atMost: 1000,
     }).default('3'),
-    batchSize: z.int32().min(1).max(1024).default(16).describe('Rows in a mini-batch.'),
+    batchSize: z
+      .int32()
+      .min(1)
+      .max(1024)
+      .default(16)
+      .describe(
+        'Rows that are computed at a time; this and maxLength decide how much memory training takes.',
+      ),
+    gradientAccumulationSteps: z
+      .int32()
+      .min(1)
+      .max(1024)
+      .default(1)
+      .describe(
+        'Batches whose gradients are summed before the weights change: a step learns from batchSize times so many rows. 2 batches of 8 rows learn what 1 batch of 16 learns, in half the memory for activations.',
+      ),
     learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
       .enum(['Linear', 'Cosine', 'Constant'])

@@ -113,11 +113,11 @@ function plan(
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { batchSize, epochs, maxLength } = config.training;
+  const { batchSize, maxLength } = config.training;
   const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
   const batch = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
   return {
-    totalSteps: totalSteps(splits.train.rows, batchSize, epochs),
+    totalSteps: totalSteps(splits.train.rows, config.training),
     memoryEstimateBytes: trainingMemoryBytes(raw, count(architecture.parameters), batch),
     modelType: String(raw['model_type']),
     parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),

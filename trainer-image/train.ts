@@ -2,13 +2,14 @@
  * The recipe, from the run config to the published model:
  * inputs -> resume -> base model on the test split -> training -> best weights -> test split -> gate -> report and model.
  */
-import type { Batch } from './data/batch.ts';
-import { stepsPerEpoch, totalSteps, trainBatches } from './data/batches.ts';
+import { type Batch, tokensIn } from './data/batch.ts';
+import { stepsPerEpoch, totalSteps, trainSteps } from './data/batches.ts';
 import type { EncodedSplit } from './data/encoded.ts';
 import { type Evaluated, evaluate } from './evaluate.ts';
 import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { openSequenceClassifier } from './model/sequence-classifier.ts';
+import { adamW } from './optim/adamw.ts';
 import { learningRateAt, type Schedule } from './optim/schedule.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
 import { Checkpoints } from './run/checkpoints.ts';
@@ -25,7 +26,7 @@ import { configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
 
 /** AdamW with the constants of Hugging Face's TrainingArguments. */
-const adamW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+const adamWConstants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const scheduleNames = { Linear: 'linear', Cosine: 'cosine', Constant: 'constant_with_warmup' } as const;
 
 export async function train(context: Context): Promise<Outcome> {
@@ -38,14 +39,18 @@ export async function train(context: Context): Promise<Outcome> {
   context.report({ device: device.name });
   const inputs = await openInputs(context);
   const { labels } = inputs.dataset;
-  const { weightDecay, maxGradNorm, seed, dropout } = config.training;
+  const { weightDecay, maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
     modelDirectory: inputs.modelDirectory,
     labels,
     seed,
     dropout,
-    optimizer: { ...adamW, weightDecay, maxGradNorm },
+    update: {
+      optimizer: adamW({ ...adamWConstants, weightDecay }),
+      maxGradNorm,
+      gradientAccumulationSteps,
+    },
   });
   try {
     const run = await openRun(context, { device, inputs, model, output });
@@ -77,9 +82,8 @@ async function openRun(
   });
   const checkpoints = new Checkpoints(context, store, parts.model);
   const state = (await checkpoints.resume()) ?? newState();
-  const { epochs, batchSize } = config.training;
-  const steps = totalSteps(train.rows, batchSize, epochs);
-  const perEpoch = stepsPerEpoch(train.rows, batchSize);
+  const steps = totalSteps(train.rows, config.training);
+  const perEpoch = stepsPerEpoch(train.rows, config.training);
   const progress = new ProgressReporter(context, state, { totalSteps: steps, stepsPerEpoch: perEpoch });
   return { context, ...parts, checkpoints, state, progress, totalSteps: steps, stepsPerEpoch: perEpoch };
 }
@@ -119,7 +123,7 @@ async function trainToTheEnd(run: Run): Promise<void> {
   const { context, checkpoints, model, state, progress } = run;
   const { config } = context;
   const schedule = scheduleOf(run);
-  const batches = batchesFrom(run);
+  const steps = stepsFrom(run);
   progress.start();
   for (;;) {
     validateIfDue(run);
@@ -127,12 +131,12 @@ async function trainToTheEnd(run: Run): Promise<void> {
     if (state.step % config.checkpoints.everySteps === 0) await checkpoints.save(state);
     if (context.stopRequested()) throw new StopRequested();
 
-    const batch = batches.next().value as Batch;
+    const microBatches = steps.next().value as Batch[];
     const learningRate = learningRateAt(schedule, state.step);
     const started = performance.now();
-    const { loss, gradientNorm } = model.trainStep(batch, { step: state.step, learningRate });
+    const { loss, gradientNorm } = model.trainStep(microBatches, { step: state.step, learningRate });
     refuseNonFinite({ loss, gradientNorm, learningRate, step: state.step + 1 }, checkpoints.records());
-    const tokens = batch.attentionMask.reduce((sum, bit) => sum + bit, 0);
+    const tokens = microBatches.reduce((sum, batch) => sum + tokensIn(batch), 0);
     const seconds = (performance.now() - started) / 1000;
     state.step++;
     state.steps.push({ loss, learningRate, gradientNorm, tokens, time: Date.now() });
@@ -172,12 +176,13 @@ function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evalu
   });
 }
 
-/** The batches from the current step on, epoch after epoch without end. */
-function* batchesFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch> {
-  const { batchSize, seed } = context.config.training;
+/** The micro-batches of each step from the current one on, epoch after epoch without end. */
+function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch[]> {
+  const { batchSize, gradientAccumulationSteps, seed } = context.config.training;
   let skip = state.step % stepsPerEpoch;
   for (let epoch = Math.floor(state.step / stepsPerEpoch); ; epoch++) {
-    yield* trainBatches(inputs.dataset.splits.train, { batchSize, seed, epoch, skip });
+    const order = { batchSize, gradientAccumulationSteps, seed, epoch, skip };
+    yield* trainSteps(inputs.dataset.splits.train, order);
     skip = 0;
   }
 }

@@ -166,6 +166,11 @@ export const jobCases: Record<string, Case> = {
     'must be of type integer',
     training('batchSize', '16'),
   ),
+  'no batch in a step': refused(
+    'spec.training.gradientAccumulationSteps',
+    'greater than or equal to 1',
+    training('gradientAccumulationSteps', 0),
+  ),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',

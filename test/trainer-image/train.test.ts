@@ -299,6 +299,18 @@ test('after kill -9, and with the newest checkpoint torn, the next pod still com
   await assertSameAsUndisturbed('kill');
 });
 
+test('with smaller batches and more of them a step, the next pod goes on from the same checkpoint', async () => {
+  const trainer = await place.start(long('smaller'));
+  await trainer.reaches(60);
+  trainer.child.kill('SIGTERM');
+  const interrupted = (await trainer.ended).result as ResultOf<'Interrupted'>;
+  const smaller = long('smaller');
+  Object.assign(smaller.training, { batchSize: 1, gradientAccumulationSteps: 4 });
+  const result = succeeded(await place.run(smaller));
+  assert.equal(result.resumedFromStep, interrupted.step);
+  assert.equal(result.step, 240);
+});
+
 test('a pod that dies after training but before its result is final does not train again', async () => {
   await undisturbedReport();
   rmSync(outputOf('undisturbed', 'runs'), { recursive: true });

@@ -33,3 +33,8 @@ export function makeBatch(split: EncodedSplit, indices: Int32Array): Batch {
   const labels = indices.map((row) => split.labels[row] as number);
   return { rows, length, inputIds, attentionMask, tokenTypeIds, labels, indices };
 }
+
+/** Tokens of a batch without its padding. */
+export function tokensIn({ attentionMask }: Batch): number {
+  return attentionMask.reduce((sum, bit) => sum + bit, 0);
+}

@@ -5,8 +5,13 @@ import { purposes, random, shuffle } from './random.ts';
 /** Batches whose rows are sorted together by length: more saves padding, fewer keeps the order random. */
 const batchesSortedTogether = 50;
 
-export type TrainOrder = {
+export type StepPlan = {
   batchSize: number;
+  /** Batches of one optimiser step. */
+  gradientAccumulationSteps: number;
+};
+
+export type TrainOrder = StepPlan & {
   seed: number;
   /** From 0; each epoch has an order of its own. */
   epoch: number;
@@ -14,14 +19,34 @@ export type TrainOrder = {
   skip?: number;
 };
 
-/** Batches of one epoch. The same arguments give the same batches; the last one may be smaller. */
+/**
+ * Batches of one epoch. The same arguments give the same batches; the last one may be smaller. Rows are ordered by whole
+ * steps, as transformers does: which rows a step has depends only on the product of batch size and accumulation.
+ */
 export function* trainBatches(split: EncodedSplit, order: TrainOrder): Generator<Batch> {
-  const { batchSize, seed, epoch, skip = 0 } = order;
+  const { batchSize, gradientAccumulationSteps, seed, epoch, skip = 0 } = order;
   const permutation = Int32Array.from({ length: split.rows }, (_, row) => row);
   shuffle(permutation, random(seed, purposes.order, epoch));
-  const rows = groupByLength(permutation, (row) => tokensOf(split, row), batchSize);
+  const rows = groupByLength(
+    permutation,
+    (row) => tokensOf(split, row),
+    batchSize * gradientAccumulationSteps,
+  );
   for (let start = skip * batchSize; start < rows.length; start += batchSize)
     yield makeBatch(split, rows.slice(start, start + batchSize));
+}
+
+/** The batches of each optimiser step; the last step of an epoch may have fewer. `skip` counts steps. */
+export function* trainSteps(split: EncodedSplit, order: TrainOrder): Generator<Batch[]> {
+  const { gradientAccumulationSteps, skip = 0 } = order;
+  let step: Batch[] = [];
+  for (const batch of trainBatches(split, { ...order, skip: skip * gradientAccumulationSteps })) {
+    step.push(batch);
+    if (step.length < gradientAccumulationSteps) continue;
+    yield step;
+    step = [];
+  }
+  if (step.length > 0) yield step;
 }
 
 /** All rows once, the longest first, so that memory shows at once whether it is enough. */
@@ -62,11 +87,12 @@ function sortByLength(rows: Int32Array, lengthOf: (row: number) => number): numb
   return Array.from(rows).sort((a, b) => lengthOf(b) - lengthOf(a));
 }
 
-export function stepsPerEpoch(rows: number, batchSize: number): number {
-  return Math.ceil(rows / batchSize);
+/** Optimiser steps in which every row is used once. */
+export function stepsPerEpoch(rows: number, plan: StepPlan): number {
+  return Math.ceil(rows / (plan.batchSize * plan.gradientAccumulationSteps));
 }
 
 /** Steps of a run, as transformers counts them for whole and for broken numbers of epochs. */
-export function totalSteps(rows: number, batchSize: number, epochs: number): number {
-  return Math.ceil(epochs * stepsPerEpoch(rows, batchSize));
+export function totalSteps(rows: number, plan: StepPlan & { epochs: number }): number {
+  return Math.ceil(plan.epochs * stepsPerEpoch(rows, plan));
 }

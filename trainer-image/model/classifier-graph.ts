@@ -1,27 +1,16 @@
-/** The one graph of a sequence classifier: train step, prediction, and access to weights and moments. */
-import { fill } from '../graph/array-ops.ts';
-import { gradients } from '../graph/gradients.ts';
+/** The one graph of a sequence classifier: train step, prediction, and access to weights and optimiser state. */
 import { Graph, type Tensor } from '../graph/graph.ts';
 import {
   cast,
-  div,
   greaterEqual,
-  identity,
   maximum,
   mul,
   placeholder,
-  scalar,
   sparseSoftmaxCrossEntropy,
   sumAll,
 } from '../graph/ops.ts';
-import { assignVariable, type Variable, variable } from '../graph/variables.ts';
-import {
-  type AdamWOptions,
-  type AdamWParameter,
-  type AdamWRates,
-  adamWRates,
-  adamWUpdate,
-} from '../optim/adamw.ts';
+import { type Variable, variable } from '../graph/variables.ts';
+import { buildUpdate, type SummedLoss, type Update, type UpdateOptions } from '../optim/update.ts';
 import type { Architecture } from './architecture.ts';
 import type { EncoderInputs } from './parameters.ts';
 
@@ -30,28 +19,17 @@ export type ClassifierGraph = {
   readonly inputs: EncoderInputs;
   /** int32 [batch]; -100 (any negative number) = no label. */
   readonly labels: Tensor;
-  /** int32 [seed, step] */
+  /** int32 [seed, number of the micro-batch] */
   readonly seed: Tensor;
-  readonly rates: AdamWRates;
   /** In the order of the architecture's parameters. */
   readonly weights: readonly Variable[];
-  readonly firstMoments: readonly Variable[];
-  readonly secondMoments: readonly Variable[];
-  /** Fetch: sets all moments to zero. */
-  readonly clearMoments: Tensor;
-  /** Fetches of one optimiser step: mean loss and gradient norm, both from before the update. */
-  readonly train: { readonly loss: Tensor; readonly gradientNorm: Tensor };
+  /** One optimiser step on the loss with dropout. */
+  readonly update: Update;
   /** Fetches without dropout: logits [batch, labels], loss summed over labelled rows, their number (float). */
   readonly predict: { readonly logits: Tensor; readonly lossSum: Tensor; readonly count: Tensor };
 };
 
-/** Names under which the moments of a weight are saved, as PyTorch's optimiser state calls them. */
-export const momentNames = {
-  first: (weight: string): string => `${weight}.exp_avg`,
-  second: (weight: string): string => `${weight}.exp_avg_sq`,
-};
-
-export function buildClassifierGraph(architecture: Architecture, optimizer: AdamWOptions): ClassifierGraph {
+export function buildClassifierGraph(architecture: Architecture, options: UpdateOptions): ClassifierGraph {
   const graph = new Graph();
   const ids = (name: string): Tensor => placeholder(graph, name, 'int32', ['batch', 'length']);
   const inputs: EncoderInputs = {
@@ -74,56 +52,19 @@ export function buildClassifierGraph(architecture: Architecture, optimizer: Adam
   const trained = graph.scope('train', () =>
     crossEntropy(architecture.logits(inputs, weight, { seed, sites: 0 }), labels),
   );
-  const parameters = optimizedParameters(graph, weights, trained.lossSum);
-  const rates = adamWRates(graph);
-  const { gradientNorm, updates } = graph.scope('update', () =>
-    adamWUpdate(parameters, rates, optimizer, maximum(trained.count, 1)),
-  );
-  const meanLoss = div(trained.lossSum, maximum(trained.count, 1));
   return {
     graph,
     inputs,
     labels,
     seed,
-    rates,
     weights,
-    firstMoments: parameters.map(({ firstMoment }) => firstMoment),
-    secondMoments: parameters.map(({ secondMoment }) => secondMoment),
-    clearMoments: clear(
-      graph,
-      parameters.flatMap(({ firstMoment, secondMoment }) => [firstMoment, secondMoment]),
-    ),
-    train: { loss: identity(meanLoss, updates, 'train_step'), gradientNorm },
+    update: graph.scope('update', () => buildUpdate(graph, weights, trained, options)),
     predict: { logits, ...predicted },
   };
 }
 
-/** Loss as sum and count, so that means over several batches are exact. */
-function crossEntropy(logits: Tensor, labels: Tensor): { lossSum: Tensor; count: Tensor } {
+function crossEntropy(logits: Tensor, labels: Tensor): SummedLoss {
   const labelled = cast(greaterEqual(labels, 0), 'float32');
   const { loss } = sparseSoftmaxCrossEntropy(logits, maximum(labels, 0));
   return { lossSum: sumAll(mul(loss, labelled)), count: sumAll(labelled) };
-}
-
-function optimizedParameters(graph: Graph, weights: readonly Variable[], loss: Tensor): AdamWParameter[] {
-  const found = gradients(
-    loss,
-    weights.map(({ value }) => value),
-  );
-  return weights.map((weight, index) => {
-    const gradient = found[index];
-    if (gradient === undefined) throw new Error(`The loss does not depend on '${weight.name}'.`);
-    return {
-      weight,
-      firstMoment: variable(graph, momentNames.first(weight.name), weight.shape),
-      secondMoment: variable(graph, momentNames.second(weight.name), weight.shape),
-      gradient,
-    };
-  });
-}
-
-function clear(graph: Graph, variables: readonly Variable[]): Tensor {
-  const zero = scalar(graph, 'float32', 0);
-  const assigns = variables.map(({ handle, shape }) => assignVariable(handle, fill(graph, shape, zero), []));
-  return identity(zero, assigns, 'clear_moments');
 }

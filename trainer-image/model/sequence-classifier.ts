@@ -5,7 +5,8 @@ import type { Binding } from '../graph/binding.ts';
 import { type Feed, Session } from '../graph/session.ts';
 import { assignVariables, variableReader } from '../graph/variable-transfer.ts';
 import type { Variable } from '../graph/variables.ts';
-import { type AdamWOptions, adamWValues } from '../optim/adamw.ts';
+import type { StepRates } from '../optim/optimizer.ts';
+import { runUpdate, type UpdateOptions } from '../optim/update.ts';
 import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
 import { buildClassifierGraph, type ClassifierGraph } from './classifier-graph.ts';
@@ -22,7 +23,7 @@ export type SequenceClassifierOptions = {
   readonly seed: number;
   /** Replaces every dropout rate of config.json. */
   readonly dropout?: number | undefined;
-  readonly optimizer: AdamWOptions;
+  readonly update: UpdateOptions;
 };
 
 export type SequenceClassifier = {
@@ -37,15 +38,18 @@ export type SequenceClassifier = {
   readonly newlyInitialized: readonly string[];
   /** Keys of the checkpoint that were not used. */
   readonly unusedKeys: readonly string[];
-  /** One optimiser step as one graph call. `step` counts from 0. Loss: mean over labelled rows, before the update. */
-  trainStep(batch: Batch, at: { step: number; learningRate: number }): { loss: number; gradientNorm: number };
+  /**
+   * One optimiser step; with one micro-batch it is one graph call. `step` counts from 0. Loss: mean over the labelled
+   * rows of all micro-batches, before the update.
+   */
+  trainStep(microBatches: readonly Batch[], at: StepRates): { loss: number; gradientNorm: number };
   /** No dropout. logits: [rows, labels], row-major; the loss is summed over the `count` labelled rows. */
   predict(batch: Batch): { logits: Float32Array; lossSum: number; count: number };
   /** Under the names of the state_dict; the data of each is read when asked for. */
   weights(): Iterable<NamedTensor>;
-  /** `<weight>.exp_avg` and `<weight>.exp_avg_sq`. */
+  /** Under the names of the optimiser, `<weight>.exp_avg` for one. */
   optimizerState(): Iterable<NamedTensor>;
-  /** Sets weights, moments, or both. Throws if a name or shape is wrong, or one of a kind is missing. */
+  /** Sets weights, optimiser state, or both. Throws if a name or shape is wrong, or one of a kind is missing. */
   restore(tensors: Iterable<NamedTensor>): void;
   /** Native tensors alive in this process, for leak tests. */
   tensorCount(): number;
@@ -56,7 +60,7 @@ export type SequenceClassifier = {
 export async function openSequenceClassifier(
   options: SequenceClassifierOptions,
 ): Promise<SequenceClassifier> {
-  const { binding, modelDirectory, labels, seed, optimizer } = options;
+  const { binding, modelDirectory, labels, seed } = options;
   const { raw, architecture } = readArchitecture(modelDirectory, {
     labels: labels.length,
     dropout: options.dropout,
@@ -64,7 +68,7 @@ export async function openSequenceClassifier(
   const files = openWeightFiles(modelDirectory);
   try {
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
-    const built = buildClassifierGraph(architecture, optimizer);
+    const built = buildClassifierGraph(architecture, options.update);
     const session = new Session(binding, built.graph);
     const specs = new Map(architecture.parameters.map((spec) => [spec.name, spec]));
     assignVariables(session, built.weights, ({ name }) => {
@@ -72,7 +76,7 @@ export async function openSequenceClassifier(
       if (key !== undefined) return files.read(key);
       return initialWeight(specs.get(name) as ParameterSpec, seed, architecture.initializerRange);
     });
-    session.run([built.clearMoments], []);
+    session.run([built.update.clearState], []);
     return {
       config: raw,
       className: architecture.className,
@@ -99,31 +103,17 @@ function operations(
   session: Session,
   built: ClassifierGraph,
   architecture: Architecture,
-  { seed, optimizer }: SequenceClassifierOptions,
+  { seed, update: { gradientAccumulationSteps } }: SequenceClassifierOptions,
 ): Operations {
-  const moments = built.firstMoments.flatMap((first, index) => [
-    first,
-    built.secondMoments[index] as Variable,
-  ]);
-  const scalarFeed = (tensor: Feed['tensor'], value: number): Feed => ({
-    tensor,
-    data: Float32Array.of(value),
-    shape: [],
-  });
+  const { state } = built.update;
   return {
-    trainStep(batch, { step, learningRate }) {
-      const values = adamWValues(optimizer, step, learningRate);
-      const [loss, norm] = session.run(
-        [built.train.loss, built.train.gradientNorm],
-        [
-          ...batchFeeds(built, architecture, batch),
-          { tensor: built.seed, data: Int32Array.of(foldSeed(seed), step), shape: [2] },
-          scalarFeed(built.rates.stepSize, values.stepSize),
-          scalarFeed(built.rates.epsilon, values.epsilon),
-          scalarFeed(built.rates.decay, values.decay),
-        ],
-      );
-      return { loss: Number(loss?.[0]), gradientNorm: Number(norm?.[0]) };
+    trainStep(microBatches, at) {
+      const feeds = microBatches.map((batch, index): Feed[] => {
+        const number = at.step * gradientAccumulationSteps + index;
+        const masks = { tensor: built.seed, data: Int32Array.of(foldSeed(seed), number), shape: [2] };
+        return [...batchFeeds(built, architecture, batch), masks];
+      });
+      return runUpdate(session, built.update, feeds, at);
     },
     predict(batch) {
       const { logits, lossSum, count } = built.predict;
@@ -135,8 +125,8 @@ function operations(
       };
     },
     weights: () => lazyTensors(session, built.weights),
-    optimizerState: () => lazyTensors(session, moments),
-    restore: (tensors) => restore(session, [built.weights, moments], tensors),
+    optimizerState: () => lazyTensors(session, state),
+    restore: (tensors) => restore(session, [built.weights, state], tensors),
   };
 }
 

@@ -272,6 +272,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
   assert.deepEqual(training, {
     epochs: 3,
     batchSize: 16,
+    gradientAccumulationSteps: 1,
     learningRate: 2e-5,
     schedule: 'Linear',
     warmup: 0.06,

@@ -7,6 +7,7 @@ import {
   stepsPerEpoch,
   totalSteps,
   trainBatches,
+  trainSteps,
 } from '../../../trainer-image/data/batches.ts';
 import { EncodedRows, type EncodedSplit, selectRows } from '../../../trainer-image/data/encoded.ts';
 
@@ -32,11 +33,11 @@ function splitOf(lengths: readonly number[]): EncodedSplit {
 }
 const lengths = Array.from({ length: 101 }, (_, row) => 3 + ((row * 37) % 50));
 const split = splitOf(lengths);
-const order = { batchSize: 8, seed: 42, epoch: 0 };
+const order = { batchSize: 8, gradientAccumulationSteps: 1, seed: 42, epoch: 0 };
 
 test('an epoch holds every row once; the last batch may be smaller', () => {
   const batches = [...trainBatches(split, order)];
-  assert.equal(batches.length, stepsPerEpoch(101, 8));
+  assert.equal(batches.length, stepsPerEpoch(101, order));
   assert.equal(batches.at(-1)?.rows, 5);
   const rows = batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b);
   assert.deepEqual(rows, [...lengths.keys()]);
@@ -101,11 +102,33 @@ test('evaluation goes from the longest batch to the shortest, every row once', (
 });
 
 test('steps are counted as transformers counts them', () => {
-  assert.equal(stepsPerEpoch(101, 8), 13);
-  assert.equal(stepsPerEpoch(104, 8), 13);
-  assert.equal(totalSteps(101, 8, 3), 39);
-  assert.equal(totalSteps(101, 8, 0.5), 7);
-  assert.equal(totalSteps(1, 8, 1), 1);
+  const plan = (batchSize: number, gradientAccumulationSteps = 1) => ({
+    batchSize,
+    gradientAccumulationSteps,
+  });
+  assert.equal(stepsPerEpoch(101, plan(8)), 13);
+  assert.equal(stepsPerEpoch(104, plan(8)), 13);
+  assert.equal(stepsPerEpoch(101, plan(8, 4)), 4);
+  assert.equal(totalSteps(101, { ...plan(8), epochs: 3 }), 39);
+  assert.equal(totalSteps(101, { ...plan(8), epochs: 0.5 }), 7);
+  assert.equal(totalSteps(101, { ...plan(8, 4), epochs: 0.5 }), 2);
+  assert.equal(totalSteps(1, { ...plan(8), epochs: 1 }), 1);
+});
+
+test('the rows of a step depend on their number alone, not on how they are cut into batches', () => {
+  const rowsOf = (batchSize: number, gradientAccumulationSteps: number, skip = 0) =>
+    [...trainSteps(split, { ...order, batchSize, gradientAccumulationSteps, skip })].map((step) =>
+      step.flatMap((batch) => [...batch.indices]),
+    );
+  const whole = rowsOf(16, 1);
+  assert.deepEqual(rowsOf(8, 2), whole);
+  assert.deepEqual(rowsOf(2, 8), whole);
+  assert.deepEqual(rowsOf(4, 4, 3), whole.slice(3));
+  const last = [...trainSteps(split, { ...order, batchSize: 2, gradientAccumulationSteps: 8 })].at(-1);
+  assert.deepEqual(
+    last?.map(({ rows }) => rows),
+    [2, 2, 1],
+  );
 });
 
 test('selected rows keep their tokens and get a digest of their own', () => {

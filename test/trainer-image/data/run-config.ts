@@ -25,6 +25,7 @@ export function runConfigOf(
     training: {
       epochs: 2,
       batchSize: 4,
+      gradientAccumulationSteps: 1,
       learningRate: 5e-5,
       schedule: 'Linear',
       warmup: 0.06,

@@ -21,7 +21,7 @@ test('an exported model opens again with the same logits, and its config fits th
   const { batches } = golden('bert-small');
   const batch = batches[0];
   assert.ok(batch);
-  for (let step = 0; step < 3; step++) model.trainStep(batch, { step, learningRate: 1e-2 });
+  for (let step = 0; step < 3; step++) model.trainStep([batch], { step, learningRate: 1e-2 });
   const { logits } = model.predict(batch);
   await exportModel({ model, modelDirectory: base.directory, directory });
   model.close();

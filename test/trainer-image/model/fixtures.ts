@@ -7,6 +7,8 @@ import {
   openSequenceClassifier,
   type SequenceClassifier,
 } from '../../../trainer-image/model/sequence-classifier.ts';
+import { adamW } from '../../../trainer-image/optim/adamw.ts';
+import type { UpdateOptions } from '../../../trainer-image/optim/update.ts';
 
 export const goldenDirectory = join(import.meta.dirname, '../../golden');
 export const smallModel = join(goldenDirectory, 'bert-small');
@@ -43,10 +45,21 @@ export function golden(name: 'bert-small' | 'minilm'): Golden {
   return { ...json, batches };
 }
 
+/** The optimiser of golden steps. */
+export function updateOf({ settings }: Golden): UpdateOptions {
+  return { optimizer: adamW(settings), maxGradNorm: settings.maxGradNorm, gradientAccumulationSteps: 1 };
+}
+
 /** A classifier with the golden settings; the small model unless another directory is given. */
 export function openSmall(
   binding: Binding,
-  options: { directory?: string; seed?: number; dropout?: number; labels?: string[] } = {},
+  options: {
+    directory?: string;
+    seed?: number;
+    dropout?: number;
+    labels?: string[];
+    update?: Partial<UpdateOptions>;
+  } = {},
 ): Promise<SequenceClassifier> {
   return openSequenceClassifier({
     binding,
@@ -54,7 +67,7 @@ export function openSmall(
     labels: options.labels ?? ['a', 'b', 'c'],
     seed: options.seed ?? 1,
     dropout: options.dropout,
-    optimizer: golden('bert-small').settings,
+    update: { ...updateOf(golden('bert-small')), ...options.update },
   });
 }
 

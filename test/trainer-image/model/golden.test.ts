@@ -14,7 +14,7 @@ import {
 import { learningRateAt } from '../../../trainer-image/optim/schedule.ts';
 import { miniLmDirectory } from '../../golden/minilm.ts';
 import { nativeBinding } from '../graph/native.ts';
-import { type Golden, golden, openSmall, smallModel } from './fixtures.ts';
+import { type Golden, golden, openSmall, smallModel, updateOf } from './fixtures.ts';
 
 const binding = await nativeBinding();
 
@@ -38,7 +38,7 @@ test('logits and 20 training steps of MiniLM equal the ones of PyTorch', async (
     labels: ['ham', 'spam'],
     seed: 1,
     dropout: 0,
-    optimizer: want.settings,
+    update: updateOf(want),
   });
   assert.deepEqual(model.newlyInitialized, ['classifier.weight', 'classifier.bias']);
   assert.deepEqual(model.unusedKeys, ['embeddings.position_ids']);
@@ -73,7 +73,7 @@ function compareSteps(model: SequenceClassifier, want: Golden): void {
     assert.ok(Math.abs(learningRate - expected.learningRate) <= 1e-12, `learning rate of step ${step}`);
     const batch = want.batches[step % want.batches.length];
     assert.ok(batch);
-    const got = model.trainStep(batch, { step, learningRate });
+    const got = model.trainStep([batch], { step, learningRate });
     assertClose(got.loss, expected.loss, 1e-4, `loss of step ${step}`);
     assertClose(got.gradientNorm, expected.gradientNorm, 1e-3, `gradient norm of step ${step}`);
   }

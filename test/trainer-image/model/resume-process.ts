@@ -13,7 +13,7 @@ export function trainSpan(model: SequenceClassifier, first: number, end: number)
   for (let step = first; step < end; step++) {
     const batch = batches[step % batches.length];
     if (batch === undefined) throw new Error('no batch');
-    const { loss, gradientNorm } = model.trainStep(batch, { step, learningRate: 1e-3 });
+    const { loss, gradientNorm } = model.trainStep([batch], { step, learningRate: 1e-3 });
     results.push(`${step} ${loss} ${gradientNorm}`);
   }
   return results;

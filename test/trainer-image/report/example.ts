@@ -23,6 +23,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
     training: {
       epochs: 2,
       batchSize: 16,
+      gradientAccumulationSteps: 1,
       learningRate: 5e-5,
       schedule: 'Linear',
       warmup: 0.06,
