@@ -48,6 +48,13 @@ export const failures = {
   VolumeMount: { retry: 'free', meaning: 'A volume, Secret or ConfigMap cannot be mounted.' },
   PodRefused: { retry: 'free', meaning: 'The cluster refuses the pod: a quota or an admission policy.' },
   NodeLost: { retry: 'free', meaning: 'The node went away, or the pod was evicted or preempted.' },
+  Cancelled: { retry: 'never', meaning: 'spec.cancel ended the run.' },
+  DeadlineExceeded: { retry: 'never', meaning: 'Trainers ran longer than spec.activeDeadlineSeconds.' },
+  PendingDeadlineExceeded: {
+    retry: 'never',
+    meaning: 'No pod started within spec.pendingDeadlineSeconds.',
+  },
+  BudgetExhausted: { retry: 'free', meaning: 'spec.budget is used up; with a larger one the run goes on.' },
   RuntimeNotFound: { retry: 'free', meaning: 'The FineTuneRuntime does not exist.' },
   RuntimeForbidden: { retry: 'free', meaning: 'The FineTuneRuntime does not allow what the job asks for.' },
   NameTaken: { retry: 'free', meaning: 'A child has the name of an object of somebody else.' },

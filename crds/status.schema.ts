@@ -12,10 +12,12 @@ export const jobPhases = [
   'Queued',
   'Training',
   'Suspended',
+  'Stopping',
   'Validated',
   'Succeeded',
   'Rejected',
   'Failed',
+  'Cancelled',
 ] as const;
 
 const condition = z.strictObject({
@@ -114,6 +116,9 @@ export const fineTuneJobStatus = z
       .describe('Conditions for machines; kubectl wait and GitOps tools read them.'),
     startTime: timestamp('When the run was first seen.').optional(),
     completionTime: timestamp('When the run ended.').optional(),
+    waitingSince: timestamp(
+      'Since when the run waits for a pod to start; absent while it does not.',
+    ).optional(),
     preflight: preflight.optional(),
     device: text(64, 'Device that the trainer used, for example GPU or CPU.').optional(),
     progress: progress.optional(),
@@ -189,6 +194,10 @@ export const fineTuneJobStatus = z
           'Time that the containers of trainers ran, over all attempts, in seconds. Written with the progress and at the end of an attempt.',
         ).optional(),
         gpuSeconds: count('activeSeconds times accelerators.').optional(),
+        pricePerHour: statusDecimal('Price of an accelerator hour when the run started.').optional(),
+        cost: statusDecimal('gpuSeconds at that price.').optional(),
+        currency: text(16, 'What price and cost are in.').optional(),
+        budgetPercent: count('Part of spec.budget that is used, in percent.').optional(),
         trainSeconds: count('Time in optimiser steps, over all attempts, in seconds.').optional(),
         trainedTokens: count('Tokens trained, padding not counted.').optional(),
         lostSteps: count(

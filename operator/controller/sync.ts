@@ -19,7 +19,13 @@ export type SyncDependencies = ExecuteDependencies &
 /** What the queue does with the key next. */
 export type Verdict = { kind: 'done' } | { kind: 'again' } | { kind: 'after'; ms: number };
 
-const final: readonly (JobPhase | undefined)[] = ['Succeeded', 'Rejected', 'Failed', 'Validated'];
+const final: readonly (JobPhase | undefined)[] = [
+  'Succeeded',
+  'Rejected',
+  'Failed',
+  'Validated',
+  'Cancelled',
+];
 
 export class Sync {
   readonly #dependencies: SyncDependencies;

@@ -1,5 +1,8 @@
 /** The state machine of a FineTuneJob: what is observed in, what has to be done and said out. */
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { budgetExhausted } from './checks/budget.ts';
+import { cancelled } from './checks/cancelled.ts';
+import { deadlineExceeded, waitingSince, withinPendingDeadline } from './checks/deadlines.ts';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
 import { expiry } from './checks/expired.ts';
 import { formerPodsLive } from './checks/former-run.ts';
@@ -20,11 +23,14 @@ import type { Check, Verdict } from './verdict.ts';
 /** In the order in which they are asked: the first that answers decides, `train` answers always. */
 const checks: readonly Check[] = [
   formerPodsLive,
+  cancelled,
   runtimeMissing,
   runtimeForbids,
   nameTaken,
   settingsImpossible,
   suspendedByUser,
+  deadlineExceeded,
+  budgetExhausted,
   preflight,
   dryRun,
 ];
@@ -44,8 +50,9 @@ export function decide(observed: Observed, now: Date): Plan {
     if (actions !== undefined) return keep(stored, actions);
     return { ...keep(atGeneration(stored, job.metadata.generation), endLiveJobs(run)), ...wait };
   }
-  const verdict =
-    checks.reduce<Verdict | undefined>((answer, check) => answer ?? check(run), undefined) ?? train(run);
+  const answer =
+    checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
+  const verdict = withinPendingDeadline(run, answer);
   const status = statusFrom(run, verdict);
   return {
     actions: verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run),
@@ -78,6 +85,7 @@ function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
     conditions,
     startTime: remembered.startTime ?? timestampOf(now),
     completionTime: verdict.endedAt,
+    waitingSince: waitingSince(run, verdict),
     ...memoryOf(run),
     failure: verdict.failure,
   });

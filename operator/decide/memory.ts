@@ -9,7 +9,7 @@ import { lostStepsOf } from './lost-steps.ts';
 import { present } from './present.ts';
 import { finalReport, interruptedReport, liveReport, percentOf, type Reported, statusOf } from './report.ts';
 import type { Run } from './run.ts';
-import { activeTime, usageOf } from './usage.ts';
+import { recordedTime, usageOf } from './usage.ts';
 
 export type Memory = Pick<
   FineTuneJobStatus,
@@ -43,7 +43,7 @@ export function memoryOf(run: Run): Memory {
 }
 
 function workOf(run: Run, attempt: Attempt, said: Reported | undefined): Pick<Memory, 'attempt' | 'usage'> {
-  const active = activeTime(run, said?.progress && run.observed.progress?.at);
+  const active = recordedTime(run, said?.progress && run.observed.progress?.at);
   const now = { ...attempt, activeSeconds: active.attempt, ...lostStepsOf(run, attempt, said) };
   return { attempt: now, usage: usageOf(run, said, now, active) };
 }

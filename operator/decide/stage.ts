@@ -86,6 +86,11 @@ function afterTheEnd(
   run: RunIdentity,
   remembered: Remembered,
 ): StageState {
+  const reason = job.status?.conditions?.find(
+    ({ type }) => type === 'Failed' || type === 'FailureTarget',
+  )?.reason;
+  // The operator's own doing: however the pod ended then, it is no failure of the run.
+  if (reason === 'DeadlineExceeded') return ending === undefined ? { at: 'lost' } : { at: 'lost', ending };
   if (ending?.fault?.retry === 'limited') {
     return { at: 'failed', ending, fault: ending.fault, exhausted: true };
   }
@@ -124,6 +129,11 @@ export function endedAs(job: V1Job): 'Complete' | 'Failed' | undefined {
     if (type === 'Failed' || type === 'FailureTarget') return 'Failed';
   }
   return undefined;
+}
+
+/** Whether a pod of the stage may still do something. */
+export function hasLivePods({ pods }: Pick<StageView, 'pods'>): boolean {
+  return pods.some(({ status }) => status?.phase === 'Pending' || status?.phase === 'Running');
 }
 
 export function heldByUser(job: V1Job): boolean {

@@ -3,9 +3,11 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { type Attempt, isUnseen } from './attempts.ts';
 import { containerStatus } from './ending.ts';
+import { costOf, limitsOf, priceOf } from './limits.ts';
 import { millis, present } from './present.ts';
 import type { Reported } from './report.ts';
 import type { Run } from './run.ts';
+import { decimal } from './text.ts';
 
 export type Usage = NonNullable<FineTuneJobStatus['usage']>;
 
@@ -38,19 +40,46 @@ function secondsOf(pod: V1Pod, until: Date | undefined): number {
   return start === undefined || end === undefined ? 0 : Math.max(0, Math.floor((end - start) / 1000));
 }
 
+/**
+ * What status says of it. A live trainer is counted up to its last answer, so that time alone changes nothing, and
+ * beyond that up to the limit it has reached: a limit once reached stays so, whatever happens to the pod.
+ */
+export function recordedTime(run: Run, answeredAt: Date | undefined): ActiveTime {
+  const seen = activeTime(run, answeredAt);
+  const now = activeTime(run, run.now);
+  const reached = marksOf(run).filter((mark) => mark <= now.total);
+  const missing = Math.max(0, ...reached.map((mark) => mark - seen.total));
+  return { total: seen.total + missing, attempt: seen.attempt + missing };
+}
+
+/** Milliseconds until a live trainer reaches the next limit. */
+export function untilNextLimit(run: Run): number | undefined {
+  const { total } = activeTime(run, run.now);
+  const ahead = marksOf(run).filter((mark) => mark > total);
+  return ahead.length === 0 ? undefined : (Math.min(...ahead) - total) * 1000;
+}
+
+/** Trainer time at which something has to be done or said. */
+function marksOf(run: Run): number[] {
+  const { deadline, budget } = limitsOf(run);
+  return [...(deadline === undefined ? [] : [deadline]), ...(budget ? [budget.warn, budget.stop] : [])];
+}
+
 /** Totals of the run; they never fall, although an interruption loses the work since the last checkpoint. */
-export function usageOf(
-  { remembered: { usage: before, attempt: last }, job }: Run,
-  said: Reported | undefined,
-  attempt: Attempt,
-  active: ActiveTime,
-): Usage {
+export function usageOf(run: Run, said: Reported | undefined, attempt: Attempt, active: ActiveTime): Usage {
+  const { usage: before, attempt: last } = run.remembered;
+  const gpuSeconds = active.total * run.job.spec.resources.gpus;
+  const price = priceOf(run);
+  const { budget } = limitsOf(run);
   const counted = last?.podUID === attempt.podUID ? (last.lostSteps ?? 0) : 0;
   const lostSteps = (before?.lostSteps ?? 0) - counted + (attempt.lostSteps ?? 0);
   return present({
     attempts: attempt.number,
     activeSeconds: active.total,
-    gpuSeconds: active.total * job.spec.resources.gpus,
+    gpuSeconds,
+    ...price,
+    cost: price.pricePerHour && decimal(costOf(gpuSeconds, price.pricePerHour)),
+    budgetPercent: budget && Math.floor((100 * active.total) / budget.whole),
     trainSeconds: highest(before?.trainSeconds, said?.trainSeconds),
     trainedTokens: highest(before?.trainedTokens, said?.trainedTokens),
     lostSteps: attempt.number === 1 ? undefined : lostSteps,

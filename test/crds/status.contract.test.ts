@@ -22,7 +22,7 @@ function stored(answer: Answer): KubeObject {
 const decimals = (text: string) =>
   Object.fromEntries(
     ['loss', 'accuracy', 'f1', 'weightedF1', 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
-      .concat(['tokensPerSecond', 'value', 'low', 'high'])
+      .concat(['tokensPerSecond', 'value', 'low', 'high', 'pricePerHour', 'cost'])
       .map((name) => [name, text]),
   );
 const digests = { digest: `sha256:${'0'.repeat(64)}`, modelDigest: `sha256:${'0'.repeat(64)}` };

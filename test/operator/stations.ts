@@ -5,7 +5,7 @@ import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { type Stage, stageName } from '../../operator/manifests/names.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { createJob, eventually, read, runPod, setPodStatus } from './api.ts';
-import { endedStatus, runningStatus, succeeded, validated } from './builders.ts';
+import { endedStatus, interrupted, runningStatus, succeeded, validated } from './builders.ts';
 
 export function stageOf(plane: ControlPlane, job: FineTuneJob, stage: Stage): Promise<V1Job | undefined> {
   return read<V1Job>(plane, 'job', stageName(job.metadata, '1', stage));
@@ -61,13 +61,24 @@ export function runningSince(startedAt: Date): object {
 
 /** The trainer comes to its end now, with success. */
 export async function succeed(plane: ControlPlane, { job, pod }: Training): Promise<void> {
-  const { name, uid } = pod.metadata!;
-  const status = endedStatus(0, { ...succeeded(uid!), jobUid: job.metadata.uid });
+  const said = { ...succeeded(pod.metadata!.uid!), jobUid: job.metadata.uid };
+  await endNow(plane, pod, endedStatus(0, said));
+  await statusOf(plane, job.metadata.name, 'success', ({ phase }) => phase === 'Succeeded');
+}
+
+/** The trainer was asked to stop, and has saved a checkpoint. */
+export async function interrupt(plane: ControlPlane, { job, pod }: Training): Promise<void> {
+  const said = { ...interrupted(pod.metadata!.uid!), jobUid: job.metadata.uid };
+  await endNow(plane, pod, endedStatus(143, said));
+}
+
+async function endNow(plane: ControlPlane, pod: V1Pod, status: NonNullable<V1Pod['status']>): Promise<void> {
   const terminated = status.containerStatuses?.[0]?.state?.terminated;
   assert.ok(terminated);
-  Object.assign(terminated, { finishedAt: seconds(new Date()) });
-  await setPodStatus(plane, name!, status);
-  await statusOf(plane, job.metadata.name, 'success', ({ phase }) => phase === 'Succeeded');
+  const { containerStatuses } = (await read<V1Pod>(plane, 'pod', pod.metadata!.name!))!.status!;
+  const startedAt = containerStatuses?.[0]?.state?.running?.startedAt;
+  Object.assign(terminated, { startedAt, finishedAt: seconds(new Date()) });
+  await setPodStatus(plane, pod.metadata!.name!, status);
 }
 
 function seconds(time: Date): string {

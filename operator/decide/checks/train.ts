@@ -7,10 +7,11 @@ import type { Ending } from '../ending.ts';
 import { present, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
+import { untilNextLimit } from '../usage.ts';
 import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
 import { waitingFor } from '../waiting.ts';
 import { restart } from './restart.ts';
-import { resume } from './suspended.ts';
+import { resume } from './stop.ts';
 
 /** Stops after preflight where spec.dryRun says so. */
 export const dryRun: Check = ({ job, report, now }) => {
@@ -96,13 +97,14 @@ function waiting({ train, job, now }: Run): Verdict {
 function running(run: Run, pod: Extract<StageState, { at: 'running' }>['pod']): Verdict {
   const { uid: podUid = '' } = pod.metadata ?? {};
   const ip = pod.status?.podIP;
-  return {
-    phase: 'Training',
-    reason: 'TrainingRunning',
+  return present({
+    phase: 'Training' as const,
+    reason: 'TrainingRunning' as const,
     message: `Attempt ${attemptNumber(run) ?? 1} trains on node ${pod.spec?.nodeName ?? 'unknown'}.`,
     running: true,
     poll: ip === undefined ? undefined : { podUid, ip },
-  };
+    requeueAfterMs: untilNextLimit(run),
+  });
 }
 
 function again(

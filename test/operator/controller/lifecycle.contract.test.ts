@@ -11,10 +11,12 @@ import {
   list,
   type Running,
   read,
+  runPod,
   startApi,
   startOperator,
 } from '../api.ts';
-import { stageOf, succeed, training } from '../stations.ts';
+import { unschedulable } from '../builders.ts';
+import { checked, interrupt, stageOf, statusOf, succeed, training } from '../stations.ts';
 
 describe('lifecycle on a real API server', () => {
   let api: Api;
@@ -49,6 +51,68 @@ describe('lifecycle on a real API server', () => {
     await sleep(2000);
     assert.deepEqual(await list<V1Job>(api.plane, 'jobs'), []);
     assert.deepEqual((await read<FineTuneJob>(api.plane, 'ftj', 'kept'))?.status, status);
+  });
+
+  it('cancels a run: first the checkpoint, then the end, and nothing starts again', async () => {
+    running = await startOperator(api);
+    const run = await training(api.plane, 'cancelled');
+    await patch('cancelled', { cancel: true });
+    await statusOf(api.plane, 'cancelled', 'the stop', ({ phase }) => phase === 'Stopping');
+    const stopped = await eventually('the end of the Job', async () => {
+      const job = await stageOf(api.plane, run.job, 'train');
+      return job?.spec?.activeDeadlineSeconds === 1 && job;
+    });
+    await interrupt(api.plane, run);
+    const status = await statusOf(
+      api.plane,
+      'cancelled',
+      'the end',
+      (now) => now.phase === 'Cancelled' && now,
+    );
+    assert.equal(status.checkpoints?.[0]?.step, 20);
+    await api.plane.kubectl(['wait', 'ftj/cancelled', '--for=condition=Failed', '--timeout=5s']);
+    await assert.rejects(patch('cancelled', { cancel: false }), /cannot be taken up again/);
+    await api.plane.kubectl(['delete', 'job', stopped.metadata!.name!, '--cascade=background']);
+    await sleep(1500);
+    assert.equal(await stageOf(api.plane, run.job, 'train'), undefined);
+  });
+
+  it('stops a trainer at its deadline and at its budget, both without a word from it', async () => {
+    running = await startOperator(api);
+    const late = await training(api.plane, 'late', { 'spec.activeDeadlineSeconds': 3 });
+    // 0.002 hours are 7.2 seconds; half of them is kept for the checkpoint.
+    const costly = await training(api.plane, 'costly', { 'spec.budget': { maxGpuHours: '0.002' } });
+    await statusOf(api.plane, 'late', 'the stop', ({ phase }) => phase === 'Stopping');
+    assert.equal((await stageOf(api.plane, late.job, 'train'))?.spec?.activeDeadlineSeconds, 1);
+    await interrupt(api.plane, late);
+    const failed = await statusOf(api.plane, 'late', 'the end', (now) => now.phase === 'Failed' && now);
+    assert.equal(failed.failure?.category, 'DeadlineExceeded');
+
+    const reason = ({ failure }: NonNullable<FineTuneJob['status']>) => failure?.category;
+    await statusOf(api.plane, 'costly', 'the hold', (now) => reason(now) === 'BudgetExhausted');
+    assert.equal((await stageOf(api.plane, costly.job, 'train'))?.spec?.suspend, true);
+    await interrupt(api.plane, costly);
+    await patch('costly', { budget: { maxGpuHours: '1' } });
+    await eventually('the next attempt', async () => {
+      const job = await stageOf(api.plane, costly.job, 'train');
+      return job?.spec?.suspend === false;
+    });
+    assert.equal((await stageOf(api.plane, costly.job, 'train'))?.metadata?.uid, costly.train.metadata?.uid);
+  });
+
+  it('gives up on a run that waits too long, and says what it waited for', async () => {
+    running = await startOperator(api);
+    const { job, train } = await checked(api.plane, 'waiting', { 'spec.pendingDeadlineSeconds': 4 });
+    await runPod(api.plane, train, unschedulable('0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'));
+    const { failure } = await statusOf(
+      api.plane,
+      'waiting',
+      'the end',
+      (now) => now.phase === 'Failed' && now,
+    );
+    assert.equal(failure?.category, 'PendingDeadlineExceeded');
+    assert.match(failure.message, /Insufficient nvidia\.com\/gpu/);
+    assert.equal((await stageOf(api.plane, job, 'train'))?.spec?.activeDeadlineSeconds, 1);
   });
 
   it('deletes a job when its time to live is over, and not the one that is asked to stay', async () => {

@@ -48,6 +48,8 @@ function random(seed: number): () => number {
   };
 }
 
+const priced = { accelerator: { pricePerHour: '4', currency: 'EUR' } };
+
 type Draw = <T>(...choices: T[]) => T;
 
 function podStatus(draw: Draw, uid: string): V1Pod['status'] {
@@ -74,6 +76,7 @@ function someJob(draw: Draw, job: FineTuneJob, stage: Stage): V1Job {
     {},
     jobCondition('Complete', 'Done'),
     jobCondition('Failed', 'BackoffLimitExceeded'),
+    jobCondition('Failed', 'DeadlineExceeded'),
     jobCondition('Failed', 'PodFailurePolicy', 'failed with exit code 11 matching'),
   );
   const batchJob = aBatchJob(job, stage, { status });
@@ -84,12 +87,28 @@ function someJob(draw: Draw, job: FineTuneJob, stage: Stage): V1Job {
   return batchJob;
 }
 
+/** Deadlines and budgets, on both sides of the 100 seconds that an ended container ran. */
+function someLimits(draw: Draw): object {
+  return {
+    ...draw({}, {}, { activeDeadlineSeconds: draw(50, 150, 100_000) }),
+    ...draw({}, {}, { pendingDeadlineSeconds: draw(50, 299, 100_000) }),
+    ...draw(
+      {},
+      {},
+      { budget: draw({ maxGpuHours: draw('0.01', '0.05', '9') }, { maxCost: draw('0.1', '9') }) },
+    ),
+    ...draw({}, {}, { ttlSecondsAfterFinished: 1e6 }),
+  };
+}
+
 /** A world that may never come about: children of any run in any state, and any status stored. */
 function someWorld(draw: Draw): Observed {
   const spec = {
     runId: draw('1', '1', '2'),
     suspend: draw(false, false, true),
     dryRun: draw(false, false, false, true),
+    cancel: draw(false, false, false, true),
+    ...someLimits(draw),
   };
   const job = aJob(spec, { generation: 3, ...draw({}, {}, {}, { deletionTimestamp: after(1) }) });
   const other = { ...job, spec: { ...job.spec, runId: '0' } };
@@ -109,7 +128,13 @@ function someWorld(draw: Draw): Observed {
     undefined,
     undefined,
     trained().next.job.status,
+    {
+      ...trained().next.job.status,
+      attempt: { number: 1, podName: 'gone', podUID: 'gone', activeSeconds: 140 },
+      usage: { attempts: 1, activeSeconds: 140 },
+    },
     pass(observe({ runtime: undefined })).plan.status,
+    pass(observe({ job: aJob({ cancel: true }) })).plan.status,
   );
   const podUid = pods.at(-1)?.metadata?.uid ?? '';
   const progress = draw(undefined, { podUid, at: after(9), value: progressOf(podUid) });
@@ -118,7 +143,7 @@ function someWorld(draw: Draw): Observed {
     batchJobs,
     pods,
     progress,
-    runtime: draw(aRuntime(), aRuntime(), aRuntime({ queueName: 'gpus' }), undefined),
+    runtime: draw(aRuntime(), aRuntime(priced), aRuntime({ queueName: 'gpus' }), undefined),
     foreign: draw([], [], [`Job ${aBatchJob(job, 'train').metadata?.name}`]),
   });
 }
