@@ -66,6 +66,11 @@ export const runConfig = z.strictObject({
     learningRate: z.number().positive(),
     schedule: z.enum(['Linear', 'Cosine', 'Constant']),
     warmup: unit,
+    optimizer: z.discriminatedUnion('name', [
+      z.strictObject({ name: z.literal('AdamW') }),
+      z.strictObject({ name: z.literal('SGD'), momentum: unit }),
+      z.strictObject({ name: z.literal('Adafactor') }),
+    ]),
     weightDecay: z.number().min(0),
     maxGradNorm: z.number().min(0),
     maxLength: z.int().min(8),

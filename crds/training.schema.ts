@@ -1,10 +1,17 @@
 /** How a FineTuneJob trains: names and defaults of Hugging Face Transformers. */
 import { z } from 'zod';
-import { decimal, fraction } from './fields.ts';
+import { type CelRule, decimal, fraction, withRules } from './fields.ts';
 
 const metricName = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
 
-export const training = z
+/** Settings of one choice of an enum: defaults apply also where the object is left out. */
+export const sgd = z
+  .strictObject({
+    momentum: fraction('Part of the last change that is kept.', { below: 1 }).default('0'),
+  })
+  .describe('Settings of the optimizer SGD.');
+
+const fields = z
   .strictObject({
     epochs: decimal('Passes over the training rows; fractions are allowed.', {
       above: 0,
@@ -34,9 +41,16 @@ export const training = z
         'Course of the learning rate after the warm-up: to zero in a line or a half cosine, or constant.',
       ),
     warmup: fraction('Part of all steps over which the learning rate rises from zero.').default('0.06'),
-    weightDecay: decimal('Decoupled weight decay of AdamW; biases and layer norms are left out.').default(
-      '0.01',
-    ),
+    optimizer: z
+      .enum(['AdamW', 'SGD', 'Adafactor'])
+      .default('AdamW')
+      .describe(
+        'How weights follow their gradients. AdamW remembers two numbers for each weight, SGD one or none, Adafactor one for each row and column of a matrix.',
+      ),
+    sgd: sgd.optional(),
+    weightDecay: decimal(
+      'Weight decay; biases and normalisation layers are left out. Decoupled in AdamW and Adafactor, part of the gradient in SGD.',
+    ).default('0.01'),
     maxGradNorm: decimal('Gradients are scaled down to this global norm; "0" switches clipping off.').default(
       '1.0',
     ),
@@ -68,3 +82,14 @@ export const training = z
   })
   .prefault({})
   .describe('How the model is trained. Names and defaults are those of Hugging Face Transformers.');
+
+/** Refuses the settings of a choice that was not made: they would have no effect. */
+function onlyWith(field: string, member: string, value: string): CelRule {
+  return {
+    rule: `!has(self.${member}) || self.${field} == '${value}'`,
+    message: `${member} has an effect only with ${field}: ${value}`,
+    fieldPath: `.${member}`,
+  };
+}
+
+export const training = withRules(fields, [onlyWith('optimizer', 'sgd', 'SGD')]);

@@ -14,6 +14,8 @@ import { loadTokenizer, type TextTokenizer } from './data/tokenizer.ts';
 import { type ModelConfig, readArchitecture } from './model/architecture.ts';
 import type { TensorEntry } from './model/safetensors.ts';
 import { mapWeights } from './model/weights.ts';
+import { optimizerOf } from './optim/optimizer-of.ts';
+import { trainedNumbers } from './optim/size.ts';
 import { downloadFolder } from './sources/folder.ts';
 import { findModelFiles, modelDigest } from './sources/model-files.ts';
 import { openSource } from './sources/open.ts';
@@ -116,9 +118,10 @@ function plan(
   const { batchSize, maxLength } = config.training;
   const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
   const batch = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
+  const numbers = trainedNumbers(architecture.parameters, optimizerOf(config.training));
   return {
     totalSteps: totalSteps(splits.train.rows, config.training),
-    memoryEstimateBytes: trainingMemoryBytes(raw, count(architecture.parameters), batch),
+    memoryEstimateBytes: trainingMemoryBytes(raw, numbers, batch),
     modelType: String(raw['model_type']),
     parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),
   };

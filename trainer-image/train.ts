@@ -9,7 +9,7 @@ import { type Evaluated, evaluate } from './evaluate.ts';
 import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { openSequenceClassifier } from './model/sequence-classifier.ts';
-import { adamW } from './optim/adamw.ts';
+import { optimizerOf } from './optim/optimizer-of.ts';
 import { learningRateAt, type Schedule } from './optim/schedule.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
 import { Checkpoints } from './run/checkpoints.ts';
@@ -25,8 +25,6 @@ import type { Run } from './run/run.ts';
 import { configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
 
-/** AdamW with the constants of Hugging Face's TrainingArguments. */
-const adamWConstants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const scheduleNames = { Linear: 'linear', Cosine: 'cosine', Constant: 'constant_with_warmup' } as const;
 
 export async function train(context: Context): Promise<Outcome> {
@@ -39,18 +37,14 @@ export async function train(context: Context): Promise<Outcome> {
   context.report({ device: device.name });
   const inputs = await openInputs(context);
   const { labels } = inputs.dataset;
-  const { weightDecay, maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
+  const { maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
     modelDirectory: inputs.modelDirectory,
     labels,
     seed,
     dropout,
-    update: {
-      optimizer: adamW({ ...adamWConstants, weightDecay }),
-      maxGradNorm,
-      gradientAccumulationSteps,
-    },
+    update: { optimizer: optimizerOf(config.training), maxGradNorm, gradientAccumulationSteps },
   });
   try {
     const run = await openRun(context, { device, inputs, model, output });

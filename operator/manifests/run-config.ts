@@ -3,6 +3,7 @@ import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
+import { sgd as sgdSettings } from '../../crds/training.schema.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
 import { locationOf } from './sources.ts';
@@ -70,9 +71,10 @@ function datasetOf(spec: FineTuneJobSpec) {
 }
 
 function trainingOf({ training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping } = training;
+  const { dropout, earlyStopping, sgd: _, ...others } = training;
   return {
-    ...training,
+    ...others,
+    optimizer: optimizerOf(training),
     epochs: Number(training.epochs),
     learningRate: Number(training.learningRate),
     warmup: Number(training.warmup),
@@ -81,6 +83,11 @@ function trainingOf({ training }: FineTuneJobSpec) {
     ...(dropout !== undefined && { dropout: Number(dropout) }),
     ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
   };
+}
+
+function optimizerOf({ optimizer, sgd }: FineTuneJobSpec['training']) {
+  if (optimizer !== 'SGD') return { name: optimizer };
+  return { name: optimizer, momentum: Number((sgd ?? sgdSettings.parse({})).momentum) };
 }
 
 function gateOf({ metric, minimum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {

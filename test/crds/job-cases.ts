@@ -171,6 +171,19 @@ export const jobCases: Record<string, Case> = {
     'greater than or equal to 1',
     training('gradientAccumulationSteps', 0),
   ),
+  'momentum for AdamW': refused(
+    'spec.training.sgd',
+    'only with optimizer: SGD',
+    training('sgd', { momentum: '0.9' }),
+  ),
+  'momentum for SGD': accepted({
+    ...training('optimizer', 'SGD'),
+    ...training('sgd', { momentum: '0.9' }),
+  }),
+  'momentum of everything': refused('spec.training.sgd.momentum', 'must be less than 1', {
+    ...training('optimizer', 'SGD'),
+    ...training('sgd', { momentum: '1' }),
+  }),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',

@@ -11,13 +11,11 @@ const encoderSizes = z.object({
 });
 
 const floatBytes = 4;
-/** Weight, gradient and the two moments of AdamW. */
-const floatsPerParameter = 4;
 /** Node.js, TensorFlow's libraries and its buffers for matrix products. */
 const processBytes = 700_000_000;
 
 /**
- * Estimated peak memory of a training step in float32.
+ * Estimated peak memory of a training step in float32. `trainedNumbers`: weights, gradients and state of the optimiser.
  * Kept for the backward pass of each layer, per token: 12 vectors of hidden size (input, query, key, value, context, and
  * for both outputs the projection, its dropout mask, the sum and the normalised sum), 3 of intermediate size (before and
  * after GELU, and the gradient under way), and per head one row of attention weights three times (softmax, dropout mask,
@@ -25,12 +23,12 @@ const processBytes = 700_000_000;
  */
 export function trainingMemoryBytes(
   config: Readonly<Record<string, unknown>>,
-  parameters: number,
+  trainedNumbers: number,
   batch: { rows: number; length: number },
 ): number {
   const model = encoderSizes.parse(config);
   const perToken =
     12 * model.hidden_size + 3 * model.intermediate_size + 3 * model.num_attention_heads * batch.length;
   const activations = model.num_hidden_layers * batch.rows * batch.length * perToken;
-  return processBytes + floatBytes * (floatsPerParameter * parameters + activations);
+  return processBytes + floatBytes * (trainedNumbers + activations);
 }

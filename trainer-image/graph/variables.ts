@@ -73,6 +73,11 @@ export function addToVariable(handle: Tensor, value: Tensor): Node {
   return handle.graph.add('AssignAddVariableOp', [handle, value], [], { dtype: { type: value.dtype } });
 }
 
+/** Subtracts `value` from a variable, in place. */
+export function subtractFromVariable(handle: Tensor, value: Tensor): Node {
+  return handle.graph.add('AssignSubVariableOp', [handle, value], [], { dtype: { type: value.dtype } });
+}
+
 /** Adds row i of `rows` to row indices[i] of a variable, in place. No index may come twice. */
 export function addToRows(handle: Tensor, indices: Tensor, rows: Tensor): Node {
   return handle.graph.add('ResourceScatterAdd', [handle, indices, rows], [], {

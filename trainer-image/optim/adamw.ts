@@ -27,7 +27,7 @@ export function adamW(options: AdamWOptions): Optimizer {
       const decay = 1 - learningRate * options.weightDecay;
       return [stepSize, options.epsilon * correction2, decay];
     },
-    update: (parameter, rates) => applyAdamW(parameter, rates, options),
+    update: (parameter, rates) => [applyAdamW(parameter, rates, options)],
   };
 }
 

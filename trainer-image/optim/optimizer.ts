@@ -7,8 +7,8 @@ export type Optimizer = {
   state(shape: readonly number[]): Readonly<Record<string, readonly number[]>>;
   /** The numbers that change from step to step; `step` is the number of updates before this one. */
   rates(at: StepRates): readonly number[];
-  /** Adds the node that changes a weight. `rates` are scalars, in the order of the function above. */
-  update(parameter: OptimizedParameter, rates: readonly Tensor[]): Node;
+  /** Adds the nodes that change a weight and its state. `rates` are scalars, in the order of the function above. */
+  update(parameter: OptimizedParameter, rates: readonly Tensor[]): readonly Node[];
 };
 
 export type StepRates = { readonly step: number; readonly learningRate: number };

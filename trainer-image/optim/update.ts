@@ -52,7 +52,7 @@ export function buildUpdate(
   const rates = placeholder(graph, 'rates', 'float32', [rateCount]);
   const scalars = unstack(rates);
   const states = weights.map((weight) => stateOf(graph, optimizer, weight));
-  const updates = weights.map((weight, index) => {
+  const updates = weights.flatMap((weight, index) => {
     const parameter = { weight, state: states[index] as Variable[], gradient: clipped[index] as Tensor };
     return optimizer.update(parameter, scalars);
   });

@@ -276,6 +276,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     learningRate: 2e-5,
     schedule: 'Linear',
     warmup: 0.06,
+    optimizer: { name: 'AdamW' },
     weightDecay: 0.01,
     maxGradNorm: 1,
     maxLength: 256,
@@ -287,6 +288,26 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
   assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01 });
   assert.deepEqual(expected, { modelDigest: digest, trainDigest: digest, testDigest: digest });
   assert.deepEqual(accelerator, { resourceName: 'nvidia.com/gpu', whenUnusable: 'Fail', count: 1 });
+});
+
+/** training of the run config for a job with these settings. */
+function trainingOf(training: object) {
+  const outcome = runConfigOf({
+    job: aJob({ training }),
+    runtime: runtimeSpec(),
+    stage: 'train',
+    preflight: undefined,
+  });
+  assert.ok('config' in outcome, JSON.stringify(outcome));
+  return outcome.config.training;
+}
+
+test('an optimizer comes with its settings, their defaults where the job has none', () => {
+  const optimizerOf = (training: object) => trainingOf(training).optimizer;
+  assert.deepEqual(optimizerOf({ optimizer: 'Adafactor' }), { name: 'Adafactor' });
+  assert.deepEqual(optimizerOf({ optimizer: 'SGD' }), { name: 'SGD', momentum: 0 });
+  const given = { optimizer: 'SGD', sgd: { momentum: '0.9' } };
+  assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
 });
 
 const impossible: Record<string, [(job: ReturnType<typeof aJob>) => void, RegExp]> = {

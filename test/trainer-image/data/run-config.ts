@@ -29,6 +29,7 @@ export function runConfigOf(
       learningRate: 5e-5,
       schedule: 'Linear',
       warmup: 0.06,
+      optimizer: { name: 'AdamW' },
       weightDecay: 0.01,
       maxGradNorm: 1,
       maxLength: 16,

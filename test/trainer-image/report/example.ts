@@ -27,6 +27,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       learningRate: 5e-5,
       schedule: 'Linear',
       warmup: 0.06,
+      optimizer: { name: 'AdamW' },
       weightDecay: 0.01,
       maxGradNorm: 1,
       maxLength: 96,
