@@ -121,6 +121,14 @@ const specFields = {
         .describe(
           'Retries after failures that may pass, such as a lost connection. Preemption and node loss do not count.',
         ),
+      outOfMemoryLimit: z
+        .int32()
+        .min(0)
+        .max(10)
+        .default(3)
+        .describe(
+          'Retries after the trainer ran out of memory, each with half of training.batchSize and so many more gradientAccumulationSteps that a step learns from the same rows.',
+        ),
     })
     .prefault({})
     .describe('What happens after a failure that is not the fault of the job.'),

@@ -161,6 +161,15 @@ export const fineTuneJobStatus = z
       .optional()
       .describe('Complete checkpoints, newest first.'),
     resumedFromStep: count('Step of the checkpoint that the current attempt started from.').optional(),
+    microBatch: z
+      .strictObject({
+        batchSize: count('Rows that are computed at a time.'),
+        gradientAccumulationSteps: count('Batches in a step.'),
+        retries: count('Times that the batches were made smaller.'),
+        jobUID: text(64, 'UID of the train Job that ran out of memory last.'),
+      })
+      .optional()
+      .describe('What the trainer uses instead of spec.training since it ran out of memory.'),
     attempt: z
       .strictObject({
         number: count('1 for the first pod.'),

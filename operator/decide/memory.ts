@@ -6,6 +6,7 @@ import { type Attempt, attemptOf } from './attempts.ts';
 import { endingOf } from './ending.ts';
 import { mergedHistory } from './history.ts';
 import { lostStepsOf } from './lost-steps.ts';
+import { microBatchOf } from './micro-batch.ts';
 import { present } from './present.ts';
 import { finalReport, interruptedReport, liveReport, percentOf, type Reported, statusOf } from './report.ts';
 import type { Run } from './run.ts';
@@ -22,6 +23,7 @@ export type Memory = Pick<
   | 'evaluation'
   | 'checkpoints'
   | 'resumedFromStep'
+  | 'microBatch'
   | 'result'
 >;
 
@@ -36,6 +38,7 @@ export function memoryOf(run: Run): Memory {
     evaluation: remembered.evaluation,
     checkpoints: remembered.checkpoints,
     resumedFromStep: remembered.resumedFromStep,
+    microBatch: microBatchOf(run),
     progress: stoppedAt(remembered.progress, said?.interruptedAtStep),
     ...(said && statusOf(said)),
     ...(attempt && workOf(run, attempt, said)),

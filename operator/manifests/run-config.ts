@@ -14,6 +14,8 @@ export type RunConfigInput = {
   stage: Stage;
   /** What preflight found; the train stage is held to it. */
   preflight: FineTuneJobStatus['preflight'] | undefined;
+  /** Smaller batches than the spec names, because the trainer ran out of memory. */
+  microBatch?: FineTuneJobStatus['microBatch'];
 };
 
 export type RunConfigOutcome = { config: RunConfig } | { problem: string };
@@ -36,7 +38,7 @@ export function runConfigOf(input: RunConfigInput): RunConfigOutcome {
   return { problem: issues.join('; ') };
 }
 
-function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown {
+function unchecked({ job, runtime, stage, preflight, microBatch }: RunConfigInput): unknown {
   const { metadata, spec } = job;
   const gpus = stage === 'train' ? spec.resources.gpus : 0;
   return {
@@ -45,7 +47,7 @@ function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown 
     task: spec.task,
     model: locationOf(spec, 'model'),
     dataset: datasetOf(spec),
-    training: trainingOf(spec),
+    training: { ...trainingOf(spec), ...(microBatch && sizesOf(microBatch)) },
     evaluation: spec.evaluation,
     ...(spec.gate && { gate: gateOf(spec.gate) }),
     output: locationOf(spec, 'output'),
@@ -88,6 +90,10 @@ function trainingOf({ training }: FineTuneJobSpec) {
 function optimizerOf({ optimizer, sgd }: FineTuneJobSpec['training']) {
   if (optimizer !== 'SGD') return { name: optimizer };
   return { name: optimizer, momentum: Number((sgd ?? sgdSettings.parse({})).momentum) };
+}
+
+function sizesOf({ batchSize, gradientAccumulationSteps }: NonNullable<FineTuneJobStatus['microBatch']>) {
+  return { batchSize, gradientAccumulationSteps };
 }
 
 function gateOf({ metric, minimum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {

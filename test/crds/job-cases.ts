@@ -245,6 +245,11 @@ export const jobCases: Record<string, Case> = {
   'a negative retry limit': refused('spec.retry.limit', 'greater than or equal to 0', {
     'spec.retry.limit': -1,
   }),
+  'more retries with smaller batches than make sense': refused(
+    'spec.retry.outOfMemoryLimit',
+    'less than or equal to 10',
+    { 'spec.retry.outOfMemoryLimit': 11 },
+  ),
   'a runId in upper case': refused('spec.runId', pattern, { 'spec.runId': 'Run2' }),
   'a runId of 33 characters': refused('spec.runId', 'may not be more than 32', {
     'spec.runId': 'r'.repeat(33),

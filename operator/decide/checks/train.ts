@@ -4,11 +4,12 @@ import { mountedObjects } from '../../manifests/sources.ts';
 import { attemptOf } from '../attempts.ts';
 import { creationOf } from '../create.ts';
 import type { Ending } from '../ending.ts';
+import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
 import { present, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
 import { untilNextLimit } from '../usage.ts';
-import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
+import { type Check, deleteJob, failureFrom, failureOf, type Verdict } from '../verdict.ts';
 import { waitingFor } from '../waiting.ts';
 import { restart } from './restart.ts';
 import { resume } from './stop.ts';
@@ -118,12 +119,35 @@ function again(
 
 function failed(run: Run, state: Extract<StageState, { at: 'failed' }>): Verdict {
   const { fault, ending, exhausted } = state;
+  const next = microBatchOf(run);
+  const jobUID = run.train.job?.metadata?.uid;
+  if (fault.retry === 'smaller' && next !== undefined && next.jobUID === jobUID)
+    return withSmallerBatches(run, state, next);
   return {
     phase: 'Failed',
     reason: exhausted ? 'RetriesExhausted' : 'TrainingFailed',
     message: fault.message,
     endedAt: ending?.finishedAt ?? timestampOf(run.now) ?? '',
     failure: failureOf(fault, ending, attemptNumber(run)),
+  };
+}
+
+/** First the new size is remembered, then the Job is deleted: whatever comes in between, it is made smaller once. */
+function withSmallerBatches(
+  run: Run,
+  { fault, ending }: Extract<StageState, { at: 'failed' }>,
+  { batchSize, gradientAccumulationSteps, jobUID }: MicroBatch,
+): Verdict {
+  const batches = `${gradientAccumulationSteps} batches of ${batchSize} rows a step`;
+  const { job } = run.train;
+  const leaving = job?.metadata?.deletionTimestamp !== undefined;
+  const ready = run.remembered.microBatch?.jobUID === jobUID && job !== undefined && !leaving;
+  return {
+    phase: 'Training',
+    reason: 'TrainingRetrying',
+    message: `The trainer starts again with ${batches}: ${fault.message}`,
+    failure: failureOf(fault, ending, attemptNumber(run)),
+    actions: ready ? [deleteJob(job, `it ran out of memory; the next one uses ${batches}`)] : [],
   };
 }
 
