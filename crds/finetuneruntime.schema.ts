@@ -128,7 +128,7 @@ export const fineTuneRuntimeSpec = z
     queueName: labelValue
       .optional()
       .describe(
-        'Queue for the train Job: set as the label kueue.x-k8s.io/queue-name, and the Job starts suspended.',
+        'Queue for the train Job: set as the label kueue.x-k8s.io/queue-name, and the Job starts suspended. A FineTuneJob with this label names its own queue; kueue.x-k8s.io/priority-class is handed over too.',
       ),
     allowedNamespaces: z
       .array(namespaceName)

@@ -29,8 +29,13 @@ export function statusOf<T>(
 }
 
 /** A job whose preflight has passed; its train Job is made. */
-export async function checked(plane: ControlPlane, name: string, changes: Record<string, unknown> = {}) {
-  const job = await createJob(plane, name, changes);
+export async function checked(
+  plane: ControlPlane,
+  name: string,
+  changes: Record<string, unknown> = {},
+  labels: Record<string, string> = {},
+) {
+  const job = await createJob(plane, name, changes, labels);
   const check = await runPod(plane, await stageMade(plane, job, 'preflight'), runningStatus);
   const report = { ...validated(check.metadata!.uid!), jobUid: job.metadata.uid };
   await setPodStatus(plane, check.metadata!.name!, endedStatus(0, report));
@@ -46,17 +51,16 @@ export async function training(
   changes: Record<string, unknown> = {},
 ): Promise<Training> {
   const { job, train } = await checked(plane, name, changes);
-  const pod = await runPod(plane, train, runningSince(new Date()));
+  const pod = await startTrainer(plane, train);
   await statusOf(plane, name, 'training', ({ phase }) => phase === 'Training');
   return { job, train, pod };
 }
 
-export function runningSince(startedAt: Date): object {
+/** The pod of a train Job, which has just started. */
+export function startTrainer(plane: ControlPlane, train: V1Job): Promise<V1Pod> {
   const [container] = runningStatus.containerStatuses!;
-  return {
-    ...runningStatus,
-    containerStatuses: [{ ...container, state: { running: { startedAt: seconds(startedAt) } } }],
-  };
+  const state = { running: { startedAt: seconds(new Date()) } };
+  return runPod(plane, train, { ...runningStatus, containerStatuses: [{ ...container, state }] });
 }
 
 /** The trainer comes to its end now, with success. */

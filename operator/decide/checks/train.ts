@@ -1,5 +1,6 @@
 /** The train Job: from its creation to the result or the failure. */
 import type { Reason } from '../../../crds/conditions.ts';
+import { queueOf } from '../../manifests/queue.ts';
 import { mountedObjects } from '../../manifests/sources.ts';
 import { attemptOf } from '../attempts.ts';
 import { creationOf } from '../create.ts';
@@ -71,7 +72,7 @@ const stopping = {
 function create(run: Run): Verdict {
   const creation = creationOf(run, 'train');
   const actions = 'object' in creation ? [{ kind: 'create' as const, object: creation.object }] : [];
-  const queue = run.runtime?.queueName;
+  const queue = queueOf(run.job.metadata, run.runtime);
   return queue === undefined
     ? { ...pending('TrainingPending', 'The train Job is being made.'), actions }
     : { ...queued, message: `The train Job waits in queue "${queue}".`, actions };
