@@ -20,6 +20,15 @@ export const jobPhases = [
   'Cancelled',
 ] as const;
 
+/** Phases of a run that is over. */
+export const jobEnds = [
+  'Validated',
+  'Succeeded',
+  'Rejected',
+  'Failed',
+  'Cancelled',
+] as const satisfies JobPhase[];
+
 const condition = z.strictObject({
   type: z.enum(conditionTypes).describe('Type of the condition.'),
   status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition holds.'),
@@ -154,6 +163,13 @@ export const fineTuneJobStatus = z
           time: timestamp('When it was complete.'),
           uri: text(1024, 'Where it is.'),
           digest: digest('SHA-256 of its manifest.'),
+          metric: z
+            .strictObject({
+              name: text(32, 'Metric that tells which weights are the best.'),
+              value: statusDecimal('Its value on the validation split, last evaluated before.'),
+            })
+            .optional()
+            .describe('How good the model was.'),
         }),
       )
       .max(20)

@@ -140,9 +140,12 @@ function common(said: Common) {
 
 /** Newest first; one whose time is no time is left out. */
 function checkpointsOf(checkpoints: readonly CheckpointRecord[]) {
-  const dated = checkpoints.flatMap(({ step, time, uri, digest }) => {
+  const dated = checkpoints.flatMap(({ step, time, uri, digest, metric }) => {
     const at = timestampOf(time);
-    return at === undefined ? [] : { step, time: at, uri: line(uri, 1024), digest };
+    if (at === undefined) return [];
+    const value = decimal(metric?.value);
+    const measured = metric && value !== undefined ? { name: line(metric.name, 32), value } : undefined;
+    return present({ step, time: at, uri: line(uri, 1024), digest, metric: measured });
   });
   return leading(
     dated.sort((a, b) => b.step - a.step),

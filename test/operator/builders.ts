@@ -204,6 +204,7 @@ const checkpoint = {
   time: '2026-01-01T00:01:00Z',
   uri: 's3://finetune/runs/spam/checkpoints/20',
   digest,
+  metric: { name: 'loss', value: 0.23456789 },
 };
 
 const training = {

@@ -6,6 +6,7 @@ import {
   after,
   aJob,
   aPod,
+  digest,
   endedStatus,
   interrupted,
   jobUid,
@@ -187,7 +188,13 @@ test('usage never falls, and an interrupted pod tells what it used', () => {
     trainSeconds: 55,
     trainedTokens: 3000,
   });
-  assert.equal(status.checkpoints?.[0]?.step, 20);
+  assert.deepEqual(status.checkpoints?.[0], {
+    step: 20,
+    time: '2026-01-01T00:01:00Z',
+    uri: 's3://finetune/runs/spam/checkpoints/20',
+    digest,
+    metric: { name: 'loss', value: '0.234568' },
+  });
   assert.deepEqual([status.progress?.step, status.progress?.percent], [20, 95]);
 });
 
