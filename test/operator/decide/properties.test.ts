@@ -33,20 +33,10 @@ import {
   validated,
   waitingStatus,
 } from '../builders.ts';
+import { random } from './dice.ts';
 
 /** Random worlds for each property; more of them: FUZZ_CASES=10000. */
 const cases = Number(process.env['FUZZ_CASES'] ?? 1000);
-
-/** mulberry32 */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const priced = { accelerator: { pricePerHour: '4', currency: 'EUR' } };
 
@@ -294,6 +284,7 @@ test('the largest job has a status below 16 KB', () => {
     time: '2026-01-01T00:00:00Z',
     uri,
     digest,
+    metric: { name: 'm'.repeat(32), value: -0.000123456 },
   }));
   const value = progressOf('one', { history, checkpoints, device: 'é'.repeat(64) });
   const named = (status: V1Pod['status']) => aPod(trainJob, 'one', status, { name: 'p'.repeat(253) });
