@@ -100,7 +100,9 @@ const preflight = z
     secondsEstimate: count('Estimated training time on the CPU of the preflight pod.').optional(),
     modelType: text(64, 'model_type of the base model.'),
     parameters: count('Parameters of the base model.'),
-    modelDigest: digest('SHA-256 over the files of the base model.'),
+    modelDigest: digest(
+      'SHA-256 over the files of the base model; of the weights 16 pieces spread over the file, not every byte.',
+    ),
     warnings: z
       .array(text(256, 'A sentence.'))
       .max(12)

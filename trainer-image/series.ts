@@ -66,7 +66,10 @@ export function createTrainerMetrics(run: Record<(typeof commonLabels)[number], 
     if (name === 'finetune_trainer_tokens_total') continue;
     const { help, label } = series;
     const labelNames = label === undefined ? [] : [label];
-    gauges.set(name, new Gauge({ name, help, labelNames, registers: [registry] }));
+    const gauge = new Gauge({ name, help, labelNames, registers: [registry] });
+    // prom-client starts a gauge without labels at 0, which would be the best of all losses.
+    if (label === undefined) gauge.remove();
+    gauges.set(name, gauge);
   }
   const { help } = trainerSeries.finetune_trainer_tokens_total;
   const tokens = new Counter({ name: 'finetune_trainer_tokens_total', help, registers: [registry] });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,8 +8,8 @@ import { cacheDirectory } from './cache.ts';
 import { run } from './command.ts';
 import { withLock } from './lock.ts';
 
-/** Debian package -> files that show it is there: a command looked up on PATH, or an absolute path. */
-const wanted: Record<string, string[]> = {
+/** Debian package -> what shows that it is there: commands looked up on PATH, absolute paths, or a question. */
+const wanted: Record<string, string[] | (() => boolean)> = {
   containerd: ['containerd', 'ctr'],
   runc: ['runc'],
   'containernetworking-plugins': ['/usr/lib/cni/ptp', '/usr/lib/cni/host-local'],
@@ -19,6 +20,7 @@ const wanted: Record<string, string[]> = {
   debootstrap: ['debootstrap'],
   'g++': ['gcc', 'g++'],
   'python3-pip': ['python3', 'pip3'],
+  'python3-venv': hasVenv,
 };
 
 const policyFile = '/usr/sbin/policy-rc.d';
@@ -88,7 +90,14 @@ async function unpack(name: string, file: string, log: (line: string) => void): 
 }
 
 function missingPackages(): string[] {
-  return Object.keys(wanted).filter((name) => !wanted[name]!.every(isThere));
+  return Object.entries(wanted)
+    .filter(([, signs]) => !(typeof signs === 'function' ? signs() : signs.every(isThere)))
+    .map(([name]) => name);
+}
+
+/** Debian's Python comes without the module that `python3 -m venv` needs; a Python from elsewhere has it. */
+function hasVenv(): boolean {
+  return spawnSync('python3', ['-c', 'import ensurepip'], { stdio: 'ignore' }).status === 0;
 }
 
 function isThere(command: string): boolean {

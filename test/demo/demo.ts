@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import { binary } from '../cluster/binaries.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { buildImages } from '../cluster/images.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { Buckets, createTeam, installOperator, samples, startMonitoring } from '../e2e/platform.ts';
 import { demoCounts, demoEmails } from './data.ts';
 import { readExample, withEndpoint } from './example.ts';
@@ -23,10 +24,9 @@ function say(line: string): void {
   );
 }
 
-async function show(cluster: Cluster, title: string, args: string[]): Promise<void> {
+async function show(cluster: Cluster, args: string[]): Promise<void> {
   console.log(`\n$ kubectl ${args.join(' ')}`);
   console.log((await cluster.kubectl(args)).trimEnd());
-  if (title !== '') console.log(title);
 }
 
 async function getJob(cluster: Cluster, name: string): Promise<JobView> {
@@ -36,18 +36,16 @@ async function getJob(cluster: Cluster, name: string): Promise<JobView> {
 }
 
 /** Prints what changes until the run has ended; gives the job as it ended. */
-async function follow(cluster: Cluster, name: string): Promise<JobView> {
-  const deadline = Date.now() + 20 * 60_000;
+function follow(cluster: Cluster, name: string): Promise<JobView> {
   let last = '';
-  while (Date.now() < deadline) {
+  const ended = async () => {
     const job = await getJob(cluster, name);
     const line = progressLine(job);
     if (line !== last) say(line);
     last = line;
-    if (job.status?.completionTime !== undefined) return job;
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
-  throw new Error(`the run has not ended after 20 minutes; last seen: ${last}`);
+    return job.status?.completionTime !== undefined && job;
+  };
+  return waitFor('the end of the run', ended, { timeoutMs: 20 * 60_000, intervalMs: 2000 });
 }
 
 say('Building the images of operator and trainer, and starting a cluster');
@@ -73,9 +71,9 @@ await cluster.kubectl(['apply', '-n', namespace, '-f', '-'], { input: stringify(
 const startSeconds = Date.now() / 1000;
 const job = await follow(cluster, 'spam-filter');
 
-await show(cluster, '', ['get', 'ftj', '-n', namespace]);
-await show(cluster, '', ['get', 'ftj', '-n', namespace, '-o', 'wide']);
-await show(cluster, '', [
+await show(cluster, ['get', 'ftj', '-n', namespace]);
+await show(cluster, ['get', 'ftj', '-n', namespace, '-o', 'wide']);
+await show(cluster, [
   'get',
   'events',
   '-n',

@@ -51,11 +51,14 @@ export function corpusDirectory(): string {
 /** Subject and readable body of a raw e-mail. Other headers are left out: routes and mail programs give the answer away. */
 export async function subjectAndBody(raw: Buffer): Promise<string> {
   const mail = await simpleParser(raw, { skipImageLinks: true, skipTextToHtml: true, skipTextLinks: true });
-  return `${mail.subject ?? ''}\n${mail.text ?? ''}`
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, textLimit)
-    .replace(/[\uD800-\uDBFF]$/, '');
+  return (
+    `${mail.subject ?? ''}\n${mail.text ?? ''}`
+      // A few raw e-mails carry control characters, which the trainer takes for signs of a file that is no text.
+      .replace(/[\s\p{Cc}]+/gu, ' ')
+      .trim()
+      .slice(0, textLimit)
+      .replace(/[\uD800-\uDBFF]$/, '')
+  );
 }
 
 /**

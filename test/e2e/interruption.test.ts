@@ -1,6 +1,7 @@
 /** Interruptions on the cluster: whatever is killed in the middle, the run ends with the very same numbers. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { waitFor } from '../cluster/wait.ts';
 import { applyJobs, condition, fineTuneJob, getJob, type Job, waitForEnd, waitForJob } from './jobs.ts';
 import { operatorNamespace } from './platform.ts';
 import { type Platform, sharedPlatform } from './shared-platform.ts';
@@ -106,11 +107,8 @@ test('suspend frees the accelerator and resume goes on from the checkpoint', asy
   await waitForJob(cluster, namespace, 'suspended', 'in training', trainingFrom(4));
   await patch(true);
   await waitForJob(cluster, namespace, 'suspended', 'suspended', (job) => job.status?.phase === 'Suspended');
-  const deadline = Date.now() + 60_000;
-  while ((await trainPods('suspended')).length > 0 && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-  assert.deepEqual(await trainPods('suspended'), []);
+  const freed = async () => (await trainPods('suspended')).length === 0;
+  await waitFor('the pod of the suspended job to end', freed, { timeoutMs: 60_000, intervalMs: 500 });
   await patch(false);
   const job = await waitForEnd(cluster, namespace, 'suspended');
   assertSameNumbers(job);
@@ -120,7 +118,7 @@ test('suspend frees the accelerator and resume goes on from the checkpoint', asy
 test('deleting a job in the middle removes everything that it made', async () => {
   const { cluster } = platform;
   await applyJobs(cluster, fineTuneJob(cluster, namespace, 'gone', changes));
-  const { metadata } = await waitForJob(cluster, namespace, 'gone', 'in training', trainingFrom(2));
+  await waitForJob(cluster, namespace, 'gone', 'in training', trainingFrom(2));
   await cluster.kubectl(['delete', 'finetunejob', 'gone', '-n', namespace]);
   const left = async () =>
     cluster.kubectl([
@@ -133,10 +131,8 @@ test('deleting a job in the middle removes everything that it made', async () =>
       '-o',
       'name',
     ]);
-  const deadline = Date.now() + 120_000;
-  while ((await left()).trim() !== '' && Date.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  assert.equal((await left()).trim(), '', `left of ${metadata.uid}`);
+  const nothing = async () => (await left()).trim() === '';
+  await waitFor('what the job made to be removed', nothing, { timeoutMs: 120_000, intervalMs: 500 });
 });
 
 test('a changed spec needs a new runId, which starts a new run', async () => {

@@ -1,6 +1,7 @@
 /** Building, applying and watching FineTuneJobs in the end-to-end tests. */
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { apply } from './platform.ts';
 
 export type Job = {
@@ -78,21 +79,25 @@ export async function waitForJob(
   done: (job: Job) => boolean,
   timeoutMs = 240_000,
 ): Promise<Job> {
-  const deadline = Date.now() + timeoutMs;
-  let job = await getJob(cluster, namespace, name);
-  while (!done(job)) {
-    if (Date.now() > deadline) {
-      const pods = await cluster.kubectl(['get', 'pods', '-n', namespace, '-o', 'wide'], {
-        allowFailure: true,
-      });
-      throw new Error(
-        `${namespace}/${name}: not ${what} after ${timeoutMs / 1000} s; status is ${JSON.stringify(job.status, null, 1)}\n${pods}`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    job = await getJob(cluster, namespace, name);
+  let seen: Job | undefined;
+  const arrived = async () => {
+    seen = await getJob(cluster, namespace, name);
+    return done(seen) && seen;
+  };
+  const hopeless = async () => {
+    const ended = seen?.status?.completionTime !== undefined && seen.status.runId === seen.spec['runId'];
+    return ended ? `the run has ended as ${seen?.status?.phase}` : undefined;
+  };
+  try {
+    const options = { timeoutMs, intervalMs: 1000, hopeless };
+    return await waitFor(`${namespace}/${name} ${what}`, arrived, options);
+  } catch (error) {
+    const pods = await cluster.kubectl(['get', 'pods', '-n', namespace, '-o', 'wide'], {
+      allowFailure: true,
+    });
+    const status = JSON.stringify(seen?.status, null, 1);
+    throw new Error(`${(error as Error).message}; status is ${status}\n${pods}`, { cause: error });
   }
-  return job;
 }
 
 /** Waits until the run has ended, in whatever way. */

@@ -129,14 +129,22 @@ test('progress stays within its bound whatever the checkpoints are called', () =
 test('every series of the table is exposed with the labels of the run', async () => {
   const metrics = createTrainerMetrics({ namespace: 'n', job: 'j', run: '1' });
   metrics.update({ phase: 'Training', device: 'CPU', trainedTokens: 5 });
-  metrics.update({ trainedTokens: 12, trainLoss: 0.5 });
-  metrics.update({ trainedTokens: 12 });
+  metrics.update({ trainedTokens: 12, trainLoss: 0.5, evalLoss: 0.6, step: 3, totalSteps: 4, epoch: 0.75 });
+  metrics.update({ trainedTokens: 12, learningRate: 1e-5, gradientNorm: 2, tokensPerSecond: 900 });
   const { body } = await metrics.render();
   for (const name of Object.keys(trainerSeries)) {
     assert.match(body, new RegExp(`^${name}\\{.*namespace="n",job="j",run="1".*\\} `, 'm'), name);
   }
   assert.match(body, /^finetune_trainer_tokens_total\{.*\} 12$/m);
   assert.match(body, /^finetune_trainer_phase\{phase="Starting",.*\} 0$/m);
+});
+
+test('a loss that is not known yet is not exposed: 0 would be the best of all', async () => {
+  const metrics = createTrainerMetrics({ namespace: 'n', job: 'j', run: '1' });
+  metrics.update({ phase: 'Preparing', step: 0 });
+  const { body } = await metrics.render();
+  assert.match(body, /^finetune_trainer_step\{.*\} 0$/m);
+  assert.doesNotMatch(body, /^finetune_trainer_(eval_)?loss\{/m);
 });
 
 test('the server answers what it knows and nothing else', async () => {

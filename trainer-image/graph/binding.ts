@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 
 /** A tensor that lives in native memory until `deleteTensor` is called with its id. */
@@ -18,13 +18,19 @@ export interface Binding {
   TF_Version: string;
 }
 
+/** glibc's flag, which Node.js has no name for. */
+const RTLD_NODELETE = 0x1000;
+
 /**
- * Loads the addon from `directory` (tfjs_binding.node beside lib/ with TensorFlow's libraries).
+ * Loads the addon from `directory` (tfjs_binding.node beside lib/ with TensorFlow's libraries), for good: Node.js
+ * unloads an addon when its worker thread ends, but TensorFlow's own threads live on, and without the flag the process
+ * would die of a segmentation fault in place of its exit code.
  * The caller sets TensorFlow's environment (threads, log level, memory growth) before the first call: it is read once.
  */
 export function openBinding(directory: string): Binding {
-  const load = createRequire(import.meta.url);
-  return load(join(directory, 'tfjs_binding.node')) as Binding;
+  const addon: { exports: unknown } = { exports: {} };
+  process.dlopen(addon, join(directory, 'tfjs_binding.node'), constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  return addon.exports as Binding;
 }
 
 /** TensorFlow's version and whether it found a GPU that it can use. */

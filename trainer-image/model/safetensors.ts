@@ -14,7 +14,8 @@ export type TensorEntry = {
   readonly end: number;
 };
 
-const lengthBytes = 8;
+/** Bytes before the header, which hold its length. */
+export const lengthBytes = 8;
 /** The limit of the reference implementation. */
 const maxHeaderBytes = 100_000_000;
 
@@ -66,16 +67,23 @@ export class SafetensorsFile {
 function readHeader(path: string, file: number): Map<string, TensorEntry> {
   const { size } = fstatSync(file);
   const first = new Uint8Array(lengthBytes);
-  if (readSync(file, first, 0, lengthBytes, 0) < lengthBytes)
-    throw damaged(path, `it has only ${size} bytes`);
-  const length = new DataView(first.buffer).getBigUint64(0, true);
-  if (length > maxHeaderBytes || lengthBytes + Number(length) > size) {
-    throw damaged(path, `its header claims ${length} bytes and the file has ${size}`);
-  }
-  const header = new Uint8Array(Number(length));
+  const header = new Uint8Array(headerBytes(path, first.subarray(0, readSync(file, first)), size));
   const count = readSync(file, header, 0, header.length, lengthBytes);
   if (count < header.length) throw damaged(path, 'it ends inside the header');
   return parseHeader(path, header, size);
+}
+
+/**
+ * Length of the JSON header of a file of `fileSize` bytes, from the `first` 8 of them.
+ * Throws TrainerError ModelError when the file is too short for what it claims.
+ */
+export function headerBytes(path: string, first: Uint8Array, fileSize: number): number {
+  if (first.length < lengthBytes) throw damaged(path, `it has only ${fileSize} bytes`);
+  const length = new DataView(first.buffer, first.byteOffset).getBigUint64(0, true);
+  if (length > maxHeaderBytes || lengthBytes + Number(length) > fileSize) {
+    throw damaged(path, `its header claims ${length} bytes and the file has ${fileSize}`);
+  }
+  return Number(length);
 }
 
 /**

@@ -1,7 +1,5 @@
-import { constants } from 'node:os';
-import { join } from 'node:path';
 import { TrainerError } from '../failure.ts';
-import { type Binding, deviceOf } from '../graph/binding.ts';
+import { type Binding, deviceOf, openBinding } from '../graph/binding.ts';
 import type { Context } from './context.ts';
 
 export type Device = {
@@ -18,7 +16,7 @@ export type Device = {
  * does not allow the CPU instead: TensorFlow itself would silently go on, a hundred times slower
  */
 export function openDevice({ config, tensorflowDirectory, log }: Context): Device {
-  const binding = loadBinding(tensorflowDirectory);
+  const binding = openBinding(tensorflowDirectory);
   const { version, gpu } = deviceOf(binding);
   const { count, resourceName, whenUnusable } = config.accelerator;
   if (gpu || count === 0) return { binding, name: gpu ? 'GPU' : 'CPU', tensorflow: version };
@@ -32,17 +30,4 @@ export function openDevice({ config, tensorflowDirectory, log }: Context): Devic
   }
   log.warn('training on the CPU in place of the accelerator', { resourceName, count, tensorflow: version });
   return { binding, name: 'CPU', tensorflow: version, warning };
-}
-
-/** glibc's flag, which Node.js has no name for. */
-const RTLD_NODELETE = 0x1000;
-
-/**
- * Loads the addon for good. Node.js unloads an addon when its worker thread ends, but TensorFlow's own threads live on:
- * without the flag the process dies of a segmentation fault in place of its exit code.
- */
-function loadBinding(directory: string): Binding {
-  const addon: { exports: unknown } = { exports: {} };
-  process.dlopen(addon, join(directory, 'tfjs_binding.node'), constants.dlopen.RTLD_NOW | RTLD_NODELETE);
-  return addon.exports as Binding;
 }

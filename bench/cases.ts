@@ -1,0 +1,167 @@
+/** What is measured, and how: each case runs both sides in turns and gives one figure a side and repetition. */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { miniLmDirectory } from '../test/golden/minilm.ts';
+import { bertBaseDirectory, emails, type Splits, sentences, writeSplits } from './inputs.ts';
+import { type Command, measured, Responder } from './process.ts';
+import { ourRun, peerRun, type RunFigures, type RunSettings, type Sampling } from './runs.ts';
+
+export type Bench = {
+  python: string;
+  directory: string;
+  threads: number;
+  repeats: number;
+  log: (line: string) => void;
+};
+
+/** One line of the results: `ours` and `peer` hold a value for each repetition. */
+export type Measured = { case: string; unit: string; peerName: string; ours: number[]; peer: number[] };
+
+const node = (script: string, args: readonly string[]): Command => ({
+  command: process.execPath,
+  args: [join(import.meta.dirname, 'ours', script), ...args],
+});
+const peerScript = (bench: Bench, script: string, args: readonly string[]): Command => ({
+  command: bench.python,
+  args: [join(import.meta.dirname, 'peers', script), ...args],
+  env: { OMP_NUM_THREADS: String(bench.threads) },
+});
+
+const loopName = 'PyTorch loop, sdpa, fused AdamW';
+
+/** Seconds of a training step of BERT-base at 8 x 128 with dropout, in blocks by turns; the first blocks warm up. */
+async function bertBaseStep(bench: Bench): Promise<Measured[]> {
+  const model = await bertBaseDirectory(bench.python);
+  const args = [model, '8', '128', '30522', String(bench.threads)];
+  const sides = [
+    new Responder(node('step.ts', args)),
+    new Responder(peerScript(bench, 'step.py', args)),
+  ] as const;
+  for (const side of sides) await side.answer();
+  const block = (side: Responder) => side.ask<{ seconds: number[] }>({ steps: 2 });
+  for (const side of sides) await block(side);
+  const [ours, peer]: [number[], number[]] = [[], []];
+  for (let round = 0; round < bench.repeats; round++) {
+    ours.push(...(await block(sides[0])).seconds);
+    peer.push(...(await block(sides[1])).seconds);
+    bench.log(`round ${round + 1}: ${ours.at(-1)?.toFixed(2)} s against ${peer.at(-1)?.toFixed(2)} s`);
+  }
+  for (const side of sides) await side.close();
+  return [{ case: 'bert-base-8x128-step', unit: 's/step', peerName: loopName, ours, peer }];
+}
+
+type Pair = { ours: RunFigures[]; peer: RunFigures[] };
+
+/** Whole runs by turns, each repetition with a seed of its own. */
+async function runPairs(
+  bench: Bench,
+  name: string,
+  settings: Omit<RunSettings, 'seed' | 'threads'>,
+  sampling: Sampling,
+): Promise<Pair> {
+  const pair: Pair = { ours: [], peer: [] };
+  for (let round = 0; round < bench.repeats; round++) {
+    const run = { ...settings, seed: 42 + round, threads: bench.threads };
+    const at = (side: string) => join(bench.directory, `${name}-${side}-${round}`);
+    pair.ours.push(await ourRun(run, at('ours')));
+    pair.peer.push(await peerRun(bench.python, run, sampling, at('peer')));
+    const [ours, peer] = [pair.ours.at(-1), pair.peer.at(-1)];
+    bench.log(
+      `${name} ${round + 1}: ${ours?.workSeconds.toFixed(1)} s, F1 ${ours?.f1.toFixed(3)} against ${peer?.workSeconds.toFixed(1)} s, F1 ${peer?.f1.toFixed(3)}`,
+    );
+  }
+  return pair;
+}
+
+const trainerName = (sampling: Sampling) => `Hugging Face Trainer, ${sampling} sampling, dynamic padding`;
+
+async function epochs(
+  bench: Bench,
+  name: string,
+  splits: Splits,
+  maxLength: number,
+  sampling: Sampling,
+): Promise<Measured[]> {
+  const data = join(bench.directory, `${name}-data`);
+  await writeSplits(data, splits);
+  const model = await miniLmDirectory();
+  const settings = { model, data, maxLength, batchSize: 16, epochs: 1, learningRate: 1e-4 };
+  const { ours, peer } = await runPairs(bench, name, settings, sampling);
+  const line = (suffix: string, unit: string, value: (figures: RunFigures) => number): Measured => ({
+    case: `${name}${suffix}`,
+    unit,
+    peerName: trainerName(sampling),
+    ours: ours.map(value),
+    peer: peer.map(value),
+  });
+  return [
+    line('', 's', ({ workSeconds }) => workSeconds),
+    line('-f1-error', '1 - macro F1', ({ f1 }) => 1 - f1),
+  ];
+}
+
+/** Time from the start of the process to the end of the first step, and peak memory over four steps, on BERT-base. */
+async function startAndMemory(bench: Bench): Promise<Measured[]> {
+  const data = join(bench.directory, 'start-data');
+  const rows = await emails({ train: 32, test: 8 });
+  await writeSplits(data, rows);
+  const model = await bertBaseDirectory(bench.python);
+  const settings = { model, data, maxLength: 128, batchSize: 8, epochs: 1, learningRate: 5e-5 };
+  const { ours, peer } = await runPairs(bench, 'start', settings, 'group_by_length');
+  const line = (name: string, unit: string, value: (figures: RunFigures) => number): Measured => ({
+    case: name,
+    unit,
+    peerName: 'Hugging Face Trainer process',
+    ours: ours.map(value),
+    peer: peer.map(value),
+  });
+  return [
+    line('startup-to-first-step', 's', ({ firstStepSeconds }) => firstStepSeconds),
+    line('peak-rss-bert-base', 'MB', ({ peakRssBytes }) => peakRssBytes / 1e6),
+  ];
+}
+
+async function tokenization(bench: Bench): Promise<Measured[]> {
+  const model = await miniLmDirectory();
+  const file = join(bench.directory, 'lines.txt');
+  if (!existsSync(file)) {
+    await mkdir(bench.directory, { recursive: true });
+    const some = (await sentences({ train: 10_000, test: 0 })).train;
+    const lines = Array.from({ length: 50_000 }, (_, i) => some[i % some.length]?.text.replaceAll('\n', ' '));
+    await writeFile(file, lines.join('\n'));
+  }
+  const [ours, peer]: [number[], number[]] = [[], []];
+  const secondsOf = async (command: Command) =>
+    (JSON.parse((await measured(command)).stdout.trim()) as { seconds: number }).seconds;
+  for (let round = 0; round < bench.repeats; round++) {
+    ours.push(await secondsOf(node('tokenize.ts', [model, file, '128'])));
+    peer.push(await secondsOf(peerScript(bench, 'tokenize_lines.py', [model, file, '128'])));
+  }
+  return [{ case: 'tokenize-seconds', unit: 's', peerName: 'Python tokenizers, encode_batch', ours, peer }];
+}
+
+/** By the name that `--case` takes. */
+export const cases: Readonly<Record<string, (bench: Bench) => Promise<Measured[]>>> = {
+  'bert-base-8x128-step': bertBaseStep,
+  'minilm-spam-epoch': async (bench) =>
+    epochs(bench, 'minilm-spam-epoch', await emails({ train: 480, test: 200 }), 256, 'group_by_length'),
+  'minilm-sentences-epoch': async (bench) =>
+    epochs(
+      bench,
+      'minilm-sentences-epoch',
+      await sentences({ train: 2400, test: 400 }),
+      128,
+      'group_by_length',
+    ),
+  'minilm-sentences-epoch-default': async (bench) =>
+    epochs(
+      bench,
+      'minilm-sentences-epoch-default',
+      await sentences({ train: 2400, test: 400 }),
+      128,
+      'random',
+    ),
+  'startup-to-first-step': startAndMemory,
+  'tokenize-seconds': tokenization,
+};

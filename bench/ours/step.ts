@@ -1,0 +1,48 @@
+/**
+ * Training steps of this project's engine, on demand: reads {"steps": n} a line, answers {"seconds": [...], "losses": [...]}.
+ * Usage: step.ts MODEL ROWS LENGTH VOCABULARY THREADS
+ */
+import { createInterface } from 'node:readline';
+import { openBinding } from '../../trainer-image/graph/binding.ts';
+import { openSequenceClassifier } from '../../trainer-image/model/sequence-classifier.ts';
+import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
+import { tensorflowEnvironment } from '../../trainer-image/threads.ts';
+
+const [modelDirectory = '', ...numbers] = process.argv.slice(2);
+const [rows = 0, length = 0, vocabulary = 0, threads = 0] = numbers.map(Number);
+Object.assign(process.env, tensorflowEnvironment(process.env, threads));
+const binding = openBinding(await tensorflowDirectory());
+const model = await openSequenceClassifier({
+  binding,
+  modelDirectory,
+  labels: ['no', 'yes'],
+  seed: 1,
+  optimizer: { weightDecay: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxGradNorm: 1 },
+});
+// The same ids as the other side makes.
+const inputIds = Int32Array.from({ length: rows * length }, (_, at) => {
+  const row = Math.floor(at / length);
+  return 1000 + ((row * 7919 + (at % length) * 104_729) % (vocabulary - 1000));
+});
+const batch = {
+  rows,
+  length,
+  inputIds,
+  attentionMask: new Int32Array(rows * length).fill(1),
+  tokenTypeIds: new Int32Array(rows * length),
+  labels: Int32Array.from({ length: rows }, (_, row) => row % 2),
+  indices: Int32Array.from({ length: rows }, (_, row) => row),
+};
+let step = 0;
+console.log(JSON.stringify({ ready: true, version: binding.TF_Version }));
+for await (const line of createInterface({ input: process.stdin })) {
+  const seconds: number[] = [];
+  const losses: number[] = [];
+  for (let left = (JSON.parse(line) as { steps: number }).steps; left > 0; left--) {
+    const started = performance.now();
+    losses.push(model.trainStep(batch, { step: step++, learningRate: 5e-5 }).loss);
+    seconds.push((performance.now() - started) / 1000);
+  }
+  console.log(JSON.stringify({ seconds, losses }));
+}
+model.close();

@@ -1,0 +1,80 @@
+/**
+ * npm run bench:train: this project's trainer beside PyTorch and the Hugging Face Trainer, in one run on one machine.
+ * Writes bench/results/train.json; ratio = ours / peer, below 1 is better.
+ * Options: --case NAME (several; all without it), --repeats N (5), --threads N (2).
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pythonPeers } from '../test/golden/python.ts';
+import { cases, type Measured } from './cases.ts';
+import { median } from './process.ts';
+
+const resultsFile = join(import.meta.dirname, 'results', 'train.json');
+
+type Line = {
+  case: string;
+  ours: number;
+  peer: number;
+  peerName: string;
+  ratio: number;
+  unit: string;
+  repeats: number;
+  spread: { ours: [number, number]; peer: [number, number] };
+  machine: string;
+  measuredAt: string;
+};
+
+const { values } = parseArgs({
+  options: {
+    case: { type: 'string', multiple: true, default: Object.keys(cases) },
+    repeats: { type: 'string', default: '5' },
+    threads: { type: 'string', default: '2' },
+  },
+});
+const log = (line: string) => console.error(line);
+const python = await pythonPeers(log);
+const directory = await mkdtemp(join(tmpdir(), 'bench-train-'));
+const machine = `${cpus().length} x ${cpus()[0]?.model}`;
+try {
+  for (const name of values.case) {
+    const measure = cases[name];
+    if (measure === undefined)
+      throw new Error(`there is no case ${name}; there are: ${Object.keys(cases).join(', ')}`);
+    log(`── ${name}`);
+    const repeats = Number(values.repeats);
+    const measured = await measure({ python, directory, threads: Number(values.threads), repeats, log });
+    // After each case: what was measured is not lost with what comes later.
+    await store(measured.map(lineOf));
+  }
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+
+function lineOf({ case: name, unit, peerName, ours, peer }: Measured): Line {
+  const rounded = (value: number) => Number(value.toPrecision(4));
+  const range = (all: number[]): [number, number] => [rounded(Math.min(...all)), rounded(Math.max(...all))];
+  return {
+    case: name,
+    ours: rounded(median(ours)),
+    peer: rounded(median(peer)),
+    peerName,
+    ratio: rounded(median(ours) / median(peer)),
+    unit,
+    repeats: ours.length,
+    spread: { ours: range(ours), peer: range(peer) },
+    machine,
+    measuredAt: new Date().toISOString().slice(0, 10),
+  };
+}
+
+/** Replaces the lines of the same cases and keeps the others. */
+async function store(lines: readonly Line[]): Promise<void> {
+  const before = JSON.parse(await readFile(resultsFile, 'utf8').catch(() => '[]')) as Line[];
+  const names = new Set(lines.map((line) => line.case));
+  const all = [...before.filter((line) => !names.has(line.case)), ...lines];
+  await writeFile(resultsFile, `${JSON.stringify(all, null, 2)}\n`);
+  for (const line of lines)
+    console.log(`${line.case}: ${line.ours} against ${line.peer} ${line.unit} (ratio ${line.ratio})`);
+}
