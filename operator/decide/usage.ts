@@ -7,7 +7,7 @@ import { costOf, limitsOf, priceOf } from './limits.ts';
 import { millis, present } from './present.ts';
 import type { Reported } from './report.ts';
 import type { Run } from './run.ts';
-import { decimal } from './text.ts';
+import { count, decimal } from './text.ts';
 
 export type Usage = NonNullable<FineTuneJobStatus['usage']>;
 
@@ -30,14 +30,19 @@ export function activeTime({ remembered, trainPods }: Run, until: Date | undefin
   };
 }
 
-/** Of a pod that is lost with its node nobody knows when its container stopped: what was counted before stands. */
+/**
+ * A container that could not be started claims a start in 1970: what lies before its pod counts for nothing. When the
+ * container of a pod stopped that is lost with its node nobody knows: what was counted before stands.
+ */
 function secondsOf(pod: V1Pod, until: Date | undefined): number {
   const { running, terminated } = containerStatus(pod)?.state ?? {};
-  const start = millis((terminated ?? running)?.startedAt);
+  const start = millis((terminated ?? running)?.startedAt) ?? 0;
   const live = running !== undefined && pod.status?.phase === 'Running';
   const end =
     terminated === undefined ? (live ? until?.getTime() : undefined) : millis(terminated.finishedAt);
-  return start === undefined || end === undefined ? 0 : Math.max(0, Math.floor((end - start) / 1000));
+  const created = millis(pod.metadata?.creationTimestamp);
+  if (end === undefined || created === undefined || start < created) return 0;
+  return Math.max(0, Math.floor((end - start) / 1000));
 }
 
 /**
@@ -72,7 +77,7 @@ export function usageOf(run: Run, said: Reported | undefined, attempt: Attempt, 
   const price = priceOf(run);
   const { budget } = limitsOf(run);
   const counted = last?.podUID === attempt.podUID ? (last.lostSteps ?? 0) : 0;
-  const lostSteps = (before?.lostSteps ?? 0) - counted + (attempt.lostSteps ?? 0);
+  const lostSteps = count((before?.lostSteps ?? 0) - counted + (attempt.lostSteps ?? 0));
   return present({
     attempts: attempt.number,
     activeSeconds: active.total,

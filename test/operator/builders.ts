@@ -123,6 +123,14 @@ export const runningStatus: NonNullable<V1Pod['status']> = {
   containerStatuses: [container({ running: { startedAt: start } })],
 };
 
+/** A trainer that runs since so many seconds after the start. */
+export function runningFrom(seconds: number): NonNullable<V1Pod['status']> {
+  return {
+    ...runningStatus,
+    containerStatuses: [container({ running: { startedAt: after(seconds) } })],
+  };
+}
+
 export function waitingStatus(reason: string, message?: string): NonNullable<V1Pod['status']> {
   return {
     phase: 'Pending',

@@ -16,7 +16,7 @@ import {
   jobCondition,
   progressOf,
   rejected,
-  runningStatus,
+  runningFrom,
   succeeded,
   validated,
 } from '../builders.ts';
@@ -150,12 +150,7 @@ export class Simulation {
   }
 
   #start(pod: V1Pod): void {
-    const [container] = runningStatus.containerStatuses!;
-    const state = { running: { startedAt: after(this.time) } };
-    this.#replace(pod, {
-      ...pod,
-      status: { ...runningStatus, containerStatuses: [{ ...container!, state }] },
-    });
+    this.#replace(pod, { ...pod, status: runningFrom(this.time) });
   }
 
   #end(pod: V1Pod, exitCode: number): void {

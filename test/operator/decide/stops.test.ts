@@ -13,6 +13,7 @@ import {
   pass,
   progressOf,
   rejected,
+  runningFrom,
   runningStatus,
   start,
   succeeded,
@@ -275,11 +276,11 @@ test('each wait counts for itself, from its own beginning', () => {
 
 test('a deadline counts all attempts', () => {
   const first = aPod(trainJob, 'one', endedStatus(31));
-  const second = aPod(trainJob, 'two', runningStatus, { creationTimestamp: after(110) });
-  // 100 seconds and, since the start, 60 more.
+  const second = aPod(trainJob, 'two', runningFrom(110), { creationTimestamp: after(110) });
+  // 100 seconds and 60 more.
   const world = { ...withSpec(running, { activeDeadlineSeconds: 160 }), pods: [first, second] };
-  assert.equal(pass(world, after(59)).plan.status.phase, 'Training');
-  assert.equal(pass(world, after(60)).plan.status.phase, 'Stopping');
+  assert.equal(pass(world, after(169)).plan.status.phase, 'Training');
+  assert.equal(pass(world, after(170)).plan.status.phase, 'Stopping');
 });
 
 test('an end by the operator never counts as retries that are used up', () => {

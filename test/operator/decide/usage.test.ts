@@ -2,19 +2,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
+import { fineTuneJobStatus } from '../../../crds/status.schema.ts';
 import type { Progress } from '../../../crds/trainer-contract.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
-import { after, aPod, endedStatus, interrupted, pass, progressOf, runningStatus } from '../builders.ts';
+import {
+  after,
+  aPod,
+  endedStatus,
+  interrupted,
+  pass,
+  progressOf,
+  runningFrom,
+  runningStatus,
+} from '../builders.ts';
 import { inTraining, running, trainJob, withTrainJob } from './worlds.ts';
-
-const [container] = runningStatus.containerStatuses!;
-
-function runningFrom(seconds: number): NonNullable<V1Pod['status']> {
-  return {
-    ...runningStatus,
-    containerStatuses: [{ ...container!, state: { running: { startedAt: after(seconds) } } }],
-  };
-}
 
 function endedAfter(
   from: number,
@@ -76,6 +77,26 @@ test('a pod that is lost with its node does not count on for ever', () => {
   const world = answered(running, 'one', 40);
   const lost = { ...runningStatus, phase: 'Failed', reason: 'NodeLost' };
   assert.equal(usage({ ...world, pods: [pod('one', 0, lost)] })?.activeSeconds, 40);
+});
+
+test('a container that could not be started used nothing, whatever the runtime says of 1970', () => {
+  const failed = endedAfter(0, 20, 128);
+  Object.assign(failed.containerStatuses![0]!.state!.terminated!, { startedAt: new Date(0) });
+  assert.equal(usage({ ...running, pods: [pod('one', 0, failed)] })?.activeSeconds, 0);
+});
+
+test('a trainer that lies about its steps cannot make a status that the API server refuses', () => {
+  const most = Number.MAX_SAFE_INTEGER;
+  let world = answered(running, 'one', 40, { step: most, totalSteps: most });
+  for (const [uid, at] of [
+    ['two', 60],
+    ['three', 90],
+  ] as const) {
+    world = pass({ ...world, progress: undefined, pods: [pod(uid, at, runningFrom(at))] }).next;
+    world = answered(world, uid, at + 5, { step: most, totalSteps: most });
+  }
+  assert.equal(world.job.status?.usage?.lostSteps, most);
+  assert.ok(fineTuneJobStatus.safeParse(world.job.status).success);
 });
 
 test('the pod of a deleted Job still tells how long it ran and what it saved', () => {
