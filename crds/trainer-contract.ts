@@ -26,6 +26,8 @@ export const maxHistoryPoints = 50;
 /** Environment of the trainer container, from the downward API: ties progress and result to one pod. */
 export const podIdentity = { uid: 'POD_UID', name: 'POD_NAME', node: 'NODE_NAME' } as const;
 
+const finite = z.number();
+
 const location = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('s3'),
@@ -131,7 +133,6 @@ export const runConfig = z.strictObject({
 export type RunConfig = z.infer<typeof runConfig>;
 export type Location = z.infer<typeof location>;
 
-const finite = z.number();
 type Finite = Record<MetricName, z.ZodOptional<z.ZodNumber>>;
 export const metricValues = z.strictObject(
   Object.fromEntries(metricNames.map((name) => [name, finite.optional()])) as Finite,
@@ -147,6 +148,8 @@ const checkpoint = z.strictObject({
   time: z.string().max(32),
   uri: z.string().max(1024),
   digest: z.string().max(71),
+  /** Of the last evaluation on the validation split before it. */
+  metric: z.strictObject({ name: z.string().max(32), value: finite }).optional(),
 });
 export type CheckpointRecord = z.infer<typeof checkpoint>;
 

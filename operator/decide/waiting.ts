@@ -56,10 +56,10 @@ function waitingForPod(job: V1Job, now: Date): Waiting {
 function waitingForNode(pod: V1Pod, scheduled: V1PodCondition | undefined, now: Date): Waiting {
   if (scheduled?.reason === 'SchedulingGated') return { message: 'The pod waits for a scheduling gate.' };
   if (scheduled?.reason !== 'Unschedulable') return { message: 'The pod waits for a node.' };
+  const { message = 'no node can take the pod' } = scheduled;
   const since = millis(pod.metadata?.creationTimestamp) ?? now.getTime();
   const left = since + patienceMs.node - now.getTime();
-  if (left > 0) return { message: 'The pod waits for room on a node.', recheckMs: left };
-  const { message = 'no node can take the pod' } = scheduled;
+  if (left > 0) return { message: `The pod waits for room on a node: ${message}`, recheckMs: left };
   // "persistentvolumeclaim "data" not found" is no lack of nodes.
   const category = /persistentvolumeclaim/i.test(message) ? 'VolumeMount' : 'Unschedulable';
   return { category, message: `The pod cannot be scheduled: ${message}` };
