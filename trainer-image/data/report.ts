@@ -1,4 +1,4 @@
-import type { PreflightReport } from '../../crds/trainer-contract.ts';
+import { maxListedLabels, type PreflightReport } from '../../crds/trainer-contract.ts';
 import type { Dataset } from './dataset.ts';
 import type { EncodedSplit } from './encoded.ts';
 import {
@@ -17,9 +17,6 @@ export type DataReport = Pick<
   'splits' | 'labels' | 'tokens' | 'leakedRows' | 'conflictingRows' | 'warnings'
 >;
 type SplitReport = PreflightReport['splits']['train'];
-
-/** Labels that the report lists for a split, the most frequent first. */
-const maxListedLabels = 20;
 
 /** What a person should know about the data before trusting a model trained on it. */
 export function dataReport(dataset: Dataset): DataReport {
