@@ -173,6 +173,7 @@ const splitReport = z.strictObject({
   digest: z.string().max(71),
   truncatedRows: z.int(),
   duplicateRows: z.int(),
+  nearDuplicateRows: z.int(),
   labels: z.array(z.tuple([z.string().max(128), z.int()])).max(20),
 });
 
@@ -181,10 +182,12 @@ export const preflightReport = z.strictObject({
   labels: z.int(),
   tokens: z.strictObject({ median: z.int(), p95: z.int(), max: z.int() }),
   leakedRows: z.int(),
+  nearLeakedRows: z.int(),
   conflictingRows: z.int(),
+  unknownTokenShare: unit,
+  lengthRuleAccuracy: unit.optional(),
   totalSteps: z.int(),
   memoryEstimateBytes: z.int(),
-  secondsEstimate: z.int().optional(),
   modelType: z.string().max(64),
   parameters: z.int(),
   modelDigest: z.string().max(71),

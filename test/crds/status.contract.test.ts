@@ -23,6 +23,7 @@ const decimals = (text: string) =>
   Object.fromEntries(
     ['loss', 'accuracy', 'f1', 'weightedF1', 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
       .concat(['tokensPerSecond', 'value', 'low', 'high'])
+      .concat(['unknownTokenShare', 'lengthRuleAccuracy'])
       .map((name) => [name, text]),
   );
 const digests = { digest: `sha256:${'0'.repeat(64)}`, modelDigest: `sha256:${'0'.repeat(64)}` };

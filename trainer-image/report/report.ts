@@ -1,4 +1,5 @@
-import type { PreflightReport, RunConfig } from '../../crds/trainer-contract.ts';
+import type { RunConfig } from '../../crds/trainer-contract.ts';
+import type { DataReport } from '../data/report.ts';
 import type { Gain } from '../metrics/bootstrap.ts';
 import type { ClassScores } from '../metrics/classification.ts';
 import type { MetricName } from '../run/early-stopping.ts';
@@ -53,7 +54,7 @@ export type Report = {
     /** Weights of the checkpoint that the task does not use. */
     unusedKeys: string[];
   };
-  data: Pick<PreflightReport, 'splits' | 'labels' | 'tokens' | 'leakedRows' | 'conflictingRows' | 'warnings'>;
+  data: DataReport;
   training: {
     steps: number;
     totalSteps: number;
