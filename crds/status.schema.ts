@@ -78,6 +78,7 @@ const splitReport = z.strictObject({
   lostWords: count(
     'Words with a tag that no token stands for: beyond maxLength or unknown to the tokenizer. They are neither trained nor measured.',
   ).optional(),
+  nearDuplicateRows: count('Rows that differ in a few words from an earlier one of the same split.'),
   labels: z
     .array(z.strictObject({ label: text(128, 'Label.'), rows: count('Rows, or words, with this label.') }))
     .max(maxListedLabels)
@@ -99,10 +100,16 @@ const preflight = z
       .strictObject({ median: count('Median.'), p95: count('95th percentile.'), max: count('Longest.') })
       .describe('Length of the training texts in tokens, before truncation.'),
     leakedRows: count('Test rows whose text is also in the train split.'),
+    nearLeakedRows: count('Test rows that differ in a few words from a row of the train split.'),
     conflictingRows: count('Train rows whose text also occurs with another label.'),
+    unknownTokenShare: statusDecimal(
+      'Part of the tokens of the train split that the vocabulary of the model does not know.',
+    ),
+    lengthRuleAccuracy: statusDecimal(
+      'Part of the train rows that the best rule "shorter than n tokens: one label, else another" puts right; absent where rows have no label of their own.',
+    ).optional(),
     totalSteps: count('Optimiser steps planned.'),
     memoryEstimateBytes: count('Estimated peak memory of the trainer.'),
-    secondsEstimate: count('Estimated training time on the CPU of the preflight pod.').optional(),
     modelType: text(64, 'model_type of the base model.'),
     parameters: count('Parameters of the base model.'),
     modelDigest: digest(

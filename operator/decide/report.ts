@@ -112,6 +112,8 @@ export function preflightOf(report: PreflightReport): NonNullable<FineTuneJobSta
       validation: validation && splitOf(validation),
       test: splitOf(test),
     }),
+    unknownTokenShare: decimal(report.unknownTokenShare) ?? '0',
+    lengthRuleAccuracy: decimal(report.lengthRuleAccuracy),
     modelType: line(report.modelType, 64),
     warnings: leading(
       report.warnings.map((warning) => line(warning, 256)),

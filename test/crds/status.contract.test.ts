@@ -24,6 +24,7 @@ const decimals = (text: string) =>
   Object.fromEntries(
     [...metricNames, 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
       .concat(['tokensPerSecond', 'value', 'low', 'high', 'pricePerHour', 'cost'])
+      .concat(['unknownTokenShare', 'lengthRuleAccuracy'])
       .map((name) => [name, text]),
   );
 const digests = { digest: `sha256:${'0'.repeat(64)}`, modelDigest: `sha256:${'0'.repeat(64)}` };

@@ -179,6 +179,7 @@ const split = {
   digest,
   truncatedRows: 1,
   duplicateRows: 2,
+  nearDuplicateRows: 1,
   labels: [
     ['ham', 60],
     ['spam', 40],
@@ -190,7 +191,10 @@ export const preflightReport = {
   labels: 2,
   tokens: { median: 40, p95: 120, max: 600 },
   leakedRows: 0,
+  nearLeakedRows: 0,
   conflictingRows: 0,
+  unknownTokenShare: 0.001,
+  lengthRuleAccuracy: 0.6,
   totalSteps: 21,
   memoryEstimateBytes: 2_000_000_000,
   modelType: 'bert',

@@ -268,6 +268,7 @@ test('the largest job has a status below 16 KB', () => {
     digest,
     truncatedRows: 1e15,
     duplicateRows: 1e15,
+    nearDuplicateRows: 1e15,
     labels: Array(20).fill(label),
   };
   const splits = { train: split, validation: split, test: split };
