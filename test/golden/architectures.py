@@ -73,6 +73,25 @@ FAMILIES = {
         ),
         torch.bfloat16,
     ),
+    # Layers in another order, and the other way to pool.
+    "modernbert-mean": (
+        transformers.ModernBertConfig(
+            **SIZES,
+            local_attention=6,
+            layer_types=["sliding_attention", "full_attention"],
+            rope_parameters={
+                "full_attention": {"rope_type": "default", "rope_theta": 5000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 500.0},
+            },
+            classifier_pooling="mean",
+            pad_token_id=0,
+            bos_token_id=1,
+            cls_token_id=1,
+            eos_token_id=2,
+            sep_token_id=2,
+        ),
+        torch.float16,
+    ),
     # The settings of microsoft/deberta-v3-base.
     "deberta-v2": (
         transformers.DebertaV2Config(

@@ -52,6 +52,7 @@ test('positions, vocabulary, token types and padding follow from config.json', (
   assert.deepEqual(facts('xlm-roberta', { max_position_embeddings: 514 }), [512, 90, 1, 1]);
   assert.deepEqual(facts('distilbert'), [40, 90, 0, 0]);
   assert.deepEqual(facts('electra'), [40, 90, 2, 0]);
+  assert.deepEqual(facts('modernbert'), [40, 90, 0, 0]);
 });
 
 const undefinedSizes = {
@@ -65,6 +66,7 @@ for (const [family, want] of Object.entries({
   'xlm-roberta': [30_522, 510, 1],
   distilbert: [30_522, 512, 0],
   electra: [30_522, 512, 0],
+  modernbert: [50_368, 8192, 50_283],
 })) {
   test(`${family}: fields that config.json lacks have the defaults of transformers`, () => {
     const { vocabularySize, maxLength, padTokenId } = architectureOf(family, undefinedSizes);
@@ -89,6 +91,26 @@ const refused: Record<string, { family: string; changes: Record<string, unknown>
     changes: { n_heads: 5 },
     want: /n_heads: dim 32 is not a multiple of n_heads 5/,
   },
+  'biases in ModernBERT': {
+    family: 'modernbert',
+    changes: { attention_bias: true },
+    want: /attention_bias: .*false/,
+  },
+  'scaled rotation': {
+    family: 'modernbert',
+    changes: { rope_parameters: { full_attention: { rope_type: 'yarn', rope_theta: 1e4, factor: 4 } } },
+    want: /rope_parameters\.full_attention\.rope_type: .*"default"/,
+  },
+  'an unknown type of layer': {
+    family: 'modernbert',
+    changes: { layer_types: ['full_attention', 'chunked_attention', 'full_attention'] },
+    want: /layer_types\.1: .*"full_attention"\|"sliding_attention"/,
+  },
+  'too few types of layers': {
+    family: 'modernbert',
+    changes: { layer_types: ['full_attention'] },
+    want: /layer_types: 1 types for num_hidden_layers 3/,
+  },
   'no padding token where positions depend on it': {
     family: 'roberta',
     changes: { pad_token_id: null },
@@ -109,6 +131,6 @@ for (const [name, { family, changes, want }] of Object.entries(refused)) {
 test('a type that is not supported is answered with the list of those that are', () => {
   assert.throws(() => architectureOf('bert', { model_type: 'gpt2' }), {
     message: 'The model type "gpt2" is not supported.',
-    hint: /types: bert, roberta, xlm-roberta, distilbert, electra/,
+    hint: /types: bert, roberta, xlm-roberta, distilbert, electra, modernbert/,
   });
 });
