@@ -113,22 +113,31 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor | undefined, ep
 }
 
 /**
- * softmax(q k^T + mask) v for q [batch, heads, queries, depth], k and v [batch, heads, keys, depth] and an additive
- * mask [batch, 1, 1 or queries, keys]; q is already divided by sqrt(depth). Dropout acts on the probabilities.
+ * softmax(q k^T + bias + mask) v for q [batch, heads, queries, depth], k and v [batch, heads, keys, depth], an additive
+ * mask [batch, 1, 1 or queries, keys] and a learnt bias [batch, heads, queries, keys] or none; q is already divided by
+ * sqrt(depth). Dropout acts on the probabilities. Batch and heads may change places.
  * The gradient of the softmax needs sum(dP * P) for each query; that sum equals sum(dOutput * output), which is
  * `keys / depth` times cheaper.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, how: Dropout): Tensor {
-  const probabilities = softmax(add(batchMatmul(q, k, { transposeB: true }), mask));
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  mask: Tensor,
+  how: Dropout,
+  bias?: Tensor,
+): Tensor {
+  const products = batchMatmul(q, k, { transposeB: true });
+  const probabilities = softmax(add(bias === undefined ? products : add(products, bias), mask));
   const drawn =
     how === undefined || how.rate === 0 ? undefined : keepMask(how.source, probabilities.shape, how.rate);
   const kept = drawn ? select(drawn.keep, probabilities, zeroLike(probabilities)) : probabilities;
   const scaled = (x: Tensor): Tensor => (drawn ? mul(x, drawn.scale) : x); // on the small side of the product
   const output = scaled(batchMatmul(kept, v));
-  return composite([q, k, v], output, (dOutput, needs) => {
+  return composite([q, k, v, ...(bias === undefined ? [] : [bias])], output, (dOutput, needs) => {
     const dKept = scaled(dOutput);
     const dv = needs[2] ? batchMatmul(kept, dKept, { transposeA: true }) : undefined;
-    if (!needs[0] && !needs[1]) return [undefined, undefined, dv];
+    if (!needs[0] && !needs[1] && !needs[3]) return [undefined, undefined, dv];
     const rowSum = sum(mul(dOutput, output), [output.shape.length - 1], true);
     const dProbabilities = batchMatmul(dKept, v, { transposeB: true });
     const dScores = drawn
@@ -138,6 +147,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, how: Dr
       needs[0] ? batchMatmul(dScores, k) : undefined,
       needs[1] ? batchMatmul(dScores, q, { transposeA: true }) : undefined,
       dv,
+      needs[3] ? dScores : undefined,
     ];
   });
 }

@@ -6,6 +6,7 @@ import type { Tensor } from '../graph/graph.ts';
 import type { RandomSource } from '../graph/random.ts';
 import { bert } from './bert.ts';
 import { readJson, readJsonAsWritten } from './checkpoint-files.ts';
+import { debertaV2 } from './deberta-v2.ts';
 import { distilbert } from './distilbert.ts';
 import { electra } from './electra.ts';
 import { rowsAt } from './layers.ts';
@@ -53,6 +54,7 @@ const families: Readonly<Record<string, (raw: RawConfig, options: ModelOptions) 
   distilbert,
   electra,
   modernbert,
+  'deberta-v2': debertaV2,
 };
 
 /** Reads config.json. Throws TrainerError ModelError for unknown model types and settings that are not supported. */

@@ -216,6 +216,11 @@ const neuralCases: Record<string, Case> = {
     inputs: attentionInputs,
     build: (q, k, v) => neural.attention(q, k, v, attentionMask(q.graph), undefined),
   },
+  'attention with bias': {
+    inputs: [...attentionInputs, [2, 3, 4, 6]],
+    build: (q, k, v, bias) => neural.attention(q, k, v, attentionMask(q.graph), undefined, bias),
+  },
+  byPlace: { inputs: [[2, 3, 6]], build: array.byPlace },
   'attention with dropout': {
     inputs: attentionInputs,
     build: (q, k, v) => neural.attention(q, k, v, attentionMask(q.graph), drops(q.graph)),
