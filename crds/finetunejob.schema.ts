@@ -61,6 +61,9 @@ const budget = withRules(
   ],
 );
 
+/** Value of managedBy that means the operator itself. */
+export const ownController = 'finetune.dev/operator';
+
 const specFields = {
   task: z
     .enum(['SequenceClassification'])
@@ -170,6 +173,14 @@ const specFields = {
     .boolean()
     .default(false)
     .describe('Stop after preflight: the data is checked and the plan is shown, nothing is trained.'),
+  managedBy: z
+    .string()
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+    .optional()
+    .describe(
+      `Controller that works on the job, for example one that sends it to another cluster. This operator leaves a job alone whose value is not ${ownController}. It never changes.`,
+    ),
   runId: z
     .string()
     .min(1)
@@ -191,7 +202,7 @@ const mutable = new Set([
 ]);
 
 const immutability = Object.entries(specFields)
-  .filter(([name]) => !mutable.has(name))
+  .filter(([name]) => !mutable.has(name) && name !== 'managedBy')
   .map(([name, field]) => ({
     rule: field.safeParse(undefined).success
       ? `self.runId != oldSelf.runId || (has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name}))`
@@ -222,6 +233,11 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     message:
       'a run cannot be taken up again once it is cancelled; set a new runId together with cancel: false',
     fieldPath: '.cancel',
+  },
+  {
+    rule: 'has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)',
+    message: 'managedBy cannot change; make another job',
+    fieldPath: '.managedBy',
   },
   ...immutability,
 ]);
