@@ -81,7 +81,11 @@ export async function interrupt(plane: ControlPlane, { job, pod }: Training): Pr
   await endNow(plane, pod, endedStatus(143, said));
 }
 
-async function endNow(plane: ControlPlane, pod: V1Pod, status: NonNullable<V1Pod['status']>): Promise<void> {
+export async function endNow(
+  plane: ControlPlane,
+  pod: V1Pod,
+  status: NonNullable<V1Pod['status']>,
+): Promise<void> {
   const terminated = status.containerStatuses?.[0]?.state?.terminated;
   assert.ok(terminated);
   const { containerStatuses } = (await read<V1Pod>(plane, 'pod', pod.metadata!.name!))!.status!;
