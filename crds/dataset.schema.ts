@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { fraction, relativePath, withRules } from './fields.ts';
 import { source } from './source.schema.ts';
+import { type ColumnRole, columnRoles } from './tasks.ts';
 
-const column = (description: string) => z.string().min(1).max(128).describe(description);
+const column = (role: ColumnRole) => z.string().min(1).max(128).optional().describe(columnRoles[role]);
 
 const splits = withRules(
   z
@@ -55,16 +56,18 @@ export const dataset = withRules(
     .strictObject({
       source: source('Folder that holds the files of the dataset.'),
       format: z
-        .enum(['JSONL', 'CSV'])
+        .enum(['JSONL', 'CSV', 'TSV', 'Parquet'])
         .default('JSONL')
-        .describe('Format of the files. CSV files have a header line.'),
-      columns: withRules(
-        z.strictObject({
-          text: column('Column with the text.').default('text'),
-          label: column('Column with the label: a string, an integer or a boolean.').default('label'),
-        }),
-        [{ rule: 'self.text != self.label', message: 'text and label must be two columns' }],
-      )
+        .describe(
+          'Format of all files. CSV and TSV files have a header line and quotes as in RFC 4180. JSONL, CSV and TSV files whose names end in .gz or .zst are decompressed. Parquet files may use Snappy, gzip, zstd or Brotli; a row group may have 256 MiB in the columns that are read.',
+        ),
+      columns: z
+        .strictObject({
+          text: column('text'),
+          label: column('label'),
+          tokens: column('tokens'),
+          tags: column('tags'),
+        })
         .prefault({})
         .describe('Names of the columns that the task reads.'),
       labels: z
@@ -83,13 +86,18 @@ export const dataset = withRules(
         })
         .optional()
         .describe(
-          'The labels in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
+          'The labels, or tags, in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
         ),
       splits,
       fractions: fractions.optional(),
     })
     .describe('The labelled data.'),
   [
+    {
+      rule: "self.format != 'Parquet' || [self.splits.train, self.splits.?validation.orValue(''), self.splits.?test.orValue('')].all(file, !file.matches('[.](gz|zst)$'))",
+      message: 'a Parquet file is compressed inside: its name must not end in .gz or .zst',
+      fieldPath: '.splits',
+    },
     {
       rule: 'has(self.splits.test) != (has(self.fractions) && has(self.fractions.test))',
       message: 'held-out data is needed: set exactly one of splits.test and fractions.test',

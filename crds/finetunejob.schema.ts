@@ -1,10 +1,12 @@
 /** FineTuneJob: one fine-tuning run, owned by the data scientist. Source of the CRD, the types and the field reference. */
 import { z } from 'zod';
 import { dataset } from './dataset.schema.ts';
-import { cpuQuantity, fraction, memoryQuantity, objectName, withRules } from './fields.ts';
+import { cpuQuantity, decimal, fraction, memoryQuantity, objectName, withRules } from './fields.ts';
 import { limits } from './limits.schema.ts';
 import { source } from './source.schema.ts';
 import { fineTuneJobStatus } from './status.schema.ts';
+import { taskRules } from './task-rules.ts';
+import { metricNames, metrics, taskNames, tasks } from './tasks.ts';
 import { training } from './training.schema.ts';
 
 const evaluation = z
@@ -23,18 +25,41 @@ const evaluation = z
   .prefault({})
   .describe('How the model is evaluated.');
 
+const lessIsBetter = metricNames.filter((name) => metrics[name].better === 'less');
+const lessIsBetterList = `[${lessIsBetter.map((name) => `'${name}'`).join(', ')}]`;
+
 const gate = withRules(
   z
     .strictObject({
-      metric: z.enum(['accuracy', 'f1', 'weightedF1']).describe('Metric on the test split.'),
+      metric: z
+        .enum(metricNames)
+        .describe('Metric on the test split; each task has its own, status.evaluation shows them.'),
       minimum: fraction('Smallest acceptable value.').optional(),
-      minimumGainOverBaseline: fraction('Smallest acceptable gain over the base model.').optional(),
+      maximum: decimal('Largest acceptable value of a metric of which less is better.').optional(),
+      minimumGainOverBaseline: decimal(
+        'By how much the metric must be better than that of the base model.',
+      ).optional(),
     })
     .describe('Acceptance gate: a model that does not pass is Rejected and not published.'),
   [
     {
-      rule: 'has(self.minimum) || has(self.minimumGainOverBaseline)',
-      message: 'set minimum, minimumGainOverBaseline or both',
+      rule: 'has(self.minimum) || has(self.maximum) || has(self.minimumGainOverBaseline)',
+      message: 'set minimum or maximum, minimumGainOverBaseline, or both',
+    },
+    {
+      rule: `!has(self.minimum) || !(self.metric in ${lessIsBetterList})`,
+      message: `of ${lessIsBetter.join(' and ')} less is better: set maximum`,
+      fieldPath: '.minimum',
+    },
+    {
+      rule: `!has(self.maximum) || self.metric in ${lessIsBetterList}`,
+      message: 'more of this metric is better: set minimum',
+      fieldPath: '.maximum',
+    },
+    {
+      rule: `!has(self.minimumGainOverBaseline) || self.metric in ${lessIsBetterList} || double(self.minimumGainOverBaseline) <= 1.0`,
+      message: 'this metric goes from 0 to 1, and no gain can be larger',
+      fieldPath: '.minimumGainOverBaseline',
     },
   ],
 );
@@ -44,8 +69,10 @@ export const ownController = 'finetune.dev/operator';
 
 const specFields = {
   task: z
-    .enum(['SequenceClassification'])
-    .describe('What the model learns. SequenceClassification puts each text into one of several classes.'),
+    .enum(taskNames)
+    .describe(
+      `What the model learns. ${taskNames.map((name) => `${name} ${tasks[name].meaning}.`).join(' ')}`,
+    ),
   model: source('The pre-trained model: a folder with config.json, model.safetensors and tokenizer.json.'),
   dataset,
   training,
@@ -155,6 +182,12 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     fieldPath: '.training.earlyStopping',
   },
   {
+    rule: "self.training.schedule != 'ReduceLROnPlateau' || has(self.dataset.splits.validation) || (has(self.dataset.fractions) && has(self.dataset.fractions.validation))",
+    message:
+      'ReduceLROnPlateau needs a validation split: set dataset.splits.validation or dataset.fractions.validation',
+    fieldPath: '.training.schedule',
+  },
+  {
     rule: '!has(self.gate) || !has(self.gate.minimumGainOverBaseline) || self.evaluation.baseline',
     message: 'minimumGainOverBaseline needs evaluation.baseline: true',
     fieldPath: '.gate.minimumGainOverBaseline',
@@ -175,6 +208,7 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     message: 'managedBy cannot change; make another job',
     fieldPath: '.managedBy',
   },
+  ...taskRules,
   ...immutability,
 ]);
 

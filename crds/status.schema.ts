@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { conditionTypes } from './conditions.ts';
 import { digest, statusDecimal, timestamp } from './fields.ts';
+import { type MetricName, metricNames, metrics } from './tasks.ts';
+import { maxListedLabels } from './trainer-contract.ts';
 
 const text = (max: number, description: string) => z.string().max(max).describe(description);
 const count = (description: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe(description);
@@ -32,12 +34,12 @@ const condition = z.strictObject({
   message: text(1024, 'A sentence for people.'),
 });
 
-const metrics = z.strictObject({
-  loss: statusDecimal('Mean loss per row.').optional(),
-  accuracy: statusDecimal('Part of the rows that were classified rightly.').optional(),
-  f1: statusDecimal('Macro F1: the mean of the F1 of each class.').optional(),
-  weightedF1: statusDecimal('F1 weighted by the rows of each class.').optional(),
-});
+type Decimals = Record<MetricName, z.ZodOptional<z.ZodString>>;
+const metricDecimals = z.strictObject(
+  Object.fromEntries(
+    metricNames.map((name) => [name, statusDecimal(metrics[name].meaning).optional()]),
+  ) as Decimals,
+);
 
 const progress = z
   .strictObject({
@@ -67,11 +69,14 @@ const splitReport = z.strictObject({
   digest: digest('SHA-256 over the content of the rows used.'),
   truncatedRows: count('Rows longer than maxLength.'),
   duplicateRows: count('Rows whose text was seen before in the same split.'),
+  lostWords: count(
+    'Words with a tag that no token stands for: beyond maxLength or unknown to the tokenizer. They are neither trained nor measured.',
+  ).optional(),
   labels: z
-    .array(z.strictObject({ label: text(128, 'Label.'), rows: count('Rows with this label.') }))
-    .max(20)
+    .array(z.strictObject({ label: text(128, 'Label.'), rows: count('Rows, or words, with this label.') }))
+    .max(maxListedLabels)
     .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('Rows by label, most frequent first, at most 20.'),
+    .describe(`Rows, or words, by label, most frequent first, at most ${maxListedLabels}.`),
 });
 
 const preflight = z
@@ -136,14 +141,14 @@ export const fineTuneJobStatus = z
     evaluation: z
       .strictObject({
         rows: count('Rows of the test split.').optional(),
-        baseline: metrics
+        baseline: metricDecimals
           .optional()
           .describe('The base model with a new head; known while training goes on.'),
-        final: metrics.optional().describe('The tuned model.'),
+        final: metricDecimals.optional().describe('The tuned model.'),
         gain: z
           .strictObject({
             metric: text(32, 'Metric compared.'),
-            value: statusDecimal('Final minus baseline.'),
+            value: statusDecimal('By how much the tuned model is better; below zero it is worse.'),
             low: statusDecimal('Lower end of the 95 % interval (paired bootstrap).'),
             high: statusDecimal('Upper end of the 95 % interval (paired bootstrap).'),
           })

@@ -1,8 +1,18 @@
 /** How a FineTuneJob trains: names and defaults of Hugging Face Transformers. */
 import { z } from 'zod';
 import { type CelRule, decimal, fraction, withRules } from './fields.ts';
+import { metricNames } from './tasks.ts';
 
-const metricName = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
+/** Its defaults also hold where a MaskedLM job says nothing about masking. */
+export const masking = z.strictObject({
+  probability: fraction('Part of the tokens that the model has to guess.', { above: 0, below: 1 }).default(
+    '0.15',
+  ),
+  wholeWord: z
+    .boolean()
+    .default(false)
+    .describe('Choose whole words instead of single tokens: all tokens of a word or none.'),
+});
 
 /** Settings of one choice of an enum: defaults apply also where the object is left out. */
 export const sgd = z
@@ -10,6 +20,46 @@ export const sgd = z
     momentum: fraction('Part of the last change that is kept.', { below: 1 }).default('0'),
   })
   .describe('Settings of the optimizer SGD.');
+
+export const cosineWithRestarts = z
+  .strictObject({
+    numCycles: z.int32().min(1).max(1000).default(1).describe('Half cosines from the peak to zero.'),
+  })
+  .describe('Settings of the schedule CosineWithRestarts.');
+
+export const polynomial = z
+  .strictObject({
+    power: decimal('Exponent of the part of the steps that is left; 1 is a line.', {
+      above: 0,
+      atMost: 100,
+    }).default('1'),
+    endLearningRate: decimal('Learning rate at the end, below learningRate.').default('1e-7'),
+  })
+  .describe('Settings of the schedule Polynomial.');
+
+export const reduceLROnPlateau = z
+  .strictObject({
+    factor: fraction('What the learning rate is multiplied with.', { above: 0, below: 1 }).default('0.1'),
+    patience: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .default(10)
+      .describe('Evaluations without improvement before the rate is lowered at the next one.'),
+    threshold: fraction('Smallest change that counts as an improvement, relative to the best value.').default(
+      '0.0001',
+    ),
+    cooldown: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .default(0)
+      .describe('Evaluations after a lowering that do not count as bad.'),
+    minLearningRate: decimal('The learning rate is not lowered further.').default('0'),
+  })
+  .describe(
+    'Settings of the schedule ReduceLROnPlateau. The metric is that of earlyStopping, without it the loss.',
+  );
 
 const fields = z
   .strictObject({
@@ -35,12 +85,31 @@ const fields = z
       ),
     learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
-      .enum(['Linear', 'Cosine', 'Constant'])
+      .enum([
+        'Linear',
+        'Cosine',
+        'CosineWithRestarts',
+        'Polynomial',
+        'Constant',
+        'ConstantWithWarmup',
+        'InverseSqrt',
+        'ReduceLROnPlateau',
+      ])
       .default('Linear')
       .describe(
-        'Course of the learning rate after the warm-up: to zero in a line or a half cosine, or constant.',
+        'Course of the learning rate after the warm-up. Linear and Cosine end at zero; Constant and ReduceLROnPlateau have no warm-up; ReduceLROnPlateau lowers the rate when the metric on the validation split stops improving.',
       ),
-    warmup: fraction('Part of all steps over which the learning rate rises from zero.').default('0.06'),
+    cosineWithRestarts: cosineWithRestarts.optional(),
+    polynomial: polynomial.optional(),
+    reduceLROnPlateau: reduceLROnPlateau.optional(),
+    warmup: z
+      .string()
+      .max(24)
+      .regex(/^(0(\.[0-9]{1,20})?|[1-9][0-9]{0,8})$/)
+      .default('0.06')
+      .describe(
+        'Steps over which the learning rate rises from zero: below 1 the part of all steps, else their number. In quotes, for example "0.06" or "500".',
+      ),
     optimizer: z
       .enum(['AdamW', 'SGD', 'Adafactor'])
       .default('AdamW')
@@ -61,14 +130,22 @@ const fields = z
       .default(256)
       .describe('Tokens kept of each text, special tokens included.'),
     dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
+    masking: masking
+      .optional()
+      .describe(
+        'What MaskedLM hides: of the chosen tokens 80 % become the mask token, 10 % a random token, 10 % stay. Default: 15 % of the tokens, one by one.',
+      ),
     seed: z
       .int32()
       .min(0)
       .default(42)
-      .describe('Seed of the split, the order of rows, dropout and new weights.'),
+      .describe('Seed of the split, the order of rows, masks, dropout and new weights.'),
     earlyStopping: z
       .strictObject({
-        metric: metricName.default('loss').describe('Metric on the validation split.'),
+        metric: z
+          .enum(metricNames)
+          .default('loss')
+          .describe('Metric on the validation split; each task has its own.'),
         patience: z
           .int32()
           .min(1)
@@ -92,4 +169,14 @@ function onlyWith(field: string, member: string, value: string): CelRule {
   };
 }
 
-export const training = withRules(fields, [onlyWith('optimizer', 'sgd', 'SGD')]);
+export const training = withRules(fields, [
+  onlyWith('schedule', 'cosineWithRestarts', 'CosineWithRestarts'),
+  onlyWith('schedule', 'polynomial', 'Polynomial'),
+  onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
+  onlyWith('optimizer', 'sgd', 'SGD'),
+  {
+    rule: '!has(self.polynomial) || double(self.polynomial.endLearningRate) < double(self.learningRate)',
+    message: 'endLearningRate must be less than learningRate',
+    fieldPath: '.polynomial.endLearningRate',
+  },
+]);

@@ -36,7 +36,11 @@ async function bundle(out: string, entries: Record<string, string>): Promise<voi
 const out = process.argv[2];
 if (out === undefined) throw new Error('usage: node trainer-image/bundle.ts OUT');
 await bundle(join(out, 'operator'), { operator: 'operator/main.ts' });
-await bundle(join(out, 'trainer'), { trainer: 'trainer-image/main.ts', worker: 'trainer-image/worker.ts' });
+await bundle(join(out, 'trainer'), {
+  trainer: 'trainer-image/main.ts',
+  worker: 'trainer-image/worker.ts',
+  'parquet-thread': 'trainer-image/data/parquet-thread.ts',
+});
 const addon = 'tokenizers.linux-x64-gnu.node';
 await mkdir(join(out, 'trainer'), { recursive: true });
 await copyFile(join(dirname(require.resolve('tokenizers/package.json')), addon), join(out, 'trainer', addon));

@@ -5,12 +5,12 @@
 import { type Batch, tokensIn } from './data/batch.ts';
 import { stepsPerEpoch, totalSteps, trainSteps } from './data/batches.ts';
 import type { EncodedSplit } from './data/encoded.ts';
-import { type Evaluated, evaluate } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
 import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { openSequenceClassifier } from './model/sequence-classifier.ts';
 import { optimizerOf } from './optim/optimizer-of.ts';
-import { learningRateAt, type Schedule } from './optim/schedule.ts';
+import { metricsOfModel } from './report/report.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
 import { Checkpoints } from './run/checkpoints.ts';
 import { type Context, StopRequested } from './run/context.ts';
@@ -18,14 +18,14 @@ import { openDevice } from './run/device.ts';
 import { afterEvaluation, bestMetric, patienceIsOver } from './run/early-stopping.ts';
 import { type FinishedOutcome, finishedOutcome, markFinished } from './run/finished.ts';
 import { openInputs } from './run/inputs.ts';
+import { learningRateOf, plateauAfter } from './run/learning-rate.ts';
 import { refuseNonFinite } from './run/non-finite.ts';
 import { ProgressReporter } from './run/progress-reporter.ts';
 import { publish } from './run/publish.ts';
 import type { Run } from './run/run.ts';
-import { configHash, newState } from './run/state.ts';
+import { comparedFigures, configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
-
-const scheduleNames = { Linear: 'linear', Cosine: 'cosine', Constant: 'constant_with_warmup' } as const;
+import type { Evaluated } from './tasks/task.ts';
 
 export async function train(context: Context): Promise<Outcome> {
   const { config } = context;
@@ -36,10 +36,11 @@ export async function train(context: Context): Promise<Outcome> {
   const device = openDevice(context);
   context.report({ device: device.name });
   const inputs = await openInputs(context);
-  const { labels } = inputs.dataset;
+  const { labels, task } = inputs.dataset;
   const { maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
+    task,
     modelDirectory: inputs.modelDirectory,
     labels,
     seed,
@@ -84,15 +85,16 @@ async function openRun(
 
 async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'Interrupted'>> {
   const { context, checkpoints, state } = run;
-  const { test, validation } = run.inputs.dataset.splits;
+  const { task, labels, splits } = run.inputs.dataset;
+  const { test, validation } = splits;
   let trained = false;
   try {
     if (context.config.evaluation.baseline && state.baseline === undefined) {
       context.report({ phase: 'EvaluatingBase' });
-      const { scores, predicted } = evaluateOn(run, test);
-      state.baseline = { loss: scores.loss, predicted };
-      const { loss, accuracy, f1, weightedF1 } = scores;
-      context.report({ baseline: { loss, accuracy, f1, weightedF1 } });
+      const evaluated = evaluateOn(run, test);
+      state.baseline = comparedFigures(evaluated, task);
+      const scores = task.scores({ evaluated, split: test, labels });
+      context.report({ baseline: metricsOfModel(task.name, scores) });
     }
     await trainToTheEnd(run);
     trained = true;
@@ -116,7 +118,6 @@ async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'I
 async function trainToTheEnd(run: Run): Promise<void> {
   const { context, checkpoints, model, state, progress } = run;
   const { config } = context;
-  const schedule = scheduleOf(run);
   const steps = stepsFrom(run);
   progress.start();
   for (;;) {
@@ -126,7 +127,7 @@ async function trainToTheEnd(run: Run): Promise<void> {
     if (context.stopRequested()) throw new StopRequested();
 
     const microBatches = steps.next().value as Batch[];
-    const learningRate = learningRateAt(schedule, state.step);
+    const learningRate = learningRateOf(config, state, run.totalSteps);
     const started = performance.now();
     const { loss, gradientNorm } = model.trainStep(microBatches, { step: state.step, learningRate });
     refuseNonFinite({ loss, gradientNorm, learningRate, step: state.step + 1 }, checkpoints.records());
@@ -145,26 +146,31 @@ async function trainToTheEnd(run: Run): Promise<void> {
 function validateIfDue(run: Run): void {
   const { context, checkpoints, state, progress, inputs } = run;
   const { config } = context;
-  const { validation } = inputs.dataset.splits;
+  const { task, labels, splits } = inputs.dataset;
+  const { validation } = splits;
   const every = config.evaluation.everySteps ?? run.stepsPerEpoch;
   const due = state.step > 0 && (state.step % every === 0 || state.step === run.totalSteps);
   if (validation === undefined || !due || state.validation.at(-1)?.step === state.step) return;
   const started = performance.now();
-  const { loss, accuracy, f1, weightedF1 } = evaluateOn(run, validation).scores;
-  refuseNonFinite({ evalLoss: loss, step: state.step }, checkpoints.records());
-  const point = { step: state.step, loss, accuracy, f1, weightedF1 };
+  const evaluated = evaluateOn(run, validation);
+  refuseNonFinite({ evalLoss: evaluated.loss, step: state.step }, checkpoints.records());
+  const scores = task.scores({ evaluated, split: validation, labels });
+  const point = { step: state.step, ...metricsOfModel(task.name, scores) };
   state.validation.push(point);
   const metric = bestMetric(config);
   const minDelta = config.training.earlyStopping?.minDelta ?? 0;
-  state.best = afterEvaluation(state.best, { step: state.step, value: point[metric] }, { metric, minDelta });
+  const value = point[metric] as number;
+  state.best = afterEvaluation(state.best, { step: state.step, value }, { metric, minDelta });
   if (state.best.step === state.step) checkpoints.keepBest();
+  state.plateau = plateauAfter(config, state, value);
   context.log.info('evaluated', { ...point, best: state.best });
   progress.afterValidation((performance.now() - started) / 1000);
 }
 
 function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evaluated {
   return evaluate(model, split, {
-    classes: inputs.dataset.labels.length,
+    task: inputs.dataset.task,
+    labels: inputs.dataset.labels,
     batchSize: context.config.training.batchSize,
     stopRequested: context.stopRequested,
   });
@@ -173,16 +179,11 @@ function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evalu
 /** The micro-batches of each step from the current one on, epoch after epoch without end. */
 function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch[]> {
   const { batchSize, gradientAccumulationSteps, seed } = context.config.training;
+  const { task, splits } = inputs.dataset;
   let skip = state.step % stepsPerEpoch;
   for (let epoch = Math.floor(state.step / stepsPerEpoch); ; epoch++) {
     const order = { batchSize, gradientAccumulationSteps, seed, epoch, skip };
-    yield* trainSteps(inputs.dataset.splits.train, order);
+    yield* trainSteps(splits.train, order, task.collate);
     skip = 0;
   }
-}
-
-function scheduleOf({ context, totalSteps }: Run): Schedule {
-  const { schedule, learningRate, warmup } = context.config.training;
-  const warmupSteps = Math.ceil(warmup * totalSteps);
-  return { name: scheduleNames[schedule], learningRate, warmupSteps, totalSteps };
 }

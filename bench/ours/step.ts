@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { openBinding } from '../../trainer-image/graph/binding.ts';
 import { openSequenceClassifier } from '../../trainer-image/model/sequence-classifier.ts';
 import { optimizerOf } from '../../trainer-image/optim/optimizer-of.ts';
+import { sequenceClassification } from '../../trainer-image/tasks/sequence-classification.ts';
 import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
 import { tensorflowEnvironment } from '../../trainer-image/threads.ts';
 
@@ -15,6 +16,7 @@ Object.assign(process.env, tensorflowEnvironment(process.env, threads));
 const binding = openBinding(await tensorflowDirectory());
 const model = await openSequenceClassifier({
   binding,
+  task: sequenceClassification,
   modelDirectory,
   labels: ['no', 'yes'],
   seed: 1,

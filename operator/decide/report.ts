@@ -1,5 +1,6 @@
 /** From what the trainer says (numbers) to what status holds (bounded text and decimals). */
 import { type FineTuneJobStatus, fineTuneJobStatus } from '../../crds/status.schema.ts';
+import { type MetricName, metricNames } from '../../crds/tasks.ts';
 import type {
   CheckpointRecord,
   Evaluation,
@@ -167,13 +168,9 @@ function evaluationOf({ rows, baseline, final, gain }: Evaluation) {
   });
 }
 
-function metricsOf({ loss, accuracy, f1, weightedF1 }: MetricValues) {
-  return present({
-    loss: decimal(loss),
-    accuracy: decimal(accuracy),
-    f1: decimal(f1),
-    weightedF1: decimal(weightedF1),
-  });
+function metricsOf(values: MetricValues) {
+  const decimals = metricNames.map((name) => [name, decimal(values[name])] as const);
+  return present(Object.fromEntries(decimals) as Record<MetricName, string | undefined>);
 }
 
 function modelOf({ uri, digest, format, bytes, reportUri }: ResultOf<'Succeeded'>['model']) {

@@ -2,11 +2,12 @@
 import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { tasks } from '../../crds/tasks.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
-import { sgd as sgdSettings } from '../../crds/training.schema.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
 import { locationOf } from './sources.ts';
+import { trainingOf } from './training.ts';
 
 export type RunConfigInput = {
   job: { metadata: { namespace: string; name: string; uid: string }; spec: FineTuneJobSpec };
@@ -62,7 +63,7 @@ function datasetOf(spec: FineTuneJobSpec) {
   return {
     source: locationOf(spec, 'dataset'),
     format,
-    columns,
+    columns: Object.fromEntries(tasks[spec.task].columns.map((role) => [role, columns[role] ?? role])),
     ...(labels && { labels }),
     splits,
     fractions: {
@@ -72,34 +73,15 @@ function datasetOf(spec: FineTuneJobSpec) {
   };
 }
 
-function trainingOf({ training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping, sgd: _, ...others } = training;
-  return {
-    ...others,
-    optimizer: optimizerOf(training),
-    epochs: Number(training.epochs),
-    learningRate: Number(training.learningRate),
-    warmup: Number(training.warmup),
-    weightDecay: Number(training.weightDecay),
-    maxGradNorm: Number(training.maxGradNorm),
-    ...(dropout !== undefined && { dropout: Number(dropout) }),
-    ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
-  };
-}
-
-function optimizerOf({ optimizer, sgd }: FineTuneJobSpec['training']) {
-  if (optimizer !== 'SGD') return { name: optimizer };
-  return { name: optimizer, momentum: Number((sgd ?? sgdSettings.parse({})).momentum) };
-}
-
 function sizesOf({ batchSize, gradientAccumulationSteps }: NonNullable<FineTuneJobStatus['microBatch']>) {
   return { batchSize, gradientAccumulationSteps };
 }
 
-function gateOf({ metric, minimum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
+function gateOf({ metric, minimum, maximum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
   return {
     metric,
     ...(minimum !== undefined && { minimum: Number(minimum) }),
+    ...(maximum !== undefined && { maximum: Number(maximum) }),
     ...(minimumGainOverBaseline !== undefined && {
       minimumGainOverBaseline: Number(minimumGainOverBaseline),
     }),

@@ -36,11 +36,11 @@ suite('defaults', () => {
       training: {
         epochs: '3',
         batchSize: 16,
-        gradientAccumulationSteps: 1,
-        optimizer: 'AdamW',
         learningRate: '5e-5',
         schedule: 'Linear',
         warmup: '0.06',
+        gradientAccumulationSteps: 1,
+        optimizer: 'AdamW',
         weightDecay: '0.01',
         maxGradNorm: '1.0',
         maxLength: 256,
@@ -58,7 +58,7 @@ suite('defaults', () => {
     });
     assert.equal((model as { s3: { region: string } }).s3.region, 'us-east-1');
     const { format, columns } = dataset as { format: string; columns: object };
-    assert.deepEqual({ format, columns }, { format: 'JSONL', columns: { text: 'text', label: 'label' } });
+    assert.deepEqual({ format, columns }, { format: 'JSONL', columns: {} });
     assert.deepEqual(output, { s3: { ...(job().spec['output'] as { s3: object }).s3, region: 'us-east-1' } });
   });
 

@@ -137,7 +137,7 @@ test('early stopping ends the run after its patience, with the best weights', as
   const ended = await place.run(
     configFor('early', (config) => {
       config.training.epochs = 10;
-      config.training.schedule = 'Constant';
+      config.training.schedule = { name: 'ConstantWithWarmup' };
       config.training.earlyStopping = { metric: 'accuracy', patience: 2, minDelta: 0 };
     }),
   );

@@ -1,4 +1,4 @@
-import { type Batch, makeBatch } from './batch.ts';
+import { type Batch, type PaddedRows, padRows } from './batch.ts';
 import { type EncodedSplit, tokensOf } from './encoded.ts';
 import { purposes, random, shuffle } from './random.ts';
 
@@ -19,11 +19,18 @@ export type TrainOrder = StepPlan & {
   skip?: number;
 };
 
+/** Adds to padded rows what the loss compares with; random choices hang on seed and epoch, without them they are fixed. */
+export type Collate = (
+  rows: PaddedRows,
+  split: EncodedSplit,
+  draw?: { seed: number; epoch: number },
+) => Batch;
+
 /**
  * Batches of one epoch. The same arguments give the same batches; the last one may be smaller. Rows are ordered by whole
  * steps, as transformers does: which rows a step has depends only on the product of batch size and accumulation.
  */
-export function* trainBatches(split: EncodedSplit, order: TrainOrder): Generator<Batch> {
+export function* trainBatches(split: EncodedSplit, order: TrainOrder, collate: Collate): Generator<Batch> {
   const { batchSize, gradientAccumulationSteps, seed, epoch, skip = 0 } = order;
   const permutation = Int32Array.from({ length: split.rows }, (_, row) => row);
   shuffle(permutation, random(seed, purposes.order, epoch));
@@ -33,14 +40,15 @@ export function* trainBatches(split: EncodedSplit, order: TrainOrder): Generator
     batchSize * gradientAccumulationSteps,
   );
   for (let start = skip * batchSize; start < rows.length; start += batchSize)
-    yield makeBatch(split, rows.slice(start, start + batchSize));
+    yield collate(padRows(split, rows.slice(start, start + batchSize)), split, { seed, epoch });
 }
 
 /** The batches of each optimiser step; the last step of an epoch may have fewer. `skip` counts steps. */
-export function* trainSteps(split: EncodedSplit, order: TrainOrder): Generator<Batch[]> {
+export function* trainSteps(split: EncodedSplit, order: TrainOrder, collate: Collate): Generator<Batch[]> {
   const { gradientAccumulationSteps, skip = 0 } = order;
+  const fromStep = { ...order, skip: skip * gradientAccumulationSteps };
   let step: Batch[] = [];
-  for (const batch of trainBatches(split, { ...order, skip: skip * gradientAccumulationSteps })) {
+  for (const batch of trainBatches(split, fromStep, collate)) {
     step.push(batch);
     if (step.length < gradientAccumulationSteps) continue;
     yield step;
@@ -50,11 +58,15 @@ export function* trainSteps(split: EncodedSplit, order: TrainOrder): Generator<B
 }
 
 /** All rows once, the longest first, so that memory shows at once whether it is enough. */
-export function* evaluationBatches(split: EncodedSplit, batchSize: number): Generator<Batch> {
+export function* evaluationBatches(
+  split: EncodedSplit,
+  batchSize: number,
+  collate: Collate,
+): Generator<Batch> {
   const rows = Int32Array.from({ length: split.rows }, (_, row) => row);
   rows.sort((a, b) => tokensOf(split, b) - tokensOf(split, a) || a - b);
   for (let start = 0; start < rows.length; start += batchSize)
-    yield makeBatch(split, rows.slice(start, start + batchSize));
+    yield collate(padRows(split, rows.slice(start, start + batchSize)), split);
 }
 
 /**

@@ -1,14 +1,4 @@
-import { z } from 'zod';
-
-const size = (value: number) => z.int().positive().catch(value);
-
-/** The sizes of an encoder on which its memory depends, as config.json names them; defaults as in transformers' BERT. */
-const encoderSizes = z.object({
-  hidden_size: size(768),
-  num_hidden_layers: size(12),
-  num_attention_heads: size(12),
-  intermediate_size: size(3072),
-});
+import type { EncoderSizes } from '../model/model.ts';
 
 const floatBytes = 4;
 /** Node.js, TensorFlow's libraries and its buffers for matrix products. */
@@ -19,16 +9,14 @@ const processBytes = 700_000_000;
  * Kept for the backward pass of each layer, per token: 12 vectors of hidden size (input, query, key, value, context, and
  * for both outputs the projection, its dropout mask, the sum and the normalised sum), 3 of intermediate size (before and
  * after GELU, and the gradient under way), and per head one row of attention weights three times (softmax, dropout mask,
- * product).
+ * product). Of the logits there are three: themselves, the gradient that comes with the loss, and its product.
  */
 export function trainingMemoryBytes(
-  config: Readonly<Record<string, unknown>>,
+  { hidden, layers, heads, intermediate }: EncoderSizes,
   trainedNumbers: number,
-  batch: { rows: number; length: number },
+  batch: { rows: number; length: number; logits: number },
 ): number {
-  const model = encoderSizes.parse(config);
-  const perToken =
-    12 * model.hidden_size + 3 * model.intermediate_size + 3 * model.num_attention_heads * batch.length;
-  const activations = model.num_hidden_layers * batch.rows * batch.length * perToken;
-  return processBytes + floatBytes * (trainedNumbers + activations);
+  const perToken = 12 * hidden + 3 * intermediate + 3 * heads * batch.length;
+  const activations = layers * batch.rows * batch.length * perToken;
+  return processBytes + floatBytes * (trainedNumbers + activations + 3 * batch.logits);
 }

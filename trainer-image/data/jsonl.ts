@@ -1,22 +1,22 @@
-import { type Columns, maxRowBytes, missingColumn, type OnBadRow, type Row, toRow } from './row.ts';
+import { type DataRecord, maxRowBytes, missingColumn, type ReadOptions } from './record.ts';
 
 const lineFeed = 0x0a;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Rows of a JSON Lines file: one object per line, blank lines skipped, CR LF accepted. */
+/** Records of a JSON Lines file: one object per line, blank lines skipped, CR LF accepted. */
 export async function* readJsonl(
   chunks: AsyncIterable<Buffer>,
-  { columns, onBadRow }: { columns: Columns; onBadRow: OnBadRow },
-): AsyncGenerator<Row> {
+  { columns, onBadRow }: Omit<ReadOptions, 'name'>,
+): AsyncGenerator<DataRecord> {
   for await (const { line, bytes } of lines(chunks)) {
-    const row = bytes === undefined ? `longer than ${maxRowBytes} bytes` : parseLine(line, bytes, columns);
-    if (typeof row === 'string') onBadRow(line, row);
-    else if (row !== undefined) yield row;
+    const values = bytes === undefined ? `longer than ${maxRowBytes} bytes` : parseLine(bytes, columns);
+    if (typeof values === 'string') onBadRow(line, values);
+    else if (values !== undefined) yield { line, values };
   }
 }
 
-/** A row, the reason why it is bad, or undefined for a blank line. */
-function parseLine(line: number, bytes: Buffer, columns: Columns): Row | string | undefined {
+/** The object of a line, the reason why it is bad, or undefined for a blank line. */
+function parseLine(bytes: Buffer, columns: readonly string[]): DataRecord['values'] | string | undefined {
   let text: string;
   try {
     text = utf8.decode(bytes);
@@ -32,9 +32,9 @@ function parseLine(line: number, bytes: Buffer, columns: Columns): Row | string 
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
   const object = value as Record<string, unknown>;
-  for (const column of [columns.text, columns.label])
+  for (const column of columns)
     if (!Object.hasOwn(object, column)) return missingColumn(column, Object.keys(object));
-  return toRow(line, { text: object[columns.text], label: object[columns.label] }, columns);
+  return object;
 }
 
 /** The parser's message without the line number it adds, which is always 1 here, and without line breaks. */
@@ -46,7 +46,7 @@ function jsonReason(error: unknown): string {
     .slice(0, 160);
 }
 
-/** Splits at line feeds. A line above the limit comes without bytes and is not kept in memory. */
+/** Lines that are not empty. A line above the limit comes without bytes and is not kept in memory. */
 async function* lines(
   chunks: AsyncIterable<Buffer>,
 ): AsyncGenerator<{ line: number; bytes: Buffer | undefined }> {
@@ -67,8 +67,11 @@ async function* lines(
   for await (const chunk of chunks) {
     let start = 0;
     for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
-      keep(chunk.subarray(start, end));
-      yield { line, bytes: take() };
+      // Empty lines are passed over here: millions of them must not cost a step of the generators each.
+      if (end > start || length > 0) {
+        keep(chunk.subarray(start, end));
+        yield { line, bytes: take() };
+      }
       line += 1;
       start = end + 1;
     }

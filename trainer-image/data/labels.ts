@@ -1,5 +1,5 @@
 import { TrainerError } from '../failure.ts';
-import { quote } from './row.ts';
+import { quote } from './record.ts';
 
 /** Above this number the column is not a label but, by mistake, an id or a text. */
 const maxLabels = 256;
@@ -12,6 +12,15 @@ export class Labels {
   constructor(given: readonly string[] | undefined) {
     this.#open = given === undefined;
     for (const label of given ?? []) this.#ids.set(label, this.#ids.size);
+  }
+
+  /** The first reason why the labels of a row make it bad, if there is one. */
+  addAll(labels: readonly string[]): string | undefined {
+    for (const label of labels) {
+      const reason = this.add(label);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
   }
 
   /**
@@ -30,7 +39,7 @@ export class Labels {
       throw new TrainerError(
         'DataError',
         `The train file has more than ${maxLabels} different labels, among them ${quote(label)}.`,
-        'Check that dataset.columns.label names the column with the label.',
+        'Check that dataset.columns names the column with the labels.',
       );
     }
     this.#ids.set(label, this.#ids.size);

@@ -1,4 +1,4 @@
-import type { PreflightReport } from '../../crds/trainer-contract.ts';
+import { maxListedLabels, type PreflightReport } from '../../crds/trainer-contract.ts';
 import type { Dataset } from './dataset.ts';
 import type { EncodedSplit } from './encoded.ts';
 import {
@@ -6,6 +6,7 @@ import {
   countDuplicates,
   countLabels,
   countLeaked,
+  countLost,
   countTruncated,
   quantile,
 } from './statistics.ts';
@@ -17,18 +18,15 @@ export type DataReport = Pick<
 >;
 type SplitReport = PreflightReport['splits']['train'];
 
-/** Labels that the report lists for a split, the most frequent first. */
-const maxListedLabels = 20;
-
 /** What a person should know about the data before trusting a model trained on it. */
 export function dataReport(dataset: Dataset): DataReport {
   const { labels, splits } = dataset;
   const lengths = splits.train.fullLengths.slice().sort();
   return {
     splits: {
-      train: splitReport(splits.train, labels),
-      ...(splits.validation === undefined ? {} : { validation: splitReport(splits.validation, labels) }),
-      test: splitReport(splits.test, labels),
+      train: splitReport(splits.train, dataset),
+      ...(splits.validation === undefined ? {} : { validation: splitReport(splits.validation, dataset) }),
+      test: splitReport(splits.test, dataset),
     },
     labels: labels.length,
     tokens: { median: quantile(lengths, 0.5), p95: quantile(lengths, 0.95), max: quantile(lengths, 1) },
@@ -38,7 +36,7 @@ export function dataReport(dataset: Dataset): DataReport {
   };
 }
 
-function splitReport(split: EncodedSplit, labels: readonly string[]): SplitReport {
+function splitReport(split: EncodedSplit, { task, labels }: Dataset): SplitReport {
   const counts = Array.from(countLabels(split, labels.length), (rows, id): [string, number] => [
     labels[id] as string,
     rows,
@@ -48,6 +46,7 @@ function splitReport(split: EncodedSplit, labels: readonly string[]): SplitRepor
     digest: split.digest,
     truncatedRows: countTruncated(split),
     duplicateRows: countDuplicates(split),
+    ...(task.labelled === 'word' && { lostWords: countLost(split) }),
     labels: counts.sort((a, b) => b[1] - a[1]).slice(0, maxListedLabels),
   };
 }

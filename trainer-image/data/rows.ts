@@ -1,34 +1,67 @@
-import { createReadStream } from 'node:fs';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
-import { readCsv } from './csv.ts';
+import { compressionOf, readBytes } from './compressed.ts';
+import { readDelimited } from './delimited.ts';
 import { readJsonl } from './jsonl.ts';
-import type { Columns, OnBadRow, Row } from './row.ts';
+import { readParquet } from './parquet.ts';
+import type { DataRecord, OnBadRow, ReadOptions } from './record.ts';
+import type { Columns, Content, Row } from './row.ts';
 
 export type Format = RunConfig['dataset']['format'];
 
-/** First bytes of formats that people upload by mistake. */
-const otherFormats: readonly (readonly [number[], string])[] = [
-  [[0x1f, 0x8b], 'compressed with gzip'],
-  [[0x28, 0xb5, 0x2f, 0xfd], 'compressed with zstd'],
-  [[0x50, 0x4b, 0x03, 0x04], 'a zip archive'],
-  [[0x50, 0x41, 0x52, 0x31], 'a Parquet file'],
-  [[0xff, 0xfe], 'UTF-16 text'],
-  [[0xfe, 0xff], 'UTF-16 text'],
+/** First bytes of formats that people upload by mistake, and what to do. */
+const otherFormats: readonly { magic: number[]; what: string; hint: string }[] = [
+  {
+    magic: [0x1f, 0x8b],
+    what: 'compressed with gzip',
+    hint: 'Let its name end in .gz, here and in dataset.splits.',
+  },
+  {
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    what: 'compressed with zstd',
+    hint: 'Let its name end in .zst, here and in dataset.splits.',
+  },
+  { magic: [0x50, 0x4b, 0x03, 0x04], what: 'a zip archive', hint: 'Unpack it, or compress it with gzip.' },
+  { magic: [0x50, 0x41, 0x52, 0x31], what: 'a Parquet file', hint: 'Set dataset.format to Parquet.' },
+  { magic: [0xff, 0xfe], what: 'UTF-16 text', hint: 'Save it as UTF-8.' },
+  { magic: [0xfe, 0xff], what: 'UTF-16 text', hint: 'Save it as UTF-8.' },
 ];
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
+/** What a row is counted by: text has lines, a Parquet file rows. */
+export function placeOf(format: Format): 'line' | 'row' {
+  return format === 'Parquet' ? 'row' : 'line';
+}
+
 /**
- * Streams the rows of a file. A row that cannot be used goes to `onBadRow`, never silently away.
- * @param name the file as the user knows it, for messages.
- * @throws TrainerError DataError when the file as a whole cannot be read: another format, no usable header.
+ * Streams the rows of a file, read by `readRow` of the task. A row that cannot be used goes to `onBadRow`, never silently
+ * away.
+ * @param name the file as the user knows it, for messages; its suffix tells how it is compressed.
+ * @throws TrainerError DataError when the file as a whole cannot be read: another format, no usable header, damaged.
  */
 export async function* readRows(
   file: string,
-  options: { name: string; format: Format; columns: Columns; onBadRow: OnBadRow },
+  options: {
+    name: string;
+    format: Format;
+    columns: Columns;
+    readRow(values: DataRecord['values'], columns: Columns): Content | string;
+    onBadRow: OnBadRow;
+  },
 ): AsyncGenerator<Row> {
-  const chunks = withoutMark(createReadStream(file, { highWaterMark: 256 * 1024 }), options.name);
-  yield* options.format === 'JSONL' ? readJsonl(chunks, options) : readCsv(chunks, options);
+  const { columns, onBadRow } = options;
+  for await (const record of readRecords(file, { ...options, columns: Object.values(columns) })) {
+    const content = options.readRow(record.values, columns);
+    if (typeof content === 'string') onBadRow(record.line, content);
+    else yield { line: record.line, ...content };
+  }
+}
+
+function readRecords(file: string, options: ReadOptions & { format: Format }): AsyncGenerator<DataRecord> {
+  const { format, name } = options;
+  if (format === 'Parquet') return readParquet(file, options);
+  const chunks = withoutMark(readBytes(file, name), name);
+  return format === 'JSONL' ? readJsonl(chunks, options) : readDelimited(chunks, { ...options, format });
 }
 
 /** Drops the byte order mark and refuses what is no text in UTF-8. */
@@ -48,14 +81,10 @@ async function* withoutMark(chunks: AsyncIterable<Buffer>, name: string): AsyncG
 }
 
 function checkedStart(start: Buffer, name: string): Buffer {
-  for (const [magic, what] of otherFormats) {
-    if (magic.every((byte, index) => start[index] === byte)) {
-      throw new TrainerError(
-        'DataError',
-        `${name} is ${what}.`,
-        'Give the file as plain UTF-8 text in the format that dataset.format names.',
-      );
-    }
+  for (const { magic, what, hint } of otherFormats) {
+    if (!magic.every((byte, index) => start[index] === byte)) continue;
+    const content = compressionOf(name) === undefined ? `${name} is` : `The content of ${name} is`;
+    throw new TrainerError('DataError', `${content} ${what}.`, hint);
   }
   return start.subarray(0, 3).equals(byteOrderMark) ? start.subarray(3) : start;
 }

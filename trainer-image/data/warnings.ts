@@ -4,6 +4,7 @@ import {
   countDuplicates,
   countLabels,
   countLeaked,
+  countLost,
   countTruncated,
   lengthRuleAccuracy,
   unknownShare,
@@ -30,15 +31,15 @@ const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ labels, splits }: Dataset): string[] {
+export function dataWarnings({ task, labels, splits }: Dataset): string[] {
   return [
     ...leakage(splits),
     ...conflicts(splits),
     ...missingLabels(labels, splits),
     ...fewRows(splits),
-    ...shortcut(labels, splits),
-    ...imbalance(labels, splits),
+    ...(task.labelled === 'row' ? [...shortcut(labels, splits), ...imbalance(labels, splits)] : []),
     ...truncation(splits),
+    ...(task.labelled === 'word' ? lostWords(splits) : []),
     ...unknownTokens(splits),
     ...duplicates(splits),
   ]
@@ -117,6 +118,17 @@ function truncation({ train }: Splits): string[] {
     : [
         `${percent(rows / train.rows)} of the train rows are longer than training.maxLength and lose their ends.`,
       ];
+}
+
+function lostWords(splits: Splits): string[] {
+  return Object.entries(splits).flatMap(([name, split]) => {
+    const lost = countLost(split);
+    return lost === 0
+      ? []
+      : [
+          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics.`,
+        ];
+  });
 }
 
 function unknownTokens({ train }: Splits): string[] {

@@ -1,23 +1,16 @@
 /** The one graph of a sequence classifier: train step, prediction, and access to weights and optimiser state. */
 import { Graph, type Tensor } from '../graph/graph.ts';
-import {
-  cast,
-  greaterEqual,
-  maximum,
-  mul,
-  placeholder,
-  sparseSoftmaxCrossEntropy,
-  sumAll,
-} from '../graph/ops.ts';
+import { placeholder } from '../graph/ops.ts';
 import { type Variable, variable } from '../graph/variables.ts';
-import { buildUpdate, type SummedLoss, type Update, type UpdateOptions } from '../optim/update.ts';
+import { buildUpdate, type Update, type UpdateOptions } from '../optim/update.ts';
+import type { Task } from '../tasks/task.ts';
 import type { Architecture } from './architecture.ts';
 import type { EncoderInputs } from './parameters.ts';
 
 export type ClassifierGraph = {
   readonly graph: Graph;
   readonly inputs: EncoderInputs;
-  /** int32 [batch]; -100 (any negative number) = no label. */
+  /** In the layout of the task. */
   readonly labels: Tensor;
   /** int32 [seed, number of the micro-batch] */
   readonly seed: Tensor;
@@ -25,19 +18,33 @@ export type ClassifierGraph = {
   readonly weights: readonly Variable[];
   /** One optimiser step on the loss with dropout. */
   readonly update: Update;
-  /** Fetches without dropout: logits [batch, labels], loss summed over labelled rows, their number (float). */
-  readonly predict: { readonly logits: Tensor; readonly lossSum: Tensor; readonly count: Tensor };
+  /** Fetches without dropout: what the task's evaluation reads, the loss summed over the labels, their number (float). */
+  readonly predict: {
+    readonly outputs: readonly Tensor[];
+    readonly lossSum: Tensor;
+    readonly count: Tensor;
+  };
 };
 
-export function buildClassifierGraph(architecture: Architecture, options: UpdateOptions): ClassifierGraph {
+/** What the graph has to know of a task. */
+export type GraphTask = Pick<Task, 'name' | 'labels' | 'loss' | 'outputs'>;
+
+export function buildClassifierGraph(
+  architecture: Architecture,
+  task: GraphTask,
+  options: UpdateOptions,
+): ClassifierGraph {
   const graph = new Graph();
   const ids = (name: string): Tensor => placeholder(graph, name, 'int32', ['batch', 'length']);
   const inputs: EncoderInputs = {
     inputIds: ids('input_ids'),
     attentionMask: ids('attention_mask'),
     tokenTypeIds: ids('token_type_ids'),
+    ...(task.labels.shape.includes('positions') && {
+      positions: placeholder(graph, 'positions', 'int32', ['positions']),
+    }),
   };
-  const labels = placeholder(graph, 'labels', 'int32', ['batch']);
+  const labels = placeholder(graph, 'labels', task.labels.dtype, task.labels.shape);
   const seed = placeholder(graph, 'seed', 'int32', [2]);
   const weights = architecture.parameters.map(({ name, shape }) => variable(graph, name, shape));
   const byName = new Map(weights.map((weight) => [weight.name, weight.value]));
@@ -48,9 +55,10 @@ export function buildClassifierGraph(architecture: Architecture, options: Update
   };
 
   const logits = graph.scope('predict', () => architecture.logits(inputs, weight));
-  const predicted = graph.scope('predict/loss', () => crossEntropy(logits, labels));
+  const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
+  const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
   const trained = graph.scope('train', () =>
-    crossEntropy(architecture.logits(inputs, weight, { seed, sites: 0 }), labels),
+    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels),
   );
   return {
     graph,
@@ -59,12 +67,6 @@ export function buildClassifierGraph(architecture: Architecture, options: Update
     seed,
     weights,
     update: graph.scope('update', () => buildUpdate(graph, weights, trained, options)),
-    predict: { logits, ...predicted },
+    predict: { outputs, ...predicted },
   };
-}
-
-function crossEntropy(logits: Tensor, labels: Tensor): SummedLoss {
-  const labelled = cast(greaterEqual(labels, 0), 'float32');
-  const { loss } = sparseSoftmaxCrossEntropy(logits, maximum(labels, 0));
-  return { lossSum: sumAll(mul(loss, labelled)), count: sumAll(labelled) };
 }

@@ -2,6 +2,8 @@
 import type { Batch } from '../data/batch.ts';
 import { TrainerError } from '../failure.ts';
 import type { Binding } from '../graph/binding.ts';
+import type { HostArray } from '../graph/dtype.ts';
+import type { Tensor } from '../graph/graph.ts';
 import { type Feed, Session } from '../graph/session.ts';
 import { assignVariables, variableReader } from '../graph/variable-transfer.ts';
 import type { Variable } from '../graph/variables.ts';
@@ -9,7 +11,7 @@ import type { StepRates } from '../optim/optimizer.ts';
 import { runUpdate, type UpdateOptions } from '../optim/update.ts';
 import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
-import { buildClassifierGraph, type ClassifierGraph } from './classifier-graph.ts';
+import { buildClassifierGraph, type ClassifierGraph, type GraphTask } from './classifier-graph.ts';
 import { initialWeight } from './initial-weights.ts';
 import type { ParameterSpec } from './parameters.ts';
 import type { NamedTensor } from './tensor.ts';
@@ -17,6 +19,7 @@ import { mapWeights } from './weights.ts';
 
 export type SequenceClassifierOptions = {
   readonly binding: Binding;
+  readonly task: GraphTask;
   readonly modelDirectory: string;
   readonly labels: readonly string[];
   /** Seeds newly initialised weights and the dropout masks. */
@@ -43,8 +46,8 @@ export type SequenceClassifier = {
    * rows of all micro-batches, before the update.
    */
   trainStep(microBatches: readonly Batch[], at: StepRates): { loss: number; gradientNorm: number };
-  /** No dropout. logits: [rows, labels], row-major; the loss is summed over the `count` labelled rows. */
-  predict(batch: Batch): { logits: Float32Array; lossSum: number; count: number };
+  /** No dropout. The outputs are those of the task; the loss is summed over `count` labels. */
+  predict(batch: Batch): { outputs: readonly HostArray[]; lossSum: number; count: number };
   /** Under the names of the state_dict; the data of each is read when asked for. */
   weights(): Iterable<NamedTensor>;
   /** Under the names of the optimiser, `<weight>.exp_avg` for one. */
@@ -60,15 +63,16 @@ export type SequenceClassifier = {
 export async function openSequenceClassifier(
   options: SequenceClassifierOptions,
 ): Promise<SequenceClassifier> {
-  const { binding, modelDirectory, labels, seed } = options;
+  const { binding, task, modelDirectory, labels, seed } = options;
   const { raw, architecture } = readArchitecture(modelDirectory, {
+    task: task.name,
     labels: labels.length,
     dropout: options.dropout,
   });
   const files = openWeightFiles(modelDirectory);
   try {
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
-    const built = buildClassifierGraph(architecture, options.update);
+    const built = buildClassifierGraph(architecture, task, options.update);
     const session = new Session(binding, built.graph);
     const specs = new Map(architecture.parameters.map((spec) => [spec.name, spec]));
     assignVariables(session, built.weights, ({ name }) => {
@@ -116,13 +120,11 @@ function operations(
       return runUpdate(session, built.update, feeds, at);
     },
     predict(batch) {
-      const { logits, lossSum, count } = built.predict;
-      const results = session.run([logits, lossSum, count], batchFeeds(built, architecture, batch));
-      return {
-        logits: results[0] as Float32Array,
-        lossSum: Number(results[1]?.[0]),
-        count: Number(results[2]?.[0]),
-      };
+      const { outputs, lossSum, count } = built.predict;
+      const feeds = batchFeeds(built, architecture, batch);
+      const results = session.run([lossSum, count, ...outputs], feeds);
+      const [sum, number, ...read] = results;
+      return { outputs: read, lossSum: Number(sum?.[0]), count: Number(number?.[0]) };
     },
     weights: () => lazyTensors(session, built.weights),
     optimizerState: () => lazyTensors(session, state),
@@ -132,12 +134,23 @@ function operations(
 
 function batchFeeds(built: ClassifierGraph, architecture: Architecture, batch: Batch): Feed[] {
   checkBatch(architecture, batch);
-  const shape = [batch.rows, batch.length];
+  const { inputIds, attentionMask, tokenTypeIds, labels, positions } = batch;
+  const sizes: Record<string, number> = {
+    batch: batch.rows,
+    length: batch.length,
+    positions: positions?.length ?? 0,
+  };
+  const feed = (tensor: Tensor, data: HostArray): Feed => ({
+    tensor,
+    data,
+    shape: tensor.shape.map((dim) => (typeof dim === 'string' ? (sizes[dim] as number) : dim)),
+  });
   return [
-    { tensor: built.inputs.inputIds, data: batch.inputIds, shape },
-    { tensor: built.inputs.attentionMask, data: batch.attentionMask, shape },
-    { tensor: built.inputs.tokenTypeIds, data: batch.tokenTypeIds, shape },
-    { tensor: built.labels, data: batch.labels, shape: [batch.rows] },
+    feed(built.inputs.inputIds, inputIds),
+    feed(built.inputs.attentionMask, attentionMask),
+    feed(built.inputs.tokenTypeIds, tokenTypeIds),
+    feed(built.labels, labels),
+    ...(built.inputs.positions && positions ? [feed(built.inputs.positions, positions)] : []),
   ];
 }
 
@@ -160,7 +173,8 @@ function checkBatch(architecture: Architecture, batch: Batch): void {
     );
   };
   check(batch.inputIds, architecture.vocabularySize, 'token id');
-  check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
+  if (architecture.typeVocabularySize > 1)
+    check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
 }
 
 function lazyTensors(session: Session, variables: readonly Variable[]): NamedTensor[] {

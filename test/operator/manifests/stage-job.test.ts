@@ -314,7 +314,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     batchSize: 16,
     gradientAccumulationSteps: 1,
     learningRate: 2e-5,
-    schedule: 'Linear',
+    schedule: { name: 'Linear' },
     warmup: 0.06,
     optimizer: { name: 'AdamW' },
     weightDecay: 0.01,
@@ -328,6 +328,36 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
   assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01 });
   assert.deepEqual(expected, { modelDigest: digest, trainDigest: digest, testDigest: digest });
   assert.deepEqual(accelerator, { resourceName: 'nvidia.com/gpu', whenUnusable: 'Fail', count: 1 });
+});
+
+const columnsOf = (spec: object) => {
+  const outcome = runConfigOf({
+    job: aJob(spec),
+    runtime: runtimeSpec(),
+    stage: 'preflight',
+    preflight: undefined,
+  });
+  assert.ok('config' in outcome, JSON.stringify(outcome));
+  const { dataset, training } = outcome.config;
+  return { columns: dataset.columns, masking: training.masking };
+};
+
+test('each task gets the columns that it reads, by their usual names unless the job names them', () => {
+  assert.deepEqual(columnsOf({}), { columns: { text: 'text', label: 'label' }, masking: undefined });
+  const dataset = { ...aJob().spec.dataset, columns: { tags: 'ner' } };
+  assert.deepEqual(columnsOf({ task: 'TokenClassification', dataset }), {
+    columns: { tokens: 'tokens', tags: 'ner' },
+    masking: undefined,
+  });
+});
+
+test('MaskedLM gets the usual masking, or the one that the job asks for', () => {
+  assert.deepEqual(columnsOf({ task: 'MaskedLM' }), {
+    columns: { text: 'text' },
+    masking: { probability: 0.15, wholeWord: false },
+  });
+  const training = { masking: { wholeWord: true, probability: '0.4' } };
+  assert.deepEqual(columnsOf({ task: 'MaskedLM', training }).masking, { probability: 0.4, wholeWord: true });
 });
 
 /** training of the run config for a job with these settings. */
@@ -348,6 +378,25 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf({ optimizer: 'SGD' }), { name: 'SGD', momentum: 0 });
   const given = { optimizer: 'SGD', sgd: { momentum: '0.9' } };
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
+});
+
+test('a schedule comes with its settings, their defaults where the job has none', () => {
+  const scheduleOf = (training: object) => trainingOf(training).schedule;
+  assert.deepEqual(scheduleOf({ schedule: 'Cosine' }), { name: 'Cosine' });
+  const restarts = { name: 'CosineWithRestarts', numCycles: 1 };
+  assert.deepEqual(scheduleOf({ schedule: 'CosineWithRestarts' }), restarts);
+  const polynomial = { name: 'Polynomial', power: 1, endLearningRate: 1e-7 };
+  assert.deepEqual(scheduleOf({ schedule: 'Polynomial' }), polynomial);
+  const given = { schedule: 'Polynomial', polynomial: { power: '2' } };
+  assert.deepEqual(scheduleOf(given), { ...polynomial, power: 2 });
+  assert.deepEqual(scheduleOf({ schedule: 'ReduceLROnPlateau', reduceLROnPlateau: { patience: 0 } }), {
+    name: 'ReduceLROnPlateau',
+    factor: 0.1,
+    patience: 0,
+    threshold: 1e-4,
+    cooldown: 0,
+    minLearningRate: 0,
+  });
 });
 
 const impossible: Record<string, [(job: ReturnType<typeof aJob>) => void, RegExp]> = {

@@ -2,16 +2,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { readCsv } from '../../../trainer-image/data/csv.ts';
-import { CsvRecords } from '../../../trainer-image/data/csv-records.ts';
+import { readDelimited } from '../../../trainer-image/data/delimited.ts';
+import { DelimitedRecords } from '../../../trainer-image/data/delimited-records.ts';
 import { readJsonl } from '../../../trainer-image/data/jsonl.ts';
 import { type Random, random } from '../../../trainer-image/data/random.ts';
-import type { Row } from '../../../trainer-image/data/row.ts';
+import type { DataRecord, OnBadRow } from '../../../trainer-image/data/record.ts';
 import { TrainerError } from '../../../trainer-image/failure.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 const cases = Number(process.env['FUZZ_CASES'] ?? 4000);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
-const columns = { text: 'text', label: 'label' };
+const columns = ['text', 'label'];
+const formats = [
+  { format: 'CSV', delimiter: ',' },
+  { format: 'TSV', delimiter: '\t' },
+] as const;
 
 /** Cuts a file into chunks of random sizes: no reader may depend on where a chunk ends. */
 async function* chunksOf(content: Buffer, source: Random): AsyncGenerator<Buffer> {
@@ -29,6 +34,8 @@ const csvPieces = [
   '😀',
   ',',
   ',',
+  '\t',
+  '\t',
   '"',
   '""',
   '\n',
@@ -58,35 +65,65 @@ const jsonPieces = [
   '\r',
 ];
 
-test(`CSV: fields come back as they were written (${cases} cases)`, () => {
-  const source = random(seed, 1);
-  const some = <T>(most: number, make: () => T): T[] => Array.from({ length: 1 + source.below(most) }, make);
-  for (let index = 0; index < cases; index++) {
-    const want = some(5, () =>
-      some(4, () =>
+for (const { format, delimiter } of formats) {
+  test(`${format}: fields come back as they were written (${cases} cases)`, () => {
+    const source = random(seed, 1);
+    const some = <T>(most: number, make: () => T): T[] =>
+      Array.from({ length: 1 + source.below(most) }, make);
+    for (let index = 0; index < cases; index++) {
+      const field = () =>
         some(6, () => pick(csvPieces, source))
           .slice(1)
-          .join(''),
-      ),
-    );
-    const lineEnd = pick(['\n', '\r\n'], source);
-    const text = want
-      .map((fields) => fields.map((field) => write(field, source)).join(',') + lineEnd)
-      .join('');
-    assert.deepEqual(readRecords(text, source), want, JSON.stringify(text));
-  }
-});
+          .join('');
+      const want = some(5, () => some(4, field));
+      const lineEnd = pick(['\n', '\r\n'], source);
+      const lines = want.map((fields) =>
+        fields.map((text) => write(text, delimiter, source)).join(delimiter),
+      );
+      const text = lines.map((line) => line + lineEnd).join('');
+      assert.deepEqual(readFields(text, delimiter, source), want, JSON.stringify(text));
+    }
+  });
+
+  test(`${format}: any text is read as csv-parse reads it, or refused by both (${cases} cases)`, () => {
+    const source = random(seed, 2);
+    let accepted = 0;
+    for (let index = 0; index < cases; index++) {
+      // csv-parse ends lines at a single CR, and takes NUL after a closing quote for white space.
+      const pieces = csvPieces.filter((piece) => piece !== '\r' && piece !== '\0');
+      const text = Array.from({ length: source.below(12) }, () => pick(pieces, source)).join('');
+      const want = parsed(text, delimiter);
+      if (want !== undefined) accepted += 1;
+      const got = readFields(text, delimiter, source);
+      if (want === undefined) assert.equal(typeof got, 'string', JSON.stringify(text));
+      else assert.deepEqual(got, want, JSON.stringify(text));
+    }
+    assert.ok(accepted > cases / 10 && accepted < cases, `${accepted} texts are valid`);
+  });
+
+  test(`${format}: random rows end in rows, bad rows or a DataError (${cases} cases)`, async () => {
+    const source = random(seed, 3);
+    for (let index = 0; index < cases; index++) {
+      const header = source.below(3) === 0 ? '' : `text${delimiter}label\n`;
+      const body = Array.from({ length: source.below(30) }, () => pick(csvPieces, source)).join('');
+      const content = Buffer.from(header + body, pick(['utf8', 'latin1'], source));
+      const read = (onBadRow: OnBadRow) =>
+        readDelimited(chunksOf(content, source), { format, name: 'f', columns, onBadRow });
+      await readAll(read, content);
+    }
+  });
+}
 
 /** In quotes where it must be, and at random. */
-function write(field: string, source: Random): string {
-  const must = field === '' || /[",\r\n]/.test(field);
+function write(field: string, delimiter: string, source: Random): string {
+  const must = field === '' || field.includes(delimiter) || /["\r\n]/.test(field);
   return must || source.below(2) === 0 ? `"${field.replaceAll('"', '""')}"` : field;
 }
 
 /** Fields of all records, or the first error. */
-function readRecords(text: string, source: Random): string[][] | string {
+function readFields(text: string, delimiter: string, source: Random): string[][] | string {
   const bytes = Buffer.from(text);
-  const reader = new CsvRecords(1000);
+  const reader = new DelimitedRecords({ delimiter: delimiter.charCodeAt(0), maxBytes: 1000 });
   const records = [];
   for (let start = 0; start < bytes.length; ) {
     const size = 1 + source.below(12);
@@ -101,38 +138,14 @@ function readRecords(text: string, source: Random): string[][] | string {
   );
 }
 
-test(`CSV: any text is read as csv-parse reads it, or refused by both (${cases} cases)`, () => {
-  const source = random(seed, 2);
-  let accepted = 0;
-  for (let index = 0; index < cases; index++) {
-    // csv-parse ends lines at a single CR, and takes NUL after a closing quote for white space.
-    const pieces = csvPieces.filter((piece) => piece !== '\r' && piece !== '\0');
-    const text = Array.from({ length: source.below(12) }, () => pick(pieces, source)).join('');
-    const options = { record_delimiter: ['\r\n', '\n'], relax_column_count: true, skip_empty_lines: true };
-    let want: string[][] | undefined;
-    try {
-      want = parse(text, options) as unknown as string[][];
-      accepted += 1;
-    } catch {
-      want = undefined;
-    }
-    const got = readRecords(text, source);
-    if (want === undefined) assert.equal(typeof got, 'string', JSON.stringify(text));
-    else assert.deepEqual(got, want, JSON.stringify(text));
+function parsed(text: string, delimiter: string): string[][] | undefined {
+  const lines = { record_delimiter: ['\r\n', '\n'], relax_column_count: true, skip_empty_lines: true };
+  try {
+    return parse(text, { ...lines, delimiter }) as unknown as string[][];
+  } catch {
+    return undefined;
   }
-  assert.ok(accepted > cases / 10 && accepted < cases, `${accepted} texts are valid`);
-});
-
-test(`CSV: random rows end in rows, bad rows or a DataError (${cases} cases)`, async () => {
-  const source = random(seed, 3);
-  for (let index = 0; index < cases; index++) {
-    const header = source.below(3) === 0 ? '' : 'text,label\n';
-    const body = Array.from({ length: source.below(30) }, () => pick(csvPieces, source)).join('');
-    const content = Buffer.from(header + body, pick(['utf8', 'latin1'], source));
-    const name = 'f';
-    await readAll((onBadRow) => readCsv(chunksOf(content, source), { name, columns, onBadRow }), content);
-  }
-});
+}
 
 test(`JSONL: random lines end in rows or bad rows (${cases} cases)`, async () => {
   const source = random(seed, 4);
@@ -158,18 +171,26 @@ test(`JSONL: random lines end in rows or bad rows (${cases} cases)`, async () =>
 
 /** @returns the number of rows and bad rows. */
 async function readAll(
-  read: (onBadRow: (line: number, reason: string) => void) => AsyncIterable<Row>,
+  read: (onBadRow: OnBadRow) => AsyncIterable<DataRecord>,
   content: Buffer,
 ): Promise<number> {
   const shown = JSON.stringify(content.toString('latin1'));
   const lines: number[] = [];
+  const onBadRow = (line: number, reason: string) => {
+    assert.ok(reason !== '' && reason.length < 400, shown);
+    lines.push(line);
+  };
   try {
-    for await (const row of read((line, reason) => {
-      assert.ok(reason !== '' && reason.length < 400, shown);
-      lines.push(line);
-    })) {
-      assert.ok(row.text.trim() !== '' && row.label.trim() !== '' && row.text.isWellFormed(), shown);
-      lines.push(row.line);
+    for await (const { line, values } of read(onBadRow)) {
+      const content = sequenceClassification.readRow(values, { text: 'text', label: 'label' });
+      if (typeof content === 'string') onBadRow(line, content);
+      else {
+        assert.ok(
+          content.text.trim() !== '' && content.text.isWellFormed() && content.labels[0]?.trim(),
+          shown,
+        );
+        lines.push(line);
+      }
     }
   } catch (error) {
     assert.ok(error instanceof TrainerError && error.category === 'DataError', `${error} for ${shown}`);

@@ -5,6 +5,7 @@ import type { Dataset } from '../../../trainer-image/data/dataset.ts';
 import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import { dataReport } from '../../../trainer-image/data/report.ts';
 import { lengthRuleAccuracy, quantile } from '../../../trainer-image/data/statistics.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 type Item = { text: string; label: number; full?: number; unknown?: number };
 const maxLength = 10;
@@ -17,24 +18,27 @@ function splitOf(items: readonly Item[]): EncodedSplit {
     offsets[row + 1] = (offsets[row] as number) + Math.min(length, maxLength);
   const tokens = offsets[items.length] as number;
   rows.append(
-    items.map(({ text, label }, row) => ({ line: row + 1, text, label: `${label}` })),
+    items.map(({ text, label }, row) => ({ line: row + 1, text, labels: [`${label}`] })),
     {
       ids: new Int32Array(tokens),
       typeIds: new Uint8Array(tokens),
       offsets,
+      words: new Int32Array(),
       fullLengths: full,
       unknown: Int32Array.from(items, (item) => item.unknown ?? 0),
     },
-    items.map((item) => item.label),
+    items.map((item) => [item.label]),
   );
-  return rows.finish('file', 0, Int32Array.from([0, 1, 2]));
+  const tokenizer = { padTokenId: 0, maskTokenId: undefined, vocabularySize: 100 };
+  return rows.finish('file', tokenizer, Int32Array.from([0, 1, 2]));
 }
 
 /** Different texts with the labels 0 and 1 in turn; `edit` changes single rows. */
 const items = (count: number, name: string, edit: (row: number) => Partial<Item> = () => ({})): Item[] =>
   Array.from({ length: count }, (_, row) => ({ text: `${name} ${row}`, label: row % 2, ...edit(row) }));
 function report(train: Item[], heldOut: Item[] = items(200, 'test'), labels = ['ham', 'spam']) {
-  const dataset: Dataset = { labels, splits: { train: splitOf(train), test: splitOf(heldOut) } };
+  const task = sequenceClassification;
+  const dataset: Dataset = { task, labels, splits: { train: splitOf(train), test: splitOf(heldOut) } };
   return dataReport(dataset);
 }
 

@@ -3,8 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { BadRows, maxRowBytes, type Row } from '../../../trainer-image/data/row.ts';
+import { maxRowBytes } from '../../../trainer-image/data/record.ts';
+import { BadRows, type Row } from '../../../trainer-image/data/row.ts';
 import { type Format, readRows } from '../../../trainer-image/data/rows.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 let folder: string;
 before(async () => {
@@ -19,10 +21,12 @@ async function read(format: Format, content: string | Buffer): Promise<Got> {
   const got: Got = { rows: [], bad: [] };
   const columns = { text: 'text', label: 'label' };
   const onBadRow = (line: number, reason: string) => got.bad.push([line, reason]);
-  for await (const row of readRows(file, { name: 'f', format, columns, onBadRow })) got.rows.push(row);
+  const { readRow } = sequenceClassification;
+  const options = { name: 'f', format, columns, readRow, onBadRow };
+  for await (const row of readRows(file, options)) got.rows.push(row);
   return got;
 }
-const row = (line: number, text: string, label: string): Row => ({ line, text, label });
+const row = (line: number, text: string, label: string): Row => ({ line, text, labels: [label] });
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
 type Case = { given: string | Buffer; rows?: Row[]; bad?: [number, RegExp][] };
@@ -168,9 +172,23 @@ const csv: Record<string, Case> = {
   'an empty file has no rows': { given: '' },
 };
 
+/** TSV has the rules of CSV with another delimiter; commas in it are content, and tabs in CSV. */
+const tabbed = (text: string) => text.replace(/[,\t]/g, (letter) => (letter === ',' ? '\t' : ','));
+const tsv = Object.fromEntries(
+  Object.entries(csv).map(([name, { given, rows, bad }]): [string, Case] => [
+    name,
+    {
+      given: typeof given === 'string' ? tabbed(given) : latin1(tabbed(given.toString('latin1'))),
+      ...(rows && { rows: rows.map((row) => ({ ...row, text: tabbed(row.text) })) }),
+      ...(bad && { bad }),
+    },
+  ]),
+);
+
 for (const [format, cases] of [
   ['JSONL', jsonl],
   ['CSV', csv],
+  ['TSV', tsv],
 ] as const) {
   for (const [name, { given, rows = [], bad = [] }] of Object.entries(cases)) {
     test(`${format}: ${name}`, async () => {
@@ -200,6 +218,16 @@ for (const [name, [given, want]] of Object.entries(headers))
   test(`CSV header: ${name}`, () =>
     assert.rejects(read('CSV', given), { category: 'DataError', message: want }));
 
+test('TSV: tabs separate, commas are content', async () => {
+  const { rows } = await read('TSV', 'id\ttext\tlabel\n1\ta, b\tx\n2\t"a\t""b"""\ty\n');
+  assert.deepEqual(rows, [row(2, 'a, b', 'x'), row(3, 'a\t"b"', 'y')]);
+  await assert.rejects(read('TSV', 'text,label\na,x\n'), {
+    category: 'DataError',
+    message: /f line 1: no column "text"; the columns are "text,label"/,
+    hint: /A TSV file .* separated by tabs/,
+  });
+});
+
 const otherFormats: Record<string, Buffer> = {
   'compressed with gzip': Buffer.from([0x1f, 0x8b, 8, 0]),
   'a Parquet file': Buffer.from('PAR1....'),
@@ -207,7 +235,7 @@ const otherFormats: Record<string, Buffer> = {
 };
 for (const [what, given] of Object.entries(otherFormats))
   test(`${what} is refused as such`, async () => {
-    for (const format of ['JSONL', 'CSV'] as const)
+    for (const format of ['JSONL', 'CSV', 'TSV'] as const)
       await assert.rejects(read(format, given), { category: 'DataError', message: `f is ${what}.` });
   });
 

@@ -27,7 +27,7 @@ export function runConfigOf(
       batchSize: 4,
       gradientAccumulationSteps: 1,
       learningRate: 5e-5,
-      schedule: 'Linear',
+      schedule: { name: 'Linear' },
       warmup: 0.06,
       optimizer: { name: 'AdamW' },
       weightDecay: 0.01,

@@ -1,18 +1,20 @@
 /**
- * Records of a CSV file as RFC 4180 has them: fields separated by commas, quotes around fields with commas, quotes or
- * line breaks, a quote inside doubled. Written here and not taken from a library because the line number of a mistake
- * must be right after line breaks inside fields, and because one broken or endless record must not spoil the next.
+ * Records of a file whose fields are separated by a delimiter, as RFC 4180 has them for commas: quotes around fields
+ * with delimiters, quotes or line breaks, a quote inside doubled. TSV files as pandas and spreadsheets write them follow
+ * the same rules with tabs. Written here and not taken from a library because the line on which a record starts must be
+ * right after line breaks inside fields, and because one broken or endless record must not spoil the next: csv-parse
+ * numbers records by their last line and loses the rows behind a stray quote.
  */
-export type CsvRecord = { line: number; fields: Uint8Array[] } | { line: number; error: string };
+export type Fields = { line: number; fields: Uint8Array[] } | { line: number; error: string };
 
 const quoteMark = 0x22;
-const comma = 0x2c;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
 type State = 'start' | 'plain' | 'quoted' | 'closed';
 
-export class CsvRecords {
+export class DelimitedRecords {
+  readonly #delimiter: number;
   readonly #maxBytes: number;
   /** Content of the record under way without quotes; `#ends` are the ends of its fields. */
   #bytes = new Uint8Array(4096);
@@ -26,11 +28,13 @@ export class CsvRecords {
   #line = 1;
   #startLine = 1;
 
-  constructor(maxBytes: number) {
+  /** @param options `delimiter` is an ASCII character; records of more than `maxBytes` are refused. */
+  constructor({ delimiter, maxBytes }: { delimiter: number; maxBytes: number }) {
+    this.#delimiter = delimiter;
     this.#maxBytes = maxBytes;
   }
 
-  *push(chunk: Uint8Array): Generator<CsvRecord> {
+  *push(chunk: Uint8Array): Generator<Fields> {
     for (let index = 0; index < chunk.length; index++) {
       const byte = chunk[index] as number;
       if (this.#state === 'quoted') this.#insideQuotes(byte);
@@ -43,7 +47,7 @@ export class CsvRecords {
     }
   }
 
-  *end(): Generator<CsvRecord> {
+  *end(): Generator<Fields> {
     if (this.#state === 'quoted') this.#fail('a quote is opened and never closed');
     const record = this.#endRecord();
     if (record !== undefined) yield record;
@@ -63,7 +67,7 @@ export class CsvRecords {
         if (byte === quoteMark && !this.#closedByReturn) {
           this.#keep(quoteMark);
           this.#state = 'quoted';
-        } else if (byte === comma && !this.#closedByReturn) this.#endField();
+        } else if (byte === this.#delimiter && !this.#closedByReturn) this.#endField();
         else if (byte === carriageReturn && !this.#closedByReturn) this.#closedByReturn = true;
         else {
           this.#fail('text follows a closing quote; quotes inside a quoted field are written twice');
@@ -78,7 +82,7 @@ export class CsvRecords {
         }
         this.#state = 'plain';
     }
-    if (byte === comma) this.#endField();
+    if (byte === this.#delimiter) this.#endField();
     else {
       if (byte === quoteMark)
         this.#fail('a quote inside a field that does not start with one; put the whole field in quotes');
@@ -101,7 +105,7 @@ export class CsvRecords {
   }
 
   #endField(): void {
-    // Fields without content cost memory too: a line of commas is bounded like any other.
+    // Fields without content cost memory too: a line of delimiters is bounded like any other.
     if (this.#ends.length < this.#maxBytes / 64) this.#ends.push(this.#length);
     else this.#fail('far too many fields');
     this.#state = 'start';
@@ -114,14 +118,14 @@ export class CsvRecords {
   }
 
   /** The record that ends here; undefined for a blank line. */
-  #endRecord(): CsvRecord | undefined {
+  #endRecord(): Fields | undefined {
     const last = this.#ends.at(-1) ?? 0;
     if (this.#state === 'plain' && this.#length > last && this.#bytes[this.#length - 1] === carriageReturn)
       this.#length -= 1;
     const blank = this.#ends.length === 0 && this.#length === 0 && !this.#quoted;
     const error = this.#error;
     this.#endField();
-    const record: CsvRecord =
+    const record: Fields =
       error === undefined
         ? { line: this.#startLine, fields: this.#fields() }
         : { line: this.#startLine, error };
