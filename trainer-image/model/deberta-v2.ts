@@ -15,7 +15,7 @@ import {
 } from './disentangled-attention.ts';
 import { embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
-import { activations, drop, firstPosition, norm, paddingMask, type Scope } from './layers.ts';
+import { activations, drop, firstPosition, layerStack, norm, paddingMask, type Scope } from './layers.ts';
 import type { Model, ModelOptions, RawConfig } from './model.ts';
 import { denseParameters, type EncoderInputs, normParameters, type ParameterSpec } from './parameters.ts';
 import {
@@ -170,30 +170,32 @@ function encoder(
   config: Config,
   scope: Scope,
 ): Tensor {
-  const { graph } = x;
   const layers = layersOf(config);
-  const table = scope.weight(distanceTable);
   const shared = {
     mask: reshape(paddingMask(attentionMask), [1, 'batch', 1, 'length']),
-    rows: graph.scope('distances', () => distanceRows(graph, bucketsOf(config))),
-    vectors:
-      config.norm_rel_ebd === 'layer_norm' ? norm(table, distanceNorm, config.layer_norm_eps, scope) : table,
+    rows: x.graph.scope('distances', () => distanceRows(x.graph, bucketsOf(config))),
     heads: config.num_attention_heads,
     vectorDropout: config.hidden_dropout_prob,
     attentionDropout: config.attention_probs_dropout_prob,
   };
-  let state = x;
-  for (let index = 0; index < config.num_hidden_layers; index++) {
+  const count = config.num_hidden_layers;
+  return layerStack(x, { count, firstOnly }, scope, (input, { index, firstOnly: onlyFirst }, inner) => {
     const names = layers.names(index);
-    const last = firstOnly && index === config.num_hidden_layers - 1;
-    state = graph.scope(`layer${index}`, () => {
-      const given = { ...shared, names, distanceNames: distanceNames(config, index) };
-      const context = disentangledAttention(state, given, scope);
-      const [read, input] = last ? [firstPosition(context), firstPosition(state)] : [context, state];
-      return afterAttention(read, input, names, layers, scope);
-    });
-  }
-  return state;
+    const given = {
+      ...shared,
+      names,
+      distanceNames: distanceNames(config, index),
+      vectors: distanceVectors(config, inner),
+    };
+    const context = disentangledAttention(input, given, inner);
+    const [read, residual] = onlyFirst ? [firstPosition(context), firstPosition(input)] : [context, input];
+    return afterAttention(read, residual, names, layers, inner);
+  });
+}
+
+function distanceVectors(config: Config, scope: Scope): Tensor {
+  const table = scope.weight(distanceTable);
+  return config.norm_rel_ebd === 'none' ? table : norm(table, distanceNorm, config.layer_norm_eps, scope);
 }
 
 function bucketsOf(config: Config): DistanceBuckets {

@@ -32,6 +32,24 @@ export function drop(x: Tensor, rate: number, scope: Scope): Tensor {
 export const activations = { gelu, relu } as const;
 export type Activation = keyof typeof activations;
 
+/**
+ * Layers one after the other, x [batch, length, hidden] -> the same shape, or [batch, 1, hidden] if only the first
+ * position is wanted: then the last layer computes no other. A layer reads weights through the scope that it is given.
+ */
+export function layerStack(
+  x: Tensor,
+  { count, firstOnly }: { count: number; firstOnly: boolean },
+  scope: Scope,
+  layer: (x: Tensor, at: { index: number; firstOnly: boolean }, scope: Scope) => Tensor,
+): Tensor {
+  let state = x;
+  for (let index = 0; index < count; index++) {
+    const at = { index, firstOnly: firstOnly && index === count - 1 };
+    state = x.graph.scope(`layer${index}`, () => layer(state, at, scope));
+  }
+  return state;
+}
+
 /** [batch, length, hidden] -> [batch, 1, hidden]. */
 export function firstPosition(x: Tensor): Tensor {
   return slice(x, [0, 0, 0], ['batch', 1, x.shape[2] as number]);

@@ -15,6 +15,7 @@ import {
   dropoutOf,
   firstPosition,
   joinHeads,
+  layerStack,
   lowest,
   meanOfTokens,
   paddingMask,
@@ -122,21 +123,16 @@ type Sight = { readonly mask: Tensor; readonly cos: Tensor; readonly sin: Tensor
 
 function encoder(inputs: EncoderInputs, config: Config, scope: Scope, firstOnly: boolean): Tensor {
   const { graph } = inputs.inputIds;
-  const sights = new Map<LayerType, Sight>();
-  const sight = (type: LayerType): Sight => {
-    const found = sights.get(type) ?? graph.scope(type, () => sightOf(type, inputs, config));
-    sights.set(type, found);
-    return found;
-  };
+  const types = Array.from({ length: config.num_hidden_layers }, (_, index) => typeOf(config, index));
+  const sights = new Map(
+    [...new Set(types)].map((type) => [type, graph.scope(type, () => sightOf(type, inputs, config))]),
+  );
   const embedded = norm(gather(scope.weight(words), inputs.inputIds), 'model.embeddings.norm', config, scope);
-  let state = drop(embedded, config.embedding_dropout, scope);
-  for (let index = 0; index < config.num_hidden_layers; index++) {
-    const first = firstOnly && index === config.num_hidden_layers - 1;
-    state = graph.scope(`layer${index}`, () =>
-      layerOf(state, index, first, sight(typeOf(config, index)), config, scope),
-    );
-  }
-  return norm(state, 'model.final_norm', config, scope);
+  const input = drop(embedded, config.embedding_dropout, scope);
+  const last = layerStack(input, { count: types.length, firstOnly }, scope, (x, at, inner) =>
+    layerOf(x, at, sights.get(types[at.index] as LayerType) as Sight, config, inner),
+  );
+  return norm(last, 'model.final_norm', config, scope);
 }
 
 function typeOf(config: Config, index: number): LayerType {
@@ -160,8 +156,7 @@ function sightOf(type: LayerType, { attentionMask }: EncoderInputs, config: Conf
 /** x [batch, length, hidden] -> the same shape, or [batch, 1, hidden] if only the first position is wanted. */
 function layerOf(
   x: Tensor,
-  index: number,
-  firstOnly: boolean,
+  { index, firstOnly }: { index: number; firstOnly: boolean },
   sight: Sight,
   config: Config,
   scope: Scope,

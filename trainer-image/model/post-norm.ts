@@ -13,6 +13,7 @@ import {
   dropoutOf,
   firstPosition,
   joinHeads,
+  layerStack,
   norm,
   paddingMask,
   type Scope,
@@ -106,18 +107,13 @@ export function postNormEncoder(
   const { heads, hidden, layers } = config.sizes;
   const mask = x.graph.scope('mask', () => paddingMask(attentionMask));
   const scale = 1 / Math.sqrt(hidden / heads);
-  const layer = (input: Tensor, index: number): Tensor => {
-    const names = config.names(index);
-    const wanted = firstOnly && index === layers - 1 ? firstPosition(input) : input;
-    const [q, k, v] = attentionHeads(input, wanted, names, { count: heads, scale, scope });
-    const context = attention(q, k, v, mask, dropoutOf(scope, config.attentionDropout));
-    return afterAttention(joinHeads(context), wanted, names, config, scope);
-  };
-  let state = x;
-  for (let index = 0; index < layers; index++) {
-    state = x.graph.scope(`layer${index}`, () => layer(state, index));
-  }
-  return state;
+  return layerStack(x, { count: layers, firstOnly }, scope, (input, at, inner) => {
+    const names = config.names(at.index);
+    const wanted = at.firstOnly ? firstPosition(input) : input;
+    const [q, k, v] = attentionHeads(input, wanted, names, { count: heads, scale, scope: inner });
+    const context = attention(q, k, v, mask, dropoutOf(inner, config.attentionDropout));
+    return afterAttention(joinHeads(context), wanted, names, config, inner);
+  });
 }
 
 /** The rest of a layer: `context` comes from the attention, `input` is what the layer was given at these positions. */
