@@ -15,7 +15,16 @@ import {
 } from './disentangled-attention.ts';
 import { embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
-import { activations, drop, firstPosition, layerStack, norm, paddingMask, type Scope } from './layers.ts';
+import {
+  activations,
+  drop,
+  layerStack,
+  norm,
+  paddingMask,
+  type Scope,
+  type Wanted,
+  wantedOf,
+} from './layers.ts';
 import type { Model, ModelOptions, RawConfig } from './model.ts';
 import { denseParameters, type EncoderInputs, normParameters, type ParameterSpec } from './parameters.ts';
 import {
@@ -91,11 +100,11 @@ export function debertaV2(raw: RawConfig, { labels, dropout }: ModelOptions): Mo
       ...postNormParameters(layers),
       ...distanceParameters(config),
     ],
-    hidden(inputs, scope, firstOnly) {
+    hidden(inputs, scope, wanted) {
       const sum = embeddings(inputs, tables, scope);
       const wide = width === hidden ? sum : linear(sum, scope.weight(project));
       const normal = norm(wide, 'deberta.embeddings.LayerNorm', epsilon, scope);
-      return encoder(drop(normal, hiddenDropout, scope), inputs, firstOnly, config, scope);
+      return encoder(drop(normal, hiddenDropout, scope), inputs, wanted, config, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('DebertaV2ForSequenceClassification', {
@@ -162,11 +171,11 @@ function distanceParameters(config: Config): ParameterSpec[] {
   ];
 }
 
-/** [batch, length, hidden], or [batch, 1, hidden] if only the first position is wanted. */
+/** All layers; the attention of the last one computes every position, whatever is wanted. */
 function encoder(
   x: Tensor,
   { attentionMask }: EncoderInputs,
-  firstOnly: boolean,
+  wanted: Wanted,
   config: Config,
   scope: Scope,
 ): Tensor {
@@ -179,7 +188,7 @@ function encoder(
     attentionDropout: config.attention_probs_dropout_prob,
   };
   const count = config.num_hidden_layers;
-  return layerStack(x, { count, firstOnly }, scope, (input, { index, firstOnly: onlyFirst }, inner) => {
+  return layerStack(x, { count, wanted }, scope, (input, { index, wanted: here }, inner) => {
     const names = layers.names(index);
     const given = {
       ...shared,
@@ -188,8 +197,7 @@ function encoder(
       vectors: distanceVectors(config, inner),
     };
     const context = disentangledAttention(input, given, inner);
-    const [read, residual] = onlyFirst ? [firstPosition(context), firstPosition(input)] : [context, input];
-    return afterAttention(read, residual, names, layers, inner);
+    return afterAttention(wantedOf(context, here), wantedOf(input, here), names, layers, inner);
   });
 }
 
