@@ -89,14 +89,14 @@ def optimizer_of(model, settings):
     )
 
 
-def train(model, batches, settings):
+def train(model, batches, settings, arguments=tensors):
     """Loss, gradient norm and learning rate of each step; the batches come round and round."""
     optimizer = optimizer_of(model, settings)
     schedule = get_linear_schedule_with_warmup(optimizer, settings["warmupSteps"], settings["totalSteps"])
     steps = []
     for step in range(settings["totalSteps"]):
         rate = schedule.get_last_lr()[0]
-        loss = model(**tensors(batches[step % len(batches)], model)).loss
+        loss = model(**arguments(batches[step % len(batches)], model)).loss
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings["maxGradNorm"])
         optimizer.step()

@@ -9,7 +9,6 @@ import { readJson, readJsonAsWritten } from './checkpoint-files.ts';
 import { debertaV2 } from './deberta-v2.ts';
 import { distilbert } from './distilbert.ts';
 import { electra } from './electra.ts';
-import { rowsAt } from './layers.ts';
 import type { Model, ModelOptions, RawConfig, Task } from './model.ts';
 import { modernbert } from './modernbert.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
@@ -91,9 +90,9 @@ function architecture(modelType: string, model: Model, task: Task): Architecture
     parameters: [...parameters, ...head.parameters],
     logits(inputs, weight, random) {
       const scope = { weight, random };
-      const states = hidden(inputs, scope, head.readsFirst ?? false);
-      const read = () => (task === 'MaskedLM' ? rowsAt(states, positionsOf(inputs)) : states);
-      return states.graph.scope('head', () => head.logits(read(), scope, inputs));
+      const wanted = head.reads === 'positions' ? positionsOf(inputs) : head.reads;
+      const states = hidden(inputs, scope, wanted);
+      return states.graph.scope('head', () => head.logits(states, scope, inputs));
     },
   };
 }

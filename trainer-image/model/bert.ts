@@ -37,10 +37,10 @@ export function bert(raw: RawConfig, { labels, dropout }: ModelOptions): Model {
       ...normParameters('bert.embeddings.LayerNorm', hidden),
       ...postNormParameters(layers),
     ],
-    hidden(inputs, scope, firstOnly) {
+    hidden(inputs, scope, wanted) {
       const sum = embeddings(inputs, tables, scope);
       const embedded = drop(norm(sum, 'bert.embeddings.LayerNorm', epsilon, scope), hiddenDropout, scope);
-      return postNormEncoder(embedded, inputs.attentionMask, firstOnly, layers, scope);
+      return postNormEncoder(embedded, inputs.attentionMask, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('BertForSequenceClassification', {

@@ -15,7 +15,16 @@ import {
 } from './disentangled-attention.ts';
 import { embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
-import { activations, drop, firstPosition, norm, paddingMask, type Scope } from './layers.ts';
+import {
+  activations,
+  drop,
+  layerStack,
+  norm,
+  paddingMask,
+  type Scope,
+  type Wanted,
+  wantedOf,
+} from './layers.ts';
 import type { Model, ModelOptions, RawConfig } from './model.ts';
 import { denseParameters, type EncoderInputs, normParameters, type ParameterSpec } from './parameters.ts';
 import {
@@ -91,11 +100,11 @@ export function debertaV2(raw: RawConfig, { labels, dropout }: ModelOptions): Mo
       ...postNormParameters(layers),
       ...distanceParameters(config),
     ],
-    hidden(inputs, scope, firstOnly) {
+    hidden(inputs, scope, wanted) {
       const sum = embeddings(inputs, tables, scope);
       const wide = width === hidden ? sum : linear(sum, scope.weight(project));
       const normal = norm(wide, 'deberta.embeddings.LayerNorm', epsilon, scope);
-      return encoder(drop(normal, hiddenDropout, scope), inputs, firstOnly, config, scope);
+      return encoder(drop(normal, hiddenDropout, scope), inputs, wanted, config, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('DebertaV2ForSequenceClassification', {
@@ -162,38 +171,39 @@ function distanceParameters(config: Config): ParameterSpec[] {
   ];
 }
 
-/** [batch, length, hidden], or [batch, 1, hidden] if only the first position is wanted. */
+/** All layers; the attention of the last one computes every position, whatever is wanted. */
 function encoder(
   x: Tensor,
   { attentionMask }: EncoderInputs,
-  firstOnly: boolean,
+  wanted: Wanted,
   config: Config,
   scope: Scope,
 ): Tensor {
-  const { graph } = x;
   const layers = layersOf(config);
-  const table = scope.weight(distanceTable);
   const shared = {
     mask: reshape(paddingMask(attentionMask), [1, 'batch', 1, 'length']),
-    rows: graph.scope('distances', () => distanceRows(graph, bucketsOf(config))),
-    vectors:
-      config.norm_rel_ebd === 'layer_norm' ? norm(table, distanceNorm, config.layer_norm_eps, scope) : table,
+    rows: x.graph.scope('distances', () => distanceRows(x.graph, bucketsOf(config))),
     heads: config.num_attention_heads,
     vectorDropout: config.hidden_dropout_prob,
     attentionDropout: config.attention_probs_dropout_prob,
   };
-  let state = x;
-  for (let index = 0; index < config.num_hidden_layers; index++) {
+  const count = config.num_hidden_layers;
+  return layerStack(x, { count, wanted }, scope, (input, { index, wanted: here }, inner) => {
     const names = layers.names(index);
-    const last = firstOnly && index === config.num_hidden_layers - 1;
-    state = graph.scope(`layer${index}`, () => {
-      const given = { ...shared, names, distanceNames: distanceNames(config, index) };
-      const context = disentangledAttention(state, given, scope);
-      const [read, input] = last ? [firstPosition(context), firstPosition(state)] : [context, state];
-      return afterAttention(read, input, names, layers, scope);
-    });
-  }
-  return state;
+    const given = {
+      ...shared,
+      names,
+      distanceNames: distanceNames(config, index),
+      vectors: distanceVectors(config, inner),
+    };
+    const context = disentangledAttention(input, given, inner);
+    return afterAttention(wantedOf(context, here), wantedOf(input, here), names, layers, inner);
+  });
+}
+
+function distanceVectors(config: Config, scope: Scope): Tensor {
+  const table = scope.weight(distanceTable);
+  return config.norm_rel_ebd === 'none' ? table : norm(table, distanceNorm, config.layer_norm_eps, scope);
 }
 
 function bucketsOf(config: Config): DistanceBuckets {

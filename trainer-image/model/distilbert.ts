@@ -55,7 +55,7 @@ export function distilbert(raw: RawConfig, { labels, dropout }: ModelOptions): M
       ...normParameters('distilbert.embeddings.LayerNorm', hidden),
       ...postNormParameters(layers),
     ],
-    hidden(inputs, scope, firstOnly) {
+    hidden(inputs, scope, wanted) {
       const normal = norm(
         embeddings(inputs, tables, scope),
         'distilbert.embeddings.LayerNorm',
@@ -63,7 +63,7 @@ export function distilbert(raw: RawConfig, { labels, dropout }: ModelOptions): M
         scope,
       );
       const embedded = drop(normal, config.dropout, scope);
-      return postNormEncoder(embedded, inputs.attentionMask, firstOnly, layers, scope);
+      return postNormEncoder(embedded, inputs.attentionMask, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('DistilBertForSequenceClassification', {

@@ -51,12 +51,12 @@ export function electra(raw: RawConfig, { labels, dropout }: ModelOptions): Mode
       ...(width === hidden ? [] : denseParameters(project, hidden, width)),
       ...postNormParameters(layers),
     ],
-    hidden(inputs, scope, firstOnly) {
+    hidden(inputs, scope, wanted) {
       const sum = embeddings(inputs, tables, scope);
       const normal = norm(sum, 'electra.embeddings.LayerNorm', config.layer_norm_eps, scope);
       const embedded = drop(normal, hiddenDropout, scope);
       const wide = width === hidden ? embedded : dense(embedded, project, scope);
-      return postNormEncoder(wide, inputs.attentionMask, firstOnly, layers, scope);
+      return postNormEncoder(wide, inputs.attentionMask, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('ElectraForSequenceClassification', {

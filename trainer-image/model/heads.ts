@@ -14,6 +14,7 @@ export function tokenClassification(
   return {
     className,
     parameters: fresh(denseParameters('classifier', labels, hidden)),
+    reads: 'all',
     logits: (states, scope) => dense(drop(states, dropout, scope), 'classifier', scope),
   };
 }
@@ -38,7 +39,7 @@ export function firstTokenClassification(className: string, pooler: Pooler): Hea
       ...denseParameters(name, hidden, hidden),
       ...denseParameters(classifier, labels, hidden),
     ]),
-    readsFirst: true,
+    reads: 'first',
     logits(states, scope) {
       const first = reshape(states, ['batch', hidden]);
       const pooled = activation(dense(drop(first, dropout.before, scope), name, scope));
@@ -73,6 +74,7 @@ export function maskedLM(className: string, head: MaskedLMHead): Head {
       ...normParameters(head.norm, embedding),
       { name: head.bias, shape: [head.vocabulary] },
     ]),
+    reads: 'positions',
     logits(rows, scope) {
       const inner = activations[head.activation](dense(rows, head.dense, scope));
       const normal = norm(inner, head.norm, head.epsilon, scope);

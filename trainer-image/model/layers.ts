@@ -32,14 +32,39 @@ export function drop(x: Tensor, rate: number, scope: Scope): Tensor {
 export const activations = { gelu, relu } as const;
 export type Activation = keyof typeof activations;
 
+/**
+ * The positions that a head reads, and so all that the last layer computes after its attention: every one, the first of
+ * each row, or those of an int32 tensor [positions] with places in the flattened [batch * length].
+ */
+export type Wanted = 'all' | 'first' | Tensor;
+
+/** x [batch, length, hidden] -> the same, [batch, 1, hidden], or [positions, hidden]. */
+export function wantedOf(x: Tensor, wanted: Wanted): Tensor {
+  if (wanted === 'all') return x;
+  return wanted === 'first' ? firstPosition(x) : gather(flattenRows(x), wanted);
+}
+
+/**
+ * Layers one after the other, x [batch, length, hidden] -> the same shape, or what is wanted of the last one. A layer
+ * reads weights through the scope that it is given.
+ */
+export function layerStack(
+  x: Tensor,
+  { count, wanted }: { count: number; wanted: Wanted },
+  scope: Scope,
+  layer: (x: Tensor, at: { index: number; wanted: Wanted }, scope: Scope) => Tensor,
+): Tensor {
+  let state = x;
+  for (let index = 0; index < count; index++) {
+    const at = { index, wanted: index === count - 1 ? wanted : 'all' };
+    state = x.graph.scope(`layer${index}`, () => layer(state, at, scope));
+  }
+  return state;
+}
+
 /** [batch, length, hidden] -> [batch, 1, hidden]. */
 export function firstPosition(x: Tensor): Tensor {
   return slice(x, [0, 0, 0], ['batch', 1, x.shape[2] as number]);
-}
-
-/** The rows of [batch, length, hidden] at `positions`, [positions, hidden]. */
-export function rowsAt(x: Tensor, positions: Tensor): Tensor {
-  return gather(flattenRows(x), positions);
 }
 
 /** What an attention mask adds to a score so that nothing is left of it: the lowest float32. */

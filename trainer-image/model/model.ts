@@ -1,6 +1,6 @@
 /** The parts of an architecture: an encoder, and a head for each task. */
 import type { Tensor } from '../graph/graph.ts';
-import type { Scope } from './layers.ts';
+import type { Scope, Wanted } from './layers.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
 
 /** What a model is trained for; Hugging Face's names, as in BertFor... */
@@ -19,8 +19,8 @@ export type Head = {
   /** The class of Hugging Face Transformers that loads the saved model. */
   readonly className: string;
   readonly parameters: readonly ParameterSpec[];
-  /** True if only the first position of each row is read: then the last layer computes no other. */
-  readonly readsFirst?: boolean;
+  /** Which positions it gets; 'positions' are those that the inputs name. */
+  readonly reads: 'all' | 'first' | 'positions';
   /**
    * SequenceClassification: [batch, length or 1, hidden] -> [batch, labels]. TokenClassification: [batch, length, hidden]
    * -> [batch, length, labels]. MaskedLM: [positions, hidden] -> [positions, vocabulary].
@@ -43,8 +43,8 @@ export type Model = {
   readonly sizes: EncoderSizes;
   /** The encoder's weights. */
   readonly parameters: readonly ParameterSpec[];
-  /** [batch, length, hidden], or [batch, 1, hidden] if only the first position is wanted. */
-  hidden(inputs: EncoderInputs, scope: Scope, firstOnly: boolean): Tensor;
+  /** [batch, length, hidden], [batch, 1, hidden] or [positions, hidden], as wanted. */
+  hidden(inputs: EncoderInputs, scope: Scope, wanted: Wanted): Tensor;
   readonly heads: Readonly<Record<Task, Head>>;
 };
 

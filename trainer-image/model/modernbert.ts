@@ -15,11 +15,14 @@ import {
   dropoutOf,
   firstPosition,
   joinHeads,
+  layerStack,
   lowest,
   meanOfTokens,
   paddingMask,
   type Scope,
   splitHeads,
+  type Wanted,
+  wantedOf,
 } from './layers.ts';
 import type { Head, Model, ModelOptions, RawConfig, Task } from './model.ts';
 import { denseParameters, type EncoderInputs, fresh, type ParameterSpec } from './parameters.ts';
@@ -91,7 +94,7 @@ export function modernbert(raw: RawConfig, { labels, dropout }: ModelOptions): M
       intermediate: 2 * config.intermediate_size, // with the gate
     },
     parameters: encoderParameters(config),
-    hidden: (inputs, scope, firstOnly) => encoder(inputs, config, scope, firstOnly),
+    hidden: (inputs, scope, wanted) => encoder(inputs, config, scope, wanted),
     heads: headsOf(config, labels),
   };
 }
@@ -120,23 +123,18 @@ function encoderParameters(config: Config): ParameterSpec[] {
 /** What the layers of one type share: which places see which, and how far their points turn. */
 type Sight = { readonly mask: Tensor; readonly cos: Tensor; readonly sin: Tensor };
 
-function encoder(inputs: EncoderInputs, config: Config, scope: Scope, firstOnly: boolean): Tensor {
+function encoder(inputs: EncoderInputs, config: Config, scope: Scope, wanted: Wanted): Tensor {
   const { graph } = inputs.inputIds;
-  const sights = new Map<LayerType, Sight>();
-  const sight = (type: LayerType): Sight => {
-    const found = sights.get(type) ?? graph.scope(type, () => sightOf(type, inputs, config));
-    sights.set(type, found);
-    return found;
-  };
+  const types = Array.from({ length: config.num_hidden_layers }, (_, index) => typeOf(config, index));
+  const sights = new Map(
+    [...new Set(types)].map((type) => [type, graph.scope(type, () => sightOf(type, inputs, config))]),
+  );
   const embedded = norm(gather(scope.weight(words), inputs.inputIds), 'model.embeddings.norm', config, scope);
-  let state = drop(embedded, config.embedding_dropout, scope);
-  for (let index = 0; index < config.num_hidden_layers; index++) {
-    const first = firstOnly && index === config.num_hidden_layers - 1;
-    state = graph.scope(`layer${index}`, () =>
-      layerOf(state, index, first, sight(typeOf(config, index)), config, scope),
-    );
-  }
-  return norm(state, 'model.final_norm', config, scope);
+  const input = drop(embedded, config.embedding_dropout, scope);
+  const last = layerStack(input, { count: types.length, wanted }, scope, (x, at, inner) =>
+    layerOf(x, at, sights.get(types[at.index] as LayerType) as Sight, config, inner),
+  );
+  return norm(last, 'model.final_norm', config, scope);
 }
 
 function typeOf(config: Config, index: number): LayerType {
@@ -157,11 +155,10 @@ function sightOf(type: LayerType, { attentionMask }: EncoderInputs, config: Conf
   return { mask: minimum(padding, reshape(far, [1, 1, 'length', 'length'])), ...angles };
 }
 
-/** x [batch, length, hidden] -> the same shape, or [batch, 1, hidden] if only the first position is wanted. */
+/** x [batch, length, hidden] -> what is wanted of it. */
 function layerOf(
   x: Tensor,
-  index: number,
-  firstOnly: boolean,
+  { index, wanted }: { index: number; wanted: Wanted },
   sight: Sight,
   config: Config,
   scope: Scope,
@@ -170,10 +167,11 @@ function layerOf(
   const normal = index === 0 ? x : norm(x, `${name}.attn_norm`, config, scope);
   const how = dropoutOf(scope, config.attention_dropout);
   const projection = scope.weight(`${name}.attn.Wqkv.weight`);
-  const [q, k, v, mask] = attended(normal, projection, firstOnly, sight, config);
-  const context = linear(joinHeads(attention(q, k, v, mask, how)), scope.weight(`${name}.attn.Wo.weight`));
-  const wanted = firstOnly ? firstPosition(x) : x;
-  const middle = add(wanted, drop(context, config.attention_dropout, scope));
+  const [q, k, v, mask] = queriesAndKeys(normal, projection, wanted === 'first', sight, config);
+  const context = joinHeads(attention(q, k, v, mask, how));
+  const read = wanted === 'first' ? context : wantedOf(context, wanted);
+  const attended = linear(read, scope.weight(`${name}.attn.Wo.weight`));
+  const middle = add(wantedOf(x, wanted), drop(attended, config.attention_dropout, scope));
   const input = linear(
     norm(middle, `${name}.mlp_norm`, config, scope),
     scope.weight(`${name}.mlp.Wi.weight`),
@@ -183,7 +181,7 @@ function layerOf(
 }
 
 /** Rotated queries (divided by sqrt(depth)) and keys, values, and the mask for these queries. */
-function attended(
+function queriesAndKeys(
   x: Tensor,
   weight: Tensor,
   firstOnly: boolean,
@@ -222,7 +220,7 @@ function headsOf(config: Config, labels: number): Record<Task, Head> {
     SequenceClassification: {
       className: 'ModernBertForSequenceClassification',
       parameters: classifier,
-      readsFirst: pooling === 'cls',
+      reads: pooling === 'cls' ? 'first' : 'all',
       logits(states, scope, { attentionMask }) {
         const pooled =
           pooling === 'cls' ? reshape(states, ['batch', hidden]) : meanOfTokens(states, attentionMask);
@@ -232,11 +230,13 @@ function headsOf(config: Config, labels: number): Record<Task, Head> {
     TokenClassification: {
       className: 'ModernBertForTokenClassification',
       parameters: classifier,
+      reads: 'all',
       logits: classify,
     },
     MaskedLM: {
       className: 'ModernBertForMaskedLM',
       parameters: fresh([...shared, { name: 'decoder.bias', shape: [vocabulary] }]),
+      reads: 'positions',
       logits: (rows, scope) =>
         linear(predictionHead(rows, scope), scope.weight(words), scope.weight('decoder.bias')),
     },

@@ -11,11 +11,13 @@ import {
   dense,
   drop,
   dropoutOf,
-  firstPosition,
   joinHeads,
+  layerStack,
   norm,
   paddingMask,
   type Scope,
+  type Wanted,
+  wantedOf,
 } from './layers.ts';
 import type { EncoderSizes } from './model.ts';
 import { denseParameters, normParameters, type ParameterSpec } from './parameters.ts';
@@ -95,29 +97,26 @@ export function postNormParameters({ sizes, names }: PostNormConfig): ParameterS
   }).flat();
 }
 
-/** All layers: x [batch, length, hidden] -> the same shape, or [batch, 1, hidden] if only the first is wanted. */
+/** All layers: x [batch, length, hidden] -> what is wanted of the last one. */
 export function postNormEncoder(
   x: Tensor,
   attentionMask: Tensor,
-  firstOnly: boolean,
+  wanted: Wanted,
   config: PostNormConfig,
   scope: Scope,
 ): Tensor {
   const { heads, hidden, layers } = config.sizes;
   const mask = x.graph.scope('mask', () => paddingMask(attentionMask));
   const scale = 1 / Math.sqrt(hidden / heads);
-  const layer = (input: Tensor, index: number): Tensor => {
-    const names = config.names(index);
-    const wanted = firstOnly && index === layers - 1 ? firstPosition(input) : input;
-    const [q, k, v] = attentionHeads(input, wanted, names, { count: heads, scale, scope });
-    const context = attention(q, k, v, mask, dropoutOf(scope, config.attentionDropout));
-    return afterAttention(joinHeads(context), wanted, names, config, scope);
-  };
-  let state = x;
-  for (let index = 0; index < layers; index++) {
-    state = x.graph.scope(`layer${index}`, () => layer(state, index));
-  }
-  return state;
+  return layerStack(x, { count: layers, wanted }, scope, (input, at, inner) => {
+    const names = config.names(at.index);
+    const residual = wantedOf(input, at.wanted);
+    const asking = at.wanted === 'first' ? residual : input;
+    const [q, k, v] = attentionHeads(input, asking, names, { count: heads, scale, scope: inner });
+    const context = joinHeads(attention(q, k, v, mask, dropoutOf(inner, config.attentionDropout)));
+    const read = at.wanted === 'first' ? context : wantedOf(context, at.wanted);
+    return afterAttention(read, residual, names, config, inner);
+  });
 }
 
 /** The rest of a layer: `context` comes from the attention, `input` is what the layer was given at these positions. */

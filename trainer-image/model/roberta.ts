@@ -54,10 +54,10 @@ function robertaModel(name: string, raw: RawConfig, { labels, dropout }: ModelOp
       ...normParameters('roberta.embeddings.LayerNorm', hidden),
       ...postNormParameters(layers),
     ],
-    hidden(inputs, scope, firstOnly) {
+    hidden(inputs, scope, wanted) {
       const sum = embeddings(inputs, tables, scope, positionIds(inputs.inputIds, config.pad_token_id));
       const embedded = drop(norm(sum, 'roberta.embeddings.LayerNorm', epsilon, scope), hiddenDropout, scope);
-      return postNormEncoder(embedded, inputs.attentionMask, firstOnly, layers, scope);
+      return postNormEncoder(embedded, inputs.attentionMask, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification(`${name}ForSequenceClassification`, {

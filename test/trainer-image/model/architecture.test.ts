@@ -4,7 +4,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
+import { type Dim, Graph, type Tensor } from '../../../trainer-image/graph/graph.ts';
+import { placeholder } from '../../../trainer-image/graph/ops.ts';
+import { type Architecture, readArchitecture } from '../../../trainer-image/model/architecture.ts';
 import { openWeightFiles } from '../../../trainer-image/model/checkpoint-files.ts';
 import { logBucket } from '../../../trainer-image/model/disentangled-attention.ts';
 import { type Task, tasks } from '../../../trainer-image/model/model.ts';
@@ -40,6 +42,31 @@ for (const { name: family } of families) {
     }
     files.close();
   });
+}
+
+for (const { name: family } of families) {
+  test(`${family}: the last layer computes only the positions that the head reads`, () => {
+    const first = family === 'modernbert-mean' ? 'batch*length' : 'batch';
+    assert.deepEqual(feedForwardRows(architectureOf(family, {}, 'SequenceClassification')), first);
+    assert.deepEqual(feedForwardRows(architectureOf(family, {}, 'TokenClassification')), 'batch*length');
+    assert.deepEqual(feedForwardRows(architectureOf(family, {}, 'MaskedLM')), 'positions');
+  });
+}
+
+/** How many rows go through the feed-forward part of the last layer. */
+function feedForwardRows({ logits, parameters, sizes }: Architecture): Dim | undefined {
+  const graph = new Graph();
+  const ids = (name: string) => placeholder(graph, name, 'int32', ['batch', 'length']);
+  const positions = placeholder(graph, 'p', 'int32', ['positions']);
+  const weights = new Map(
+    parameters.map(({ name, shape }, i) => [name, placeholder(graph, `w${i}`, 'float32', shape)]),
+  );
+  const inputs = { inputIds: ids('i'), attentionMask: ids('m'), tokenTypeIds: ids('t'), positions };
+  logits(inputs, (name) => weights.get(name) as Tensor);
+  const widths = graph.nodes
+    .filter(({ name, op }) => op === 'MatMul' && name.startsWith(`layer${sizes.layers - 1}/`))
+    .map(({ outputs }) => outputs[0]?.shape);
+  return widths.findLast((shape) => shape?.[1] === sizes.intermediate)?.[0];
 }
 
 test('positions, vocabulary, token types and padding follow from config.json', () => {

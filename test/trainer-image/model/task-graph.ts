@@ -26,7 +26,9 @@ export type TaskGraph = {
   /** Row-major. */
   logits(batch: TaskBatch): Float32Array;
   /** Gradients of the mean loss by parameter. */
-  gradients(batch: TaskBatch): { loss: number; gradients: Map<string, readonly number[]> };
+  gradients(batch: TaskBatch): { loss: number; gradients: Map<string, Float32Array> };
+  /** By parameter; a change counts from the next call on. */
+  weights: Map<string, Float32Array>;
   close(): void;
 };
 
@@ -60,9 +62,9 @@ export function openTaskGraph(
   const session = new Session(binding, graph);
   const files = openWeightFiles(directory);
   const map = mapWeights(files.entries, parameters, prefix);
-  const weightFeeds = parameters.map(({ name, shape }, i): Feed => {
-    return { tensor: weights[i] as Tensor, data: files.read(map.keys.get(name) as string), shape };
-  });
+  const values = new Map(
+    parameters.map(({ name }) => [name, files.read(map.keys.get(name) as string).slice()]),
+  );
   files.close();
   const feeds = (batch: TaskBatch): Feed[] => {
     const shape = [batch.rows, batch.length];
@@ -73,7 +75,9 @@ export function openTaskGraph(
       { tensor: inputs.tokenTypeIds, data: batch.tokenTypeIds, shape },
       { tensor: inputs.positions, data: batch.positions, shape: [batch.positions.length] },
       { tensor: labelsInput, data: fed, shape: task === 'TokenClassification' ? shape : [fed.length] },
-      ...weightFeeds,
+      ...parameters.map(({ name, shape }, i): Feed => {
+        return { tensor: weights[i] as Tensor, data: values.get(name) as Float32Array, shape };
+      }),
     ];
   };
   return {
@@ -82,9 +86,10 @@ export function openTaskGraph(
     logits: (batch) => session.run([logits], feeds(batch))[0] as Float32Array,
     gradients(batch) {
       const [value, ...results] = session.run([mean, ...found], feeds(batch)) as Float32Array[];
-      const byName = parameters.map(({ name }, i) => [name, [...(results[i] as Float32Array)]] as const);
+      const byName = parameters.map(({ name }, i) => [name, results[i] as Float32Array] as const);
       return { loss: Number(value?.[0]), gradients: new Map(byName) };
     },
+    weights: values,
     close: () => session.close(),
   };
 }
