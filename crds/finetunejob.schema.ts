@@ -5,7 +5,7 @@ import { cpuQuantity, decimal, fraction, memoryQuantity, objectName, withRules }
 import { source } from './source.schema.ts';
 import { fineTuneJobStatus } from './status.schema.ts';
 import { taskRules } from './task-rules.ts';
-import { metricNames, metrics, taskNames, tasks } from './tasks.ts';
+import { metricNames, metrics, problemTypeNames, problemTypes, taskNames, tasks } from './tasks.ts';
 import { training } from './training.schema.ts';
 
 const evaluation = z
@@ -66,8 +66,12 @@ const gate = withRules(
 const specFields = {
   task: z
     .enum(taskNames)
+    .describe(`What the model learns. ${taskNames.map((name) => `${name} ${tasks[name]}.`).join(' ')}`),
+  problemType: z
+    .enum(problemTypeNames)
+    .optional()
     .describe(
-      `What the model learns. ${taskNames.map((name) => `${name} ${tasks[name].meaning}.`).join(' ')}`,
+      `What SequenceClassification predicts for a text: ${problemTypeNames.map((name) => `${name} ${problemTypes[name]}`).join(', ')}. Default: SingleLabelClassification.`,
     ),
   model: source('The pre-trained model: a folder with config.json, model.safetensors and tokenizer.json.'),
   dataset,

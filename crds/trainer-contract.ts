@@ -5,7 +5,14 @@
  */
 import { z } from 'zod';
 import { failureCategories } from './failures.ts';
-import { type ColumnRole, columnRoles, type MetricName, metricNames, taskNames } from './tasks.ts';
+import {
+  type ColumnRole,
+  columnRoles,
+  type MetricName,
+  metricNames,
+  problemTypeNames,
+  taskNames,
+} from './tasks.ts';
 
 export const contractVersion = 1;
 
@@ -47,6 +54,7 @@ export const runConfig = z.strictObject({
   contractVersion: z.literal(contractVersion),
   job: z.strictObject({ namespace: z.string(), name: z.string(), uid: z.string(), runId: z.string() }),
   task: z.enum(taskNames),
+  problemType: z.enum(problemTypeNames).optional(),
   model: location,
   dataset: z.strictObject({
     source: location,

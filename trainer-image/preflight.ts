@@ -62,7 +62,10 @@ export async function preflight(
     ...plan(
       config,
       dataset,
-      readArchitecture(modelDirectory, { task: config.task, labels: dataset.labels.length }),
+      readArchitecture(modelDirectory, {
+        task: config.task,
+        labels: dataset.task.width(dataset.labels.length),
+      }),
       tensors,
     ),
     modelDigest: await modelDigest(modelSource),

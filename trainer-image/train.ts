@@ -152,7 +152,7 @@ function validateIfDue(run: Run): void {
   const evaluated = evaluateOn(run, validation);
   refuseNonFinite({ evalLoss: evaluated.loss, step: state.step }, checkpoints.records());
   const scores = task.scores({ evaluated, split: validation, labels });
-  const point = { step: state.step, ...metricsOfModel(task.name, scores) };
+  const point = { step: state.step, ...metricsOfModel(task.kind, scores) };
   state.validation.push(point);
   const metric = bestMetric(config);
   const minDelta = config.training.earlyStopping?.minDelta ?? 0;

@@ -1,6 +1,6 @@
 """Makes tasks.json with PyTorch and Transformers, on the CPU:
 
-  tokenClassification, maskedLM   50 training steps each of the small BERT in bert-small/
+  tokenClassification, maskedLM, multiLabel, regression   50 training steps each of the small BERT in bert-small/
   wordLabels                      tagged words as run_ner of Transformers tokenises and labels them
 
 Usage: python test/golden/tasks.py MINILM_DIRECTORY > test/golden/tasks.json     (Python as in requirements.txt)
@@ -13,7 +13,13 @@ import sys
 import numpy
 import torch
 import transformers
-from transformers import AutoTokenizer, BertForMaskedLM, BertForTokenClassification, Trainer
+from transformers import (
+    AutoTokenizer,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    Trainer,
+)
 from transformers import get_linear_schedule_with_warmup
 
 HERE = pathlib.Path(__file__).parent
@@ -60,10 +66,11 @@ def padded(rows):
 
 def tensors(batch):
     shape = (batch["rows"], batch["length"])
+    labels = torch.tensor(batch["labels"])
     return {
         "input_ids": torch.tensor(batch["inputIds"]).reshape(shape),
         "attention_mask": torch.tensor(batch["attentionMask"]).reshape(shape),
-        "labels": torch.tensor(batch["labels"]).reshape(shape),
+        "labels": labels.reshape(shape) if labels.numel() == shape[0] * shape[1] else labels,
     }
 
 
@@ -125,6 +132,19 @@ def masked_lm():
     return {"batches": batches, "steps": train(model, batches)}
 
 
+def sequence(problem_type, seed, label):
+    random = numpy.random.default_rng(seed)
+    labels = 1 if problem_type == "regression" else 3
+    model = BertForSequenceClassification.from_pretrained(
+        HERE / "bert-small", num_labels=labels, problem_type=problem_type, ignore_mismatched_sizes=True
+    )
+    fill_head(model, ["classifier.weight", "classifier.bias"])
+    batches = batches_of(random, lambda token: -100)
+    for batch in batches:
+        batch["labels"] = [label(random) for _ in range(batch["rows"])]
+    return {"batches": batches, "steps": train(model, batches)}
+
+
 def word_labels(directory, max_length):
     """As tokenize_and_align_labels of run_ner does with label_all_tokens=False."""
     tokenizer = AutoTokenizer.from_pretrained(directory)
@@ -148,6 +168,10 @@ print(
             "settings": SETTINGS,
             "tokenClassification": token_classification(),
             "maskedLM": masked_lm(),
+            "multiLabel": sequence(
+                "multi_label_classification", 23, lambda random: (random.random(3) < 0.4).astype(float).tolist()
+            ),
+            "regression": sequence("regression", 24, lambda random: round(float(random.normal()), 3)),
             "wordLabels": word_labels(sys.argv[1], 24),
         }
     )

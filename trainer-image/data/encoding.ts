@@ -1,5 +1,6 @@
 /** Texts, lists of words and pairs of texts as tokens with the special tokens of the model around them, cut to maxLength. */
 import type { JsEncoding, Tokenizer } from 'tokenizers';
+import { TrainerError } from '../failure.ts';
 import type { EncodedTexts } from './encoded.ts';
 
 export type Encoder = {
@@ -132,6 +133,13 @@ async function encodePairs(
   const sample = await tokenizer.encode('a', 'b');
   const sequences = sample.getSequenceIds();
   const [a, b] = [sequences.indexOf(0), sequences.indexOf(1)];
+  if (a === -1 || b === -1) {
+    throw new TrainerError(
+      'ModelError',
+      'The tokenizer does not put pairs of texts together.',
+      'Leave dataset.columns.text2 out, or use a model whose tokenizer.json has a template for pairs.',
+    );
+  }
   const [endA, endB] = [sequences.lastIndexOf(0) + 1, sequences.lastIndexOf(1) + 1];
   const frame = [part(sample, 0, a), part(sample, endA, b), part(sample, endB, sequences.length)] as const;
   const types = sample.getTypeIds();

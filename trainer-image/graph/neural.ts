@@ -11,12 +11,16 @@ import {
   biasAddGrad,
   erf,
   exp,
+  log,
   matmul,
   mean,
   mul,
+  neg,
+  relu,
   rsqrt,
   scalar,
   select,
+  sigmoid,
   softmax,
   square,
   sub,
@@ -51,6 +55,13 @@ export function gelu(x: Tensor): Tensor {
     const density = mul(scaled, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(scaled))));
     return [mul(mul(add(doubled, density), dy), 0.5)];
   });
+}
+
+/** log(1 + exp(x)) - x * label for each element: what torch.nn.BCEWithLogitsLoss averages. Labels get no gradient. */
+export function sigmoidCrossEntropy(x: Tensor, labels: Tensor): Tensor {
+  const tail = log(add(exp(neg(add(relu(x), relu(neg(x))))), 1)); // log(1 + exp(-|x|)): cannot overflow
+  const loss = sub(add(relu(x), tail), mul(x, labels));
+  return composite([x], loss, (dLoss) => [mul(dLoss, sub(sigmoid(x), labels))]);
 }
 
 /** (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis. */

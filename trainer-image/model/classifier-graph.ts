@@ -27,24 +27,25 @@ export type ClassifierGraph = {
 };
 
 /** What the graph has to know of a task. */
-export type GraphTask = Pick<Task, 'name' | 'labels' | 'loss' | 'outputs'>;
+export type GraphTask = Pick<Task, 'name' | 'width' | 'labels' | 'loss' | 'outputs'>;
 
 export function buildClassifierGraph(
   architecture: Architecture,
-  task: GraphTask,
+  { task, labels: labelCount }: { task: GraphTask; labels: number },
   options: UpdateOptions,
 ): ClassifierGraph {
+  const { dtype, shape } = task.labels(labelCount);
   const graph = new Graph();
   const ids = (name: string): Tensor => placeholder(graph, name, 'int32', ['batch', 'length']);
   const inputs: EncoderInputs = {
     inputIds: ids('input_ids'),
     attentionMask: ids('attention_mask'),
     tokenTypeIds: ids('token_type_ids'),
-    ...(task.labels.shape.includes('positions') && {
+    ...(shape.includes('positions') && {
       positions: placeholder(graph, 'positions', 'int32', ['positions']),
     }),
   };
-  const labels = placeholder(graph, 'labels', task.labels.dtype, task.labels.shape);
+  const labels = placeholder(graph, 'labels', dtype, shape);
   const seed = placeholder(graph, 'seed', 'int32', [2]);
   const weights = architecture.parameters.map(({ name, shape }) => variable(graph, name, shape));
   const byName = new Map(weights.map((weight) => [weight.name, weight.value]));

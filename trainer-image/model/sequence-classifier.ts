@@ -66,13 +66,13 @@ export async function openSequenceClassifier(
   const { binding, task, modelDirectory, labels, seed } = options;
   const { raw, architecture } = readArchitecture(modelDirectory, {
     task: task.name,
-    labels: labels.length,
+    labels: task.width(labels.length),
     dropout: options.dropout,
   });
   const files = openWeightFiles(modelDirectory);
   try {
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
-    const built = buildClassifierGraph(architecture, task, options.update);
+    const built = buildClassifierGraph(architecture, { task, labels: labels.length }, options.update);
     const session = new Session(binding, built.graph);
     const specs = new Map(architecture.parameters.map((spec) => [spec.name, spec]));
     assignVariables(session, built.weights, ({ name }) => {

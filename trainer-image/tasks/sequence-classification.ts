@@ -1,8 +1,8 @@
-/** The task SequenceClassification: one label a text. */
+/** SequenceClassification with one label a text. */
 import type { MetricName } from '../../crds/tasks.ts';
 import { labelsOf } from '../data/encoded.ts';
 import { quote } from '../data/record.ts';
-import { kindOf, labelProblem, textProblem, toLabel } from '../data/row.ts';
+import { kindOf, labelProblem, readTexts, textsOf, toLabel } from '../data/row.ts';
 import { averages, classificationScores, emptyCounts } from '../metrics/classification.ts';
 import { refuseOneLabel } from './checks.ts';
 import { crossEntropy } from './loss.ts';
@@ -10,16 +10,17 @@ import { negativeLogLikelihood, predictedClass, probabilities } from './softmax.
 import type { Evaluation, Task } from './task.ts';
 
 export const sequenceClassification: Task = {
+  kind: 'SingleLabelClassification',
   name: 'SequenceClassification',
 
-  readRow(values, { text: textColumn = 'text', label: labelColumn = 'label' }) {
-    const text = values[textColumn];
-    const problem = textProblem(text, quote(textColumn));
-    if (problem !== undefined) return problem;
-    const label = toLabel(values[labelColumn]);
+  readRow(values, columns) {
+    const texts = readTexts(values, columns);
+    if (typeof texts === 'string') return texts;
+    const { label: column = 'label' } = columns;
+    const label = toLabel(values[column]);
     if (label === undefined)
-      return `${quote(labelColumn)} is ${kindOf(values[labelColumn])}, not a string, an integer or a boolean`;
-    return labelProblem(label, quote(labelColumn)) ?? { text: text as string, labels: [label] };
+      return `${quote(column)} is ${kindOf(values[column])}, not a string, an integer or a boolean`;
+    return labelProblem(label, quote(column)) ?? { ...texts, labels: [label] };
   },
   readsWords: false,
   checkTokenizer() {},
@@ -31,7 +32,8 @@ export const sequenceClassification: Task = {
     labels: rows.indices.map((row) => labelsOf(split, row)[0] as number),
   }),
 
-  labels: { dtype: 'int32', shape: ['batch'] },
+  width: (labels) => labels,
+  labels: () => ({ dtype: 'int32', shape: ['batch'] }),
   loss: crossEntropy,
   logitCount: ({ rows }, { labels }) => rows * labels,
   outputs: (logits) => [logits],
@@ -61,14 +63,14 @@ export const sequenceClassification: Task = {
     return { ...scores, classes, loss: evaluated.loss };
   },
   scorer,
-  prediction({ evaluated, split, labels }, row, { text }) {
+  prediction({ evaluated, split, labels }, row, content) {
     const classes = labels.length;
     const logits = (evaluated.figures['logits'] as Float32Array).subarray(row * classes, (row + 1) * classes);
     const id = evaluated.figures['predicted']?.[row] as number;
     const label = labels[split.labels[row] as number] as string;
     const predicted = labels[id] as string;
     const probability = probabilities(logits)[id] as number;
-    const line = { label, predicted, probability, logits: Array.from(logits), text };
+    const line = { label, predicted, probability, logits: Array.from(logits), ...textsOf(content) };
     return label === predicted ? { line } : { line, mistake: { label, predicted, probability } };
   },
 

@@ -311,6 +311,15 @@ test('each task gets the columns that it reads, by their usual names unless the 
   });
 });
 
+test('a pair of texts and a problem type reach the trainer where the job names them', () => {
+  const dataset = { ...aJob().spec.dataset, columns: { text2: 'answer' } };
+  const job = aJob({ problemType: 'Regression', dataset });
+  const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'preflight', preflight: undefined });
+  assert.ok('config' in outcome);
+  assert.equal(outcome.config.problemType, 'Regression');
+  assert.deepEqual(outcome.config.dataset.columns, { text: 'text', label: 'label', text2: 'answer' });
+});
+
 test('MaskedLM gets the usual masking, or the one that the job asks for', () => {
   assert.deepEqual(columnsOf({ task: 'MaskedLM' }), {
     columns: { text: 'text' },

@@ -67,17 +67,6 @@ for (const side of ['right', 'left'] as const)
 
 for (const side of ['right', 'left'] as const)
   test(`pairs and their truncation at the ${side} are those of the tokenizers library`, async () => {
-    const json = tinyTokenizer() as { post_processor: { pair: unknown[] } };
-    const special = (id: string, type: number) => ({ SpecialToken: { id, type_id: type } });
-    const text = (id: string, type: number) => ({ Sequence: { id, type_id: type } });
-    json.post_processor.pair = [
-      special('[CLS]', 0),
-      text('A', 0),
-      special('[SEP]', 0),
-      text('B', 1),
-      special('[SEP]', 1),
-    ];
-    await write('tokenizer.json', json);
     await write('tokenizer_config.json', { pad_token: '[PAD]', truncation_side: side });
     const source = random(2);
     const words = () =>
@@ -86,7 +75,7 @@ for (const side of ['right', 'left'] as const)
         () => vocabulary[5 + source.below(vocabulary.length - 5)],
       ).join(' ');
     const pairs = Array.from({ length: 200 }, () => [words(), words()] as const);
-    const reference = Tokenizer.fromString(JSON.stringify(json));
+    const reference = Tokenizer.fromString(JSON.stringify(tinyTokenizer()));
     reference.disablePadding();
     reference.disableTruncation();
     const full = await Promise.all(pairs.map(([a, b]) => reference.encode(a, b)));
@@ -106,6 +95,17 @@ for (const side of ['right', 'left'] as const)
       full.map((encoding) => encoding.getLength()),
     );
   });
+
+test('a tokenizer that drops the second text of a pair is refused', async () => {
+  const json = tinyTokenizer() as { post_processor: { single: unknown; pair: unknown } };
+  json.post_processor.pair = json.post_processor.single;
+  await write('tokenizer.json', json);
+  const tokenizer = await loadTokenizer(folder, fit);
+  await assert.rejects(tokenizer.encodePairs([['free', 'now']]), {
+    category: 'ModelError',
+    message: /does not put pairs of texts together/,
+  });
+});
 
 test('of two long texts each keeps a half, of a long and a short one the long one is cut', () => {
   const kept = (a: number, b: number) => longestFirst(a, b, 12, 3);

@@ -132,7 +132,7 @@ export function exampleReport(change: Partial<Report> = {}): Report {
   };
   const verdict = {
     outcome: 'Succeeded' as const,
-    sentence: verdictSentence(report, 'SequenceClassification'),
+    sentence: verdictSentence(report, 'SingleLabelClassification'),
     reasons: [],
   };
   return { verdict, ...report };
