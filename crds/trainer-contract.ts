@@ -92,6 +92,7 @@ export const runConfig = z.strictObject({
     ]),
     weightDecay: z.number().min(0),
     maxGradNorm: z.number().min(0),
+    labelSmoothing: unit,
     maxLength: z.int().min(8),
     dropout: unit.optional(),
     seed: z.int().min(0),

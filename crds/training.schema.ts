@@ -113,6 +113,10 @@ const fields = z
     maxGradNorm: decimal('Gradients are scaled down to this global norm; "0" switches clipping off.').default(
       '1.0',
     ),
+    labelSmoothing: fraction(
+      "Part of each label's probability that all classes share while training, against too much confidence. Evaluation measures the plain loss, so that runs can be compared.",
+      { below: 1 },
+    ).default('0'),
     maxLength: z
       .int32()
       .min(8)

@@ -35,14 +35,14 @@ export async function train(context: Context): Promise<Outcome> {
   context.report({ device: device.name });
   const inputs = await openInputs(context);
   const { labels } = inputs.dataset;
-  const { maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
+  const { seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
     modelDirectory: inputs.modelDirectory,
     labels,
     seed,
     dropout,
-    update: { optimizer: optimizerOf(config.training), maxGradNorm, gradientAccumulationSteps },
+    update: { ...config.training, optimizer: optimizerOf(config.training) },
   });
   try {
     const run = await openRun(context, { device, inputs, model, output });

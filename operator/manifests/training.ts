@@ -17,6 +17,7 @@ export function trainingOf(training: Training) {
     optimizer: optimizerOf(training),
     weightDecay: Number(training.weightDecay),
     maxGradNorm: Number(training.maxGradNorm),
+    labelSmoothing: Number(training.labelSmoothing),
     maxLength,
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),

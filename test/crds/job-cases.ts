@@ -249,6 +249,11 @@ export const jobCases: Record<string, Case> = {
     ...training('optimizer', 'SGD'),
     ...training('sgd', { momentum: '1' }),
   }),
+  'labels smoothed away': refused(
+    'spec.training.labelSmoothing',
+    'must be less than 1',
+    training('labelSmoothing', '1'),
+  ),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',

@@ -1,14 +1,7 @@
 /** The one graph of a sequence classifier: train step, prediction, and access to weights and optimiser state. */
+import { crossEntropy } from '../graph/cross-entropy.ts';
 import { Graph, type Tensor } from '../graph/graph.ts';
-import {
-  cast,
-  greaterEqual,
-  maximum,
-  mul,
-  placeholder,
-  sparseSoftmaxCrossEntropy,
-  sumAll,
-} from '../graph/ops.ts';
+import { cast, greaterEqual, maximum, mul, placeholder, sumAll } from '../graph/ops.ts';
 import { type Variable, variable } from '../graph/variables.ts';
 import { buildUpdate, type SummedLoss, type Update, type UpdateOptions } from '../optim/update.ts';
 import type { Architecture } from './architecture.ts';
@@ -48,9 +41,13 @@ export function buildClassifierGraph(architecture: Architecture, options: Update
   };
 
   const logits = graph.scope('predict', () => architecture.logits(inputs, weight));
-  const predicted = graph.scope('predict/loss', () => crossEntropy(logits, labels));
+  const predicted = graph.scope('predict/loss', () => classificationLoss(logits, labels));
   const trained = graph.scope('train', () =>
-    crossEntropy(architecture.logits(inputs, weight, { seed, sites: 0 }), labels),
+    classificationLoss(
+      architecture.logits(inputs, weight, { seed, sites: 0 }),
+      labels,
+      options.labelSmoothing,
+    ),
   );
   return {
     graph,
@@ -63,8 +60,8 @@ export function buildClassifierGraph(architecture: Architecture, options: Update
   };
 }
 
-function crossEntropy(logits: Tensor, labels: Tensor): SummedLoss {
+function classificationLoss(logits: Tensor, labels: Tensor, smoothing = 0): SummedLoss {
   const labelled = cast(greaterEqual(labels, 0), 'float32');
-  const { loss } = sparseSoftmaxCrossEntropy(logits, maximum(labels, 0));
-  return { lossSum: sumAll(mul(loss, labelled)), count: sumAll(labelled) };
+  const losses = crossEntropy(logits, maximum(labels, 0), smoothing);
+  return { lossSum: sumAll(mul(losses, labelled)), count: sumAll(labelled) };
 }

@@ -18,6 +18,8 @@ export type UpdateOptions = {
   readonly maxGradNorm: number;
   /** Micro-batches of a step, at most. With 1 the graph has no accumulators: they would cost memory and time. */
   readonly gradientAccumulationSteps: number;
+  /** For whoever builds the loss: the part of a label's probability that all classes share; default 0. */
+  readonly labelSmoothing?: number;
 };
 
 export type Update = {

@@ -279,6 +279,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     optimizer: { name: 'AdamW' },
     weightDecay: 0.01,
     maxGradNorm: 1,
+    labelSmoothing: 0,
     maxLength: 256,
     dropout: 0.2,
     seed: 42,
