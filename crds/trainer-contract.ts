@@ -93,6 +93,8 @@ export const runConfig = z.strictObject({
     weightDecay: z.number().min(0),
     maxGradNorm: z.number().min(0),
     labelSmoothing: unit,
+    freeze: z.array(z.string()).optional(),
+    layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),
     dropout: unit.optional(),
     seed: z.int().min(0),

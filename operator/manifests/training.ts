@@ -7,6 +7,7 @@ type Training = FineTuneJobSpec['training'];
 /** Not checked: the schema of the run config does that. */
 export function trainingOf(training: Training) {
   const { batchSize, gradientAccumulationSteps, maxLength, dropout, seed, earlyStopping } = training;
+  const { freeze, layerwiseLearningRateDecay } = training;
   return {
     epochs: Number(training.epochs),
     batchSize,
@@ -18,6 +19,10 @@ export function trainingOf(training: Training) {
     weightDecay: Number(training.weightDecay),
     maxGradNorm: Number(training.maxGradNorm),
     labelSmoothing: Number(training.labelSmoothing),
+    ...(freeze && { freeze }),
+    ...(layerwiseLearningRateDecay !== undefined && {
+      layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),
+    }),
     maxLength,
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),

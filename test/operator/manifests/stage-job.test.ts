@@ -311,6 +311,16 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
 });
 
+test('frozen parts and the decay by layers are there if the job has them', () => {
+  const { freeze, layerwiseLearningRateDecay } = trainingOf({
+    freeze: ['bert.embeddings'],
+    layerwiseLearningRateDecay: '0.9',
+  });
+  assert.deepEqual([freeze, layerwiseLearningRateDecay], [['bert.embeddings'], 0.9]);
+  const without = trainingOf({});
+  assert.equal('freeze' in without || 'layerwiseLearningRateDecay' in without, false);
+});
+
 test('a schedule comes with its settings, their defaults where the job has none', () => {
   const scheduleOf = (training: object) => trainingOf(training).schedule;
   assert.deepEqual(scheduleOf({ schedule: 'Cosine' }), { name: 'Cosine' });
