@@ -15,7 +15,7 @@ function isNot(kind: Kind): string {
 }
 
 function rulesOf(kind: Kind): CelRule[] {
-  const { columns, optionalColumns, labelled, lists } = kinds[kind];
+  const { columns, optionalColumns, labelled, lists, smoothing } = kinds[kind];
   const read: readonly ColumnRole[] = [...columns, ...optionalColumns];
   const others = (Object.keys(columnRoles) as ColumnRole[]).filter((role) => !read.includes(role));
   const names = metricsOf(kind);
@@ -41,6 +41,13 @@ function rulesOf(kind: Kind): CelRule[] {
       rule: `${isNot(kind)} || !has(self.dataset.labels)`,
       message: `${kind} has no labels`,
       fieldPath: '.dataset.labels',
+    });
+  }
+  if (!smoothing) {
+    rules.push({
+      rule: `${isNot(kind)} || double(self.training.labelSmoothing) == 0.0`,
+      message: `${kind} has no labels to smooth`,
+      fieldPath: '.training.labelSmoothing',
     });
   }
   if (lists) {

@@ -81,6 +81,8 @@ type KindRule = {
   labelled: boolean;
   /** Whether a column holds lists, which only some formats can. */
   lists: boolean;
+  /** Whether the loss is that of one choice among several, which label smoothing is for. */
+  smoothing: boolean;
   /** Metric -> how a report calls it. The first one decides where nothing else was asked for. */
   metrics: Partial<Record<MetricName, string>>;
 };
@@ -94,6 +96,7 @@ export const kinds = {
     optionalColumns: ['text2'],
     labelled: true,
     lists: false,
+    smoothing: true,
     metrics: { accuracy: 'Accuracy', f1: 'Macro F1', weightedF1: 'Weighted F1', loss: 'Loss' },
   },
   MultiLabelClassification: {
@@ -103,6 +106,7 @@ export const kinds = {
     optionalColumns: ['text2'],
     labelled: true,
     lists: true,
+    smoothing: false,
     metrics: { microF1: 'Micro F1', f1: 'Macro F1', accuracy: 'Exact accuracy', loss: 'Loss' },
   },
   Regression: {
@@ -112,6 +116,7 @@ export const kinds = {
     optionalColumns: ['text2'],
     labelled: false,
     lists: false,
+    smoothing: false,
     metrics: { pearson: 'Pearson', spearman: 'Spearman', rmse: 'RMSE', loss: 'Loss' },
   },
   TokenClassification: {
@@ -120,6 +125,7 @@ export const kinds = {
     optionalColumns: [],
     labelled: true,
     lists: true,
+    smoothing: true,
     metrics: {
       f1: 'Entity F1',
       precision: 'Entity precision',
@@ -135,6 +141,7 @@ export const kinds = {
     optionalColumns: [],
     labelled: false,
     lists: false,
+    smoothing: true,
     metrics: { loss: 'Loss', perplexity: 'Perplexity', accuracy: 'Masked accuracy' },
   },
 } as const satisfies Record<string, KindRule>;

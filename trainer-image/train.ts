@@ -37,7 +37,7 @@ export async function train(context: Context): Promise<Outcome> {
   context.report({ device: device.name });
   const inputs = await openInputs(context);
   const { labels, task } = inputs.dataset;
-  const { maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
+  const { seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
     task,
@@ -45,7 +45,7 @@ export async function train(context: Context): Promise<Outcome> {
     labels,
     seed,
     dropout,
-    update: { optimizer: optimizerOf(config.training), maxGradNorm, gradientAccumulationSteps },
+    update: { ...config.training, optimizer: optimizerOf(config.training) },
   });
   try {
     const run = await openRun(context, { device, inputs, model, output });

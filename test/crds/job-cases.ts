@@ -276,6 +276,43 @@ export const jobCases: Record<string, Case> = {
     ...training('optimizer', 'SGD'),
     ...training('sgd', { momentum: '1' }),
   }),
+  'labels smoothed away': refused(
+    'spec.training.labelSmoothing',
+    'must be less than 1',
+    training('labelSmoothing', '1'),
+  ),
+  'frozen parts': accepted(
+    training('freeze', ['bert.embeddings', 'bert.encoder.layer.0-3', '*.*.layer.5.output']),
+  ),
+  'a frozen part as a regular expression': refused(
+    'spec.training.freeze[0]',
+    pattern,
+    training('freeze', ['bert.(a+)+$']),
+  ),
+  'a frozen part with an empty part': refused(
+    'spec.training.freeze[0]',
+    pattern,
+    training('freeze', ['bert..layer']),
+  ),
+  'an empty list of frozen parts': refused(
+    'spec.training.freeze',
+    'should have at least 1 items',
+    training('freeze', []),
+  ),
+  '65 frozen parts': refused(
+    'spec.training.freeze',
+    'must have at most 64 items',
+    training(
+      'freeze',
+      Array.from({ length: 65 }, (_, i) => `bert.encoder.layer.${i}`),
+    ),
+  ),
+  'a layer-wise decay of one': accepted(training('layerwiseLearningRateDecay', '1')),
+  'layers that learn nothing': refused(
+    'spec.training.layerwiseLearningRateDecay',
+    'must be greater than 0',
+    training('layerwiseLearningRateDecay', '0'),
+  ),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',

@@ -148,4 +148,15 @@ export const taskCases: Record<string, Case> = {
     'Regression reads only these columns: text, label, text2',
     { ...number, 'spec.dataset.columns.tokens': 'tokens' },
   ),
+
+  'smooth tags': accepted({ ...tags, ...training('labelSmoothing', '0.1') }),
+  'smooth numbers': refused('spec.training.labelSmoothing', 'Regression has no labels to smooth', {
+    ...number,
+    ...training('labelSmoothing', '0.1'),
+  }),
+  'smooth sets of labels': refused(
+    'spec.training.labelSmoothing',
+    'MultiLabelClassification has no labels to smooth',
+    { ...several, ...training('labelSmoothing', '0.1') },
+  ),
 };

@@ -140,6 +140,7 @@ export const relu = (x: Tensor): Tensor => {
   return single(x.graph, 'Relu', [x], { dtype: x.dtype, shape: x.shape }, { T: { type: x.dtype } });
 };
 export const softmax = (x: Tensor): Tensor => unary('Softmax', x);
+export const logSoftmax = (x: Tensor): Tensor => unary('LogSoftmax', x);
 
 /** x. With `controls`, also waits for those nodes: the way to hang updates on a fetch. */
 export function identity(x: Tensor, controls: readonly Node[] = [], name = 'Identity'): Tensor {

@@ -59,7 +59,7 @@ export function buildClassifierGraph(
   const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
   const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
   const trained = graph.scope('train', () =>
-    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels),
+    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels, options.labelSmoothing),
   );
   return {
     graph,

@@ -1,27 +1,22 @@
 /** Losses as sum and count: the mean over several batches is then exact, however the labels are spread over them. */
 import { dimension, flattenRows, reshape } from '../graph/array-ops.ts';
+import { crossEntropy as crossEntropyOf } from '../graph/cross-entropy.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { sigmoidCrossEntropy } from '../graph/neural.ts';
-import {
-  cast,
-  greaterEqual,
-  maximum,
-  mul,
-  sparseSoftmaxCrossEntropy,
-  square,
-  sub,
-  sumAll,
-} from '../graph/ops.ts';
+import { cast, greaterEqual, maximum, mul, square, sub, sumAll } from '../graph/ops.ts';
 import { productDim } from '../graph/shape.ts';
 
 export type Loss = { lossSum: Tensor; count: Tensor };
 
-/** -log softmax(logits)[label] for logits [..., classes] and int32 labels [...]; a negative label counts for nothing. */
-export function crossEntropy(logits: Tensor, labels: Tensor): Loss {
+/**
+ * -log softmax(logits)[label] for logits [..., classes] and int32 labels [...]; a negative label counts for nothing.
+ * Smoothing as PyTorch's CrossEntropyLoss has it.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor, labelSmoothing = 0): Loss {
   const flat = reshape(labels, [productDim(labels.shape)]);
   const labelled = cast(greaterEqual(flat, 0), 'float32');
-  const { loss } = sparseSoftmaxCrossEntropy(flattenRows(logits), maximum(flat, 0));
-  return { lossSum: sumAll(mul(loss, labelled)), count: sumAll(labelled) };
+  const losses = crossEntropyOf(flattenRows(logits), maximum(flat, 0), labelSmoothing);
+  return { lossSum: sumAll(mul(losses, labelled)), count: sumAll(labelled) };
 }
 
 /** Binary cross-entropy of each label of each row, for logits and labels [batch, labels] (0 or 1). */

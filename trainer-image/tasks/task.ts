@@ -48,7 +48,7 @@ export type Task = {
   /** Of the batch's labels, for so many labels; `batch`, `length` and `positions` are named dimensions. */
   labels(labels: number): { dtype: DType; shape: Shape };
   /** Loss as sum and count, so that means over several batches are exact. */
-  loss(logits: Tensor, labels: Tensor): { lossSum: Tensor; count: Tensor };
+  loss(logits: Tensor, labels: Tensor, labelSmoothing?: number): { lossSum: Tensor; count: Tensor };
   /** Logits of a batch, of which memory holds some copies. */
   logitCount(batch: { rows: number; length: number }, sizes: { labels: number; vocabulary: number }): number;
   /** What evaluation reads of each batch. */

@@ -279,6 +279,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     optimizer: { name: 'AdamW' },
     weightDecay: 0.01,
     maxGradNorm: 1,
+    labelSmoothing: 0,
     maxLength: 256,
     dropout: 0.2,
     seed: 42,
@@ -347,6 +348,16 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf({ optimizer: 'SGD' }), { name: 'SGD', momentum: 0 });
   const given = { optimizer: 'SGD', sgd: { momentum: '0.9' } };
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
+});
+
+test('frozen parts and the decay by layers are there if the job has them', () => {
+  const { freeze, layerwiseLearningRateDecay } = trainingOf({
+    freeze: ['bert.embeddings'],
+    layerwiseLearningRateDecay: '0.9',
+  });
+  assert.deepEqual([freeze, layerwiseLearningRateDecay], [['bert.embeddings'], 0.9]);
+  const without = trainingOf({});
+  assert.equal('freeze' in without || 'layerwiseLearningRateDecay' in without, false);
 });
 
 test('a schedule comes with its settings, their defaults where the job has none', () => {

@@ -30,6 +30,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       optimizer: { name: 'AdamW' },
       weightDecay: 0.01,
       maxGradNorm: 1,
+      labelSmoothing: 0,
       maxLength: 96,
       seed: 42,
       earlyStopping: { metric: 'loss', patience: 3, minDelta: 0 },
