@@ -1,0 +1,152 @@
+/** From the spec of a job to the run config of its trainer. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runConfigOf } from '../../../operator/manifests/run-config.ts';
+import { aJob, digest, runtimeSpec } from '../builders.ts';
+
+test('decimals of the spec become numbers, and the trainer needs no defaults', () => {
+  const job = aJob({
+    training: { learningRate: '2e-5', dropout: '0.2', earlyStopping: { metric: 'f1' } },
+    dataset: { ...aJob().spec.dataset, fractions: { validation: '0.1' }, labels: ['ham', 'spam'] },
+    gate: { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0.01' },
+  });
+  const preflight = { splits: { train: { digest }, test: { digest } }, modelDigest: digest } as never;
+  const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'train', preflight });
+  assert.ok('config' in outcome);
+  const { training, dataset, gate, expected, accelerator } = outcome.config;
+  assert.deepEqual(training, {
+    epochs: 3,
+    batchSize: 16,
+    gradientAccumulationSteps: 1,
+    learningRate: 2e-5,
+    schedule: { name: 'Linear' },
+    warmup: 0.06,
+    optimizer: { name: 'AdamW' },
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    labelSmoothing: 0,
+    maxLength: 256,
+    dropout: 0.2,
+    seed: 42,
+    earlyStopping: { metric: 'f1', patience: 3, minDelta: 0 },
+  });
+  assert.deepEqual([dataset.fractions, dataset.labels], [{ validation: 0.1 }, ['ham', 'spam']]);
+  assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01 });
+  assert.deepEqual(expected, { modelDigest: digest, trainDigest: digest, testDigest: digest });
+  assert.deepEqual(accelerator, { resourceName: 'nvidia.com/gpu', whenUnusable: 'Fail', count: 1 });
+});
+
+const columnsOf = (spec: object) => {
+  const outcome = runConfigOf({
+    job: aJob(spec),
+    runtime: runtimeSpec(),
+    stage: 'preflight',
+    preflight: undefined,
+  });
+  assert.ok('config' in outcome, JSON.stringify(outcome));
+  const { dataset, training } = outcome.config;
+  return { columns: dataset.columns, masking: training.masking };
+};
+
+test('each task gets the columns that it reads, by their usual names unless the job names them', () => {
+  assert.deepEqual(columnsOf({}), { columns: { text: 'text', label: 'label' }, masking: undefined });
+  const dataset = { ...aJob().spec.dataset, columns: { tags: 'ner' } };
+  assert.deepEqual(columnsOf({ task: 'TokenClassification', dataset }), {
+    columns: { tokens: 'tokens', tags: 'ner' },
+    masking: undefined,
+  });
+});
+
+test('a pair of texts and a problem type reach the trainer where the job names them', () => {
+  const dataset = { ...aJob().spec.dataset, columns: { text2: 'answer' } };
+  const job = aJob({ problemType: 'Regression', dataset });
+  const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'preflight', preflight: undefined });
+  assert.ok('config' in outcome);
+  assert.equal(outcome.config.problemType, 'Regression');
+  assert.deepEqual(outcome.config.dataset.columns, { text: 'text', label: 'label', text2: 'answer' });
+});
+
+test('MaskedLM gets the usual masking, or the one that the job asks for', () => {
+  assert.deepEqual(columnsOf({ task: 'MaskedLM' }), {
+    columns: { text: 'text' },
+    masking: { probability: 0.15, wholeWord: false },
+  });
+  const training = { masking: { wholeWord: true, probability: '0.4' } };
+  assert.deepEqual(columnsOf({ task: 'MaskedLM', training }).masking, { probability: 0.4, wholeWord: true });
+});
+
+/** training of the run config for a job with these settings. */
+function trainingOf(training: object) {
+  const outcome = runConfigOf({
+    job: aJob({ training }),
+    runtime: runtimeSpec(),
+    stage: 'train',
+    preflight: undefined,
+  });
+  assert.ok('config' in outcome, JSON.stringify(outcome));
+  return outcome.config.training;
+}
+
+test('an optimizer comes with its settings, their defaults where the job has none', () => {
+  const optimizerOf = (training: object) => trainingOf(training).optimizer;
+  assert.deepEqual(optimizerOf({ optimizer: 'Adafactor' }), { name: 'Adafactor' });
+  assert.deepEqual(optimizerOf({ optimizer: 'SGD' }), { name: 'SGD', momentum: 0 });
+  const given = { optimizer: 'SGD', sgd: { momentum: '0.9' } };
+  assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
+});
+
+test('frozen parts and the decay by layers are there if the job has them', () => {
+  const { freeze, layerwiseLearningRateDecay } = trainingOf({
+    freeze: ['bert.embeddings'],
+    layerwiseLearningRateDecay: '0.9',
+  });
+  assert.deepEqual([freeze, layerwiseLearningRateDecay], [['bert.embeddings'], 0.9]);
+  const without = trainingOf({});
+  assert.equal('freeze' in without || 'layerwiseLearningRateDecay' in without, false);
+});
+
+test('a schedule comes with its settings, their defaults where the job has none', () => {
+  const scheduleOf = (training: object) => trainingOf(training).schedule;
+  assert.deepEqual(scheduleOf({ schedule: 'Cosine' }), { name: 'Cosine' });
+  const restarts = { name: 'CosineWithRestarts', numCycles: 1 };
+  assert.deepEqual(scheduleOf({ schedule: 'CosineWithRestarts' }), restarts);
+  const polynomial = { name: 'Polynomial', power: 1, endLearningRate: 1e-7 };
+  assert.deepEqual(scheduleOf({ schedule: 'Polynomial' }), polynomial);
+  const given = { schedule: 'Polynomial', polynomial: { power: '2' } };
+  assert.deepEqual(scheduleOf(given), { ...polynomial, power: 2 });
+  assert.deepEqual(scheduleOf({ schedule: 'ReduceLROnPlateau', reduceLROnPlateau: { patience: 0 } }), {
+    name: 'ReduceLROnPlateau',
+    factor: 0.1,
+    patience: 0,
+    threshold: 1e-4,
+    cooldown: 0,
+    minLearningRate: 0,
+  });
+});
+
+const impossible: Record<string, [(job: ReturnType<typeof aJob>) => void, RegExp]> = {
+  'no epochs': [(job) => Object.assign(job.spec.training, { epochs: '0' }), /^spec\.training\.epochs/],
+  'no learning rate': [
+    (job) => Object.assign(job.spec.training, { learningRate: '0' }),
+    /^spec\.training\.learningRate/,
+  ],
+  'a learning rate that is no number': [
+    (job) => Object.assign(job.spec.training, { learningRate: 'fast' }),
+    /learningRate/,
+  ],
+  'no memory': [(job) => Object.assign(job.spec.resources, { memory: '0' }), /^spec\.resources\.memory/],
+  'memory in the wrong unit': [
+    (job) => Object.assign(job.spec.resources, { memory: '8' }),
+    /^spec\.resources\.memory/,
+  ],
+  'no CPU': [(job) => Object.assign(job.spec.resources, { cpu: '0' }), /^spec\.resources\.cpu/],
+};
+for (const [name, [spoil, want]] of Object.entries(impossible)) {
+  test(`no run config can be made of ${name}: the problem names the field`, () => {
+    const job = aJob();
+    spoil(job);
+    const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'preflight', preflight: undefined });
+    assert.ok('problem' in outcome);
+    assert.match(outcome.problem, want);
+  });
+}
