@@ -63,6 +63,29 @@ const gate = withRules(
   ],
 );
 
+const amount = (description: string) => decimal(description, { above: 0, atMost: 1e9 });
+
+const budget = withRules(
+  z
+    .strictObject({
+      maxGpuHours: amount(
+        'Largest number of accelerator hours: accelerators times the time that trainers run.',
+      ).optional(),
+      maxCost: amount(
+        'Largest cost, in the currency of the FineTuneRuntime, which has to name a price.',
+      ).optional(),
+    })
+    .describe(
+      'What the run may use, over all attempts. The trainer saves a checkpoint and stops before it is exceeded; with a larger budget the run goes on.',
+    ),
+  [
+    {
+      rule: 'has(self.maxGpuHours) || has(self.maxCost)',
+      message: 'set maxGpuHours, maxCost or both',
+    },
+  ],
+);
+
 const specFields = {
   task: z
     .enum(taskNames)
@@ -129,14 +152,50 @@ const specFields = {
         .describe(
           'Retries after failures that may pass, such as a lost connection. Preemption and node loss do not count.',
         ),
+      outOfMemoryLimit: z
+        .int32()
+        .min(0)
+        .max(10)
+        .default(3)
+        .describe(
+          'Retries after the trainer ran out of memory, each with half of training.batchSize and so many more gradientAccumulationSteps that a step learns from the same rows.',
+        ),
     })
     .prefault({})
     .describe('What happens after a failure that is not the fault of the job.'),
+  activeDeadlineSeconds: z
+    .int32()
+    .min(1)
+    .optional()
+    .describe(
+      'Longest time that trainers may run, over all attempts, in seconds. Waiting, queueing and suspension do not count. When it is over, the trainer saves a checkpoint and the run fails with DeadlineExceeded.',
+    ),
+  pendingDeadlineSeconds: z
+    .int32()
+    .min(1)
+    .optional()
+    .describe(
+      'Longest time that the run may wait at a time before a pod starts, in seconds: for a runtime, a queue, a node, a volume or an image. Suspension does not count. When it is over, the run fails with PendingDeadlineExceeded and says what it waited for.',
+    ),
+  budget: budget.optional(),
+  ttlSecondsAfterFinished: z
+    .int32()
+    .min(0)
+    .optional()
+    .describe(
+      'The job object and all it made in the cluster are deleted so many seconds after its end; model, checkpoints and report stay. Without it the job is kept. Leave it out where a GitOps tool would make the job again.',
+    ),
   suspend: z
     .boolean()
     .default(false)
     .describe(
       'true stops the pods after a checkpoint and keeps the job; false goes on from the last checkpoint.',
+    ),
+  cancel: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true ends the run for good: the trainer saves a checkpoint, and nothing is evaluated or published. It cannot be taken back within a run.',
     ),
   dryRun: z
     .boolean()
@@ -152,7 +211,15 @@ const specFields = {
 };
 
 /** Fields that may change while a run is under way. */
-const mutable = new Set(['suspend', 'runId']);
+const mutable = new Set([
+  'suspend',
+  'cancel',
+  'activeDeadlineSeconds',
+  'pendingDeadlineSeconds',
+  'budget',
+  'ttlSecondsAfterFinished',
+  'runId',
+]);
 
 const immutability = Object.entries(specFields)
   .filter(([name]) => !mutable.has(name))
@@ -181,6 +248,17 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     rule: '!has(self.gate) || !has(self.gate.minimumGainOverBaseline) || self.evaluation.baseline',
     message: 'minimumGainOverBaseline needs evaluation.baseline: true',
     fieldPath: '.gate.minimumGainOverBaseline',
+  },
+  {
+    rule: '!has(self.budget) || self.resources.gpus > 0',
+    message: 'a budget counts accelerators, and resources.gpus is 0; use activeDeadlineSeconds',
+    fieldPath: '.budget',
+  },
+  {
+    rule: 'self.runId != oldSelf.runId || !oldSelf.cancel || self.cancel',
+    message:
+      'a run cannot be taken up again once it is cancelled; set a new runId together with cancel: false',
+    fieldPath: '.cancel',
   },
   ...taskRules,
   ...immutability,

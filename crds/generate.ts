@@ -11,7 +11,7 @@ import { clusterRules, ownNamespaceRules } from '../operator/permissions.ts';
 import { commonLabels, trainerSeries } from '../trainer-image/series.ts';
 import { customResourceDefinition, jobResource, type Resource, resources, runtimeResource } from './crd.ts';
 import { metricsPage, type Series, settingsPage } from './operations-reference.ts';
-import { conditionsPage, failuresPage, resourcePage } from './reference.ts';
+import { conditionsPage, dataChecksPage, failuresPage, resourcePage } from './reference.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -39,6 +39,7 @@ export function generatedFiles(): Map<string, string> {
   files.set('docs/reference/finetuneruntime.md', resourcePage(runtimeResource));
   files.set('docs/reference/conditions.md', conditionsPage());
   files.set('docs/reference/failures.md', failuresPage());
+  files.set('docs/reference/data-checks.md', dataChecksPage());
   files.set('docs/reference/metrics.md', metricsOfBoth());
   files.set(
     'docs/reference/settings.md',

@@ -29,9 +29,13 @@ export const httpPort = 8080;
 export const maxTerminationBytes = 4096;
 export const maxProgressBytes = 32_768;
 export const maxHistoryPoints = 50;
+/** Labels that the report of a split lists, the most frequent first. */
+export const maxListedLabels = 12;
 
 /** Environment of the trainer container, from the downward API: ties progress and result to one pod. */
 export const podIdentity = { uid: 'POD_UID', name: 'POD_NAME', node: 'NODE_NAME' } as const;
+
+const finite = z.number();
 
 const location = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -142,7 +146,6 @@ export const runConfig = z.strictObject({
 export type RunConfig = z.infer<typeof runConfig>;
 export type Location = z.infer<typeof location>;
 
-const finite = z.number();
 type Finite = Record<MetricName, z.ZodOptional<z.ZodNumber>>;
 export const metricValues = z.strictObject(
   Object.fromEntries(metricNames.map((name) => [name, finite.optional()])) as Finite,
@@ -158,6 +161,8 @@ const checkpoint = z.strictObject({
   time: z.string().max(32),
   uri: z.string().max(1024),
   digest: z.string().max(71),
+  /** Of the last evaluation on the validation split before it. */
+  metric: z.strictObject({ name: z.string().max(32), value: finite }).optional(),
 });
 export type CheckpointRecord = z.infer<typeof checkpoint>;
 
@@ -211,8 +216,9 @@ const splitReport = z.strictObject({
   digest: z.string().max(71),
   truncatedRows: z.int(),
   duplicateRows: z.int(),
+  nearDuplicateRows: z.int(),
   lostWords: z.int().optional(),
-  labels: z.array(z.tuple([z.string().max(128), z.int()])).max(20),
+  labels: z.array(z.tuple([z.string().max(128), z.int()])).max(maxListedLabels),
 });
 
 export const preflightReport = z.strictObject({
@@ -220,10 +226,12 @@ export const preflightReport = z.strictObject({
   labels: z.int(),
   tokens: z.strictObject({ median: z.int(), p95: z.int(), max: z.int() }),
   leakedRows: z.int(),
+  nearLeakedRows: z.int(),
   conflictingRows: z.int(),
+  unknownTokenShare: unit,
+  lengthRuleAccuracy: unit.optional(),
   totalSteps: z.int(),
   memoryEstimateBytes: z.int(),
-  secondsEstimate: z.int().optional(),
   modelType: z.string().max(64),
   parameters: z.int(),
   modelDigest: z.string().max(71),

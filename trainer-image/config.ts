@@ -64,22 +64,38 @@ export type RunIdentity = { jobUid: string; runId: string };
  * Reads and checks the run config.
  * @returns the config, or the error together with the identity of the run, so that the failure reaches its job
  */
-export function readRunConfig(
-  file: string,
-): { config: RunConfig } | { error: TrainerError; identity: RunIdentity } {
-  const hint = 'The operator writes this file; operator and trainer image must be of the same release.';
+export function readRunConfig(file: string): ReadRunConfig {
+  try {
+    return parseRunConfig(readFileSync(file, 'utf8'), file);
+  } catch (cause) {
+    return unreadable(file, cause as Error);
+  }
+}
+
+export type ReadRunConfig = { config: RunConfig } | { error: TrainerError; identity: RunIdentity };
+
+const hint = 'The operator writes this file; operator and trainer image must be of the same release.';
+
+/** The same for the content of the file. */
+export function parseRunConfig(text: string, file: string): ReadRunConfig {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
+    json = JSON.parse(text);
   } catch (cause) {
-    const message = `${file}: cannot be read as JSON: ${(cause as Error).message}`;
-    const identity = { jobUid: '', runId: '' };
-    return { error: new TrainerError('ConfigError', message, hint, { cause }), identity };
+    return unreadable(file, cause as Error);
   }
   const parsed = runConfig.safeParse(json);
   if (parsed.success) return { config: parsed.data };
   const message = `${file}: ${issues(parsed.error)}`;
   return { error: new TrainerError('ConfigError', message, hint), identity: identityIn(json) };
+}
+
+function unreadable(file: string, cause: Error): ReadRunConfig {
+  const message = `${file}: cannot be read as JSON: ${cause.message}`;
+  return {
+    error: new TrainerError('ConfigError', message, hint, { cause }),
+    identity: { jobUid: '', runId: '' },
+  };
 }
 
 const identitySchema = z.object({

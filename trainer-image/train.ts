@@ -85,13 +85,16 @@ async function openRun(
 
 async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'Interrupted'>> {
   const { context, checkpoints, state } = run;
-  const { task, splits } = run.inputs.dataset;
+  const { task, labels, splits } = run.inputs.dataset;
   const { test, validation } = splits;
   let trained = false;
   try {
     if (context.config.evaluation.baseline && state.baseline === undefined) {
       context.report({ phase: 'EvaluatingBase' });
-      state.baseline = comparedFigures(evaluateOn(run, test), task);
+      const evaluated = evaluateOn(run, test);
+      state.baseline = comparedFigures(evaluated, task);
+      const scores = task.scores({ evaluated, split: test, labels });
+      context.report({ baseline: metricsOfModel(task.kind, scores) });
     }
     await trainToTheEnd(run);
     trained = true;

@@ -5,7 +5,7 @@
 import { createInterface } from 'node:readline';
 import { openBinding } from '../../trainer-image/graph/binding.ts';
 import { openSequenceClassifier } from '../../trainer-image/model/sequence-classifier.ts';
-import { adamW } from '../../trainer-image/optim/adamw.ts';
+import { optimizerOf } from '../../trainer-image/optim/optimizer-of.ts';
 import { sequenceClassification } from '../../trainer-image/tasks/sequence-classification.ts';
 import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
 import { tensorflowEnvironment } from '../../trainer-image/threads.ts';
@@ -21,7 +21,7 @@ const model = await openSequenceClassifier({
   labels: ['no', 'yes'],
   seed: 1,
   update: {
-    optimizer: adamW({ weightDecay: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
+    optimizer: optimizerOf({ optimizer: { name: 'AdamW' }, weightDecay: 0.01 }),
     maxGradNorm: 1,
     gradientAccumulationSteps: 1,
   },

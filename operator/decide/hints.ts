@@ -28,6 +28,10 @@ const hints: Partial<Record<FailureCategory, string>> = {
   ImagePull: 'Ask the platform team: image and imagePullSecrets of the FineTuneRuntime have to be right.',
   PodRefused: 'See the events of the batch Job: kubectl describe job NAME. Often a quota is used up.',
   VolumeMount: 'Create what is missing in the namespace of the job; the pod starts by itself then.',
+  Cancelled: 'Set a new runId together with cancel: false to run it again.',
+  DeadlineExceeded:
+    'Set a new runId with a longer activeDeadlineSeconds, fewer epochs or a faster accelerator. The last checkpoint stays in the output.',
+  BudgetExhausted: 'Raise spec.budget: the run goes on from its last checkpoint. Or set cancel: true.',
   RuntimeNotFound: 'Create the FineTuneRuntime, or name one that exists: kubectl get ftr.',
   RuntimeForbidden: 'Ask for what the FineTuneRuntime allows, or ask the platform team to allow more.',
   NameTaken: 'Remove the object, or give the job another name.',

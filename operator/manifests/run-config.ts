@@ -15,6 +15,8 @@ export type RunConfigInput = {
   stage: Stage;
   /** What preflight found; the train stage is held to it. */
   preflight: FineTuneJobStatus['preflight'] | undefined;
+  /** Smaller batches than the spec names, because the trainer ran out of memory. */
+  microBatch?: FineTuneJobStatus['microBatch'];
 };
 
 export type RunConfigOutcome = { config: RunConfig } | { problem: string };
@@ -37,7 +39,7 @@ export function runConfigOf(input: RunConfigInput): RunConfigOutcome {
   return { problem: issues.join('; ') };
 }
 
-function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown {
+function unchecked({ job, runtime, stage, preflight, microBatch }: RunConfigInput): unknown {
   const { metadata, spec } = job;
   const gpus = stage === 'train' ? spec.resources.gpus : 0;
   return {
@@ -47,7 +49,7 @@ function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown 
     ...(spec.problemType && { problemType: spec.problemType }),
     model: locationOf(spec, 'model'),
     dataset: datasetOf(spec),
-    training: trainingOf(spec),
+    training: { ...trainingOf(spec), ...(microBatch && sizesOf(microBatch)) },
     evaluation: spec.evaluation,
     ...(spec.gate && { gate: gateOf(spec.gate) }),
     output: locationOf(spec, 'output'),
@@ -78,6 +80,10 @@ function datasetOf(spec: FineTuneJobSpec) {
       ...(fractions?.test !== undefined && { test: Number(fractions.test) }),
     },
   };
+}
+
+function sizesOf({ batchSize, gradientAccumulationSteps }: NonNullable<FineTuneJobStatus['microBatch']>) {
+  return { batchSize, gradientAccumulationSteps };
 }
 
 function gateOf({ metric, minimum, maximum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {

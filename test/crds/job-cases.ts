@@ -371,9 +371,46 @@ export const jobCases: Record<string, Case> = {
   'a negative retry limit': refused('spec.retry.limit', 'greater than or equal to 0', {
     'spec.retry.limit': -1,
   }),
+  'more retries with smaller batches than make sense': refused(
+    'spec.retry.outOfMemoryLimit',
+    'less than or equal to 10',
+    { 'spec.retry.outOfMemoryLimit': 11 },
+  ),
   'a runId in upper case': refused('spec.runId', pattern, { 'spec.runId': 'Run2' }),
   'a runId of 33 characters': refused('spec.runId', 'may not be more than 32', {
     'spec.runId': 'r'.repeat(33),
+  }),
+  'deadlines and a budget': accepted({
+    'spec.activeDeadlineSeconds': 3600,
+    'spec.pendingDeadlineSeconds': 600,
+    'spec.budget': { maxGpuHours: '2.5', maxCost: '10' },
+  }),
+  'a deadline of no time': refused('spec.activeDeadlineSeconds', 'greater than or equal to 1', {
+    'spec.activeDeadlineSeconds': 0,
+  }),
+  'no time to wait': refused('spec.pendingDeadlineSeconds', 'greater than or equal to 1', {
+    'spec.pendingDeadlineSeconds': 0,
+  }),
+  'a budget without an amount': refused('spec.budget', 'set maxGpuHours, maxCost or both', {
+    'spec.budget': {},
+  }),
+  'a budget of nothing': refused('spec.budget.maxGpuHours', 'must be greater than 0', {
+    'spec.budget': { maxGpuHours: '0' },
+  }),
+  'a budget with a currency': refused('spec.budget.maxCost', pattern, {
+    'spec.budget': { maxCost: '5 EUR' },
+  }),
+  'a budget beyond all sense': refused('spec.budget.maxCost', 'must be at most 1000000000', {
+    'spec.budget': { maxCost: '1e10' },
+  }),
+  'a budget without an accelerator': refused('spec.budget', 'resources.gpus is 0', {
+    'spec.budget': { maxGpuHours: '1' },
+    'spec.resources.gpus': 0,
+  }),
+  'cancelled from birth': accepted({ 'spec.cancel': true }),
+  'a time to live of nothing': accepted({ 'spec.ttlSecondsAfterFinished': 0 }),
+  'a negative time to live': refused('spec.ttlSecondsAfterFinished', 'greater than or equal to 0', {
+    'spec.ttlSecondsAfterFinished': -1,
   }),
   'suspend in quotes': refused('spec.suspend', 'must be of type boolean', { 'spec.suspend': 'true' }),
 

@@ -51,8 +51,9 @@ suite('defaults', () => {
       checkpoints: { everySteps: 200, keep: 2 },
       runtimeRef: { name: 'default' },
       resources: { gpus: 1 },
-      retry: { limit: 3 },
+      retry: { limit: 3, outOfMemoryLimit: 3 },
       suspend: false,
+      cancel: false,
       dryRun: false,
       runId: '1',
     });
@@ -148,6 +149,37 @@ suite('changes within a run', () => {
     const suspended = stored(await server.update(changed(before, { 'spec.suspend': true })));
     const resumed = stored(await server.update(changed(suspended, { 'spec.suspend': false })));
     assert.equal(resumed.spec['suspend'], false);
+  });
+
+  test('deadlines and budget can be set, changed and left out', async () => {
+    let object = stored(await server.create(job({}, 'limits')));
+    const budgets = [{ maxGpuHours: '1' }, { maxCost: '5' }, undefined];
+    for (const [i, budget] of budgets.entries()) {
+      const deadline = budget && 60 + i;
+      const changes = {
+        'spec.budget': budget,
+        'spec.activeDeadlineSeconds': deadline,
+        'spec.pendingDeadlineSeconds': deadline,
+      };
+      object = stored(await server.update(changed(object, changes)));
+      assert.deepEqual(object.spec['budget'], budget);
+    }
+  });
+
+  test('cancel cannot be taken back, and can with a new runId', async () => {
+    const before = stored(await server.create(job({}, 'cancel')));
+    const cancelled = stored(await server.update(changed(before, { 'spec.cancel': true })));
+    const back = changed(cancelled, { 'spec.cancel': false });
+    assertRefused(await server.update(back), 'spec.cancel', 'cannot be taken up again once it is cancelled');
+    stored(await server.update(changed(back, { 'spec.runId': '2' })));
+  });
+
+  test('the time to live can be set, changed and left out', async () => {
+    let object = stored(await server.create(job({}, 'ttl')));
+    for (const ttl of [60, 0, undefined]) {
+      object = stored(await server.update(changed(object, { 'spec.ttlSecondsAfterFinished': ttl })));
+      assert.equal(object.spec['ttlSecondsAfterFinished'], ttl);
+    }
   });
 
   test('two fields that change at once are both named', async () => {

@@ -37,7 +37,7 @@ async function run(name: string, changes: Changes): Promise<Job> {
 /** Both models have these metrics and no others. */
 function assertMetrics({ status }: Job, names: readonly MetricName[]): void {
   const { baseline, final } = status!.evaluation!;
-  for (const model of [baseline!, final]) assert.deepEqual(Object.keys(model).sort(), [...names].sort());
+  for (const model of [baseline!, final!]) assert.deepEqual(Object.keys(model).sort(), [...names].sort());
 }
 
 async function assertPublished(name: string, architecture: string, words: RegExp): Promise<void> {
@@ -77,7 +77,7 @@ test('masked tokens are guessed better, without labels', async () => {
   assertMetrics(job, ['accuracy', 'loss', 'perplexity']);
   const { gain, baseline, final } = job.status!.evaluation!;
   assert.equal(gain?.metric, 'loss');
-  assert.ok(Number(gain.low) > 0 && Number(final.loss) < Number(baseline!.loss), JSON.stringify(gain));
+  assert.ok(Number(gain.low) > 0 && Number(final!.loss) < Number(baseline!.loss), JSON.stringify(gain));
   assert.equal(job.status!.preflight!.labels, 0);
   await assertPublished('masked', 'BertForMaskedLM', /Perplexity/);
 });

@@ -1,7 +1,7 @@
 """Makes the golden files of each family with PyTorch and Transformers, on the CPU:
 
   architectures/<family>/   a small checkpoint with random weights: the encoder and the heads of all three tasks
-  architectures/<family>.json   logits, loss and gradients of each task, and 20 training steps of SequenceClassification
+  architectures/<family>.json   logits, loss and gradients of each task, and 50 training steps of SequenceClassification
 
 Usage: python test/golden/architectures.py [FAMILY...]      (Python as in requirements.txt; all families if none is named)
        python test/golden/architectures.py verify DIRECTORY
@@ -242,7 +242,7 @@ def make(family, config, dtype):
             "logits": logits_of(model, task, batches),
             **gradients_of(model, task, batches[0]),
         }
-    settings = {**SETTINGS, "totalSteps": 20}
+    settings = {**SETTINGS, "totalSteps": 50}
     steps = train(models["SequenceClassification"], batches, settings)
     made_with = {"torch": torch.__version__, "transformers": transformers.__version__}
     golden = {"madeWith": made_with, "settings": settings, "batches": batches, "tasks": tasks, "steps": steps}

@@ -43,7 +43,8 @@ write("struct", pyarrow.table({"text": texts, "label": [{"name": label} for labe
 write("lists-of-lists", pyarrow.table({"text": [[["a"]], [["b"], []]], "label": ["x", "y"]}))
 write("time", pyarrow.table({"text": texts, "label": pyarrow.array(range(7), pyarrow.timestamp("us"))}))
 write("lz4", plain, compression="lz4")
-for name in ["struct", "lists-of-lists", "time", "lz4"]:
+write("long-texts", pyarrow.table({"text": ["x" * 3_000_000] * 5 + ["y" * 11_000_000, "short"], "label": labels}), compression="zstd")
+for name in ["long-texts", "struct", "lists-of-lists", "time", "lz4"]:
     del expected[name]
 
 frame = pandas.DataFrame({"id": range(7), "text": texts, "label": pandas.Categorical(labels)}).iloc[1:]

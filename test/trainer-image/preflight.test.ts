@@ -67,11 +67,14 @@ test('good data and a good model give a complete report', async () => {
     labels: 2,
     tokens: { median: 6, p95: 6, max: 6 },
     leakedRows: 0,
+    nearLeakedRows: 0,
     conflictingRows: 0,
+    unknownTokenShare: 0,
+    lengthRuleAccuracy: 0.5,
     totalSteps: 30,
     modelType: 'bert',
     parameters,
-    warnings: ['The test split has only 20 rows: a gain of a few percent may be chance.'],
+    warnings: ['The test split has only 20 rows: a gain of a few percent may be chance. Hold out more rows.'],
   });
   assert.deepEqual(splits.train.labels, [
     ['ham', 30],

@@ -68,7 +68,7 @@ test('a failure with a message of many bytes a character is cut, not broken', ()
 
 test('a preflight report with long label lists and warnings is cut', () => {
   const labels = Array.from({ length: 20 }, (_, i): [string, number] => ['ü'.repeat(120) + i, i]);
-  const split = { rows: 1, digest: sha, truncatedRows: 0, duplicateRows: 0, labels };
+  const split = { rows: 1, digest: sha, truncatedRows: 0, duplicateRows: 0, nearDuplicateRows: 0, labels };
   const got = fits({
     ...speaker,
     outcome: 'Validated',
@@ -77,7 +77,10 @@ test('a preflight report with long label lists and warnings is cut', () => {
       labels: 20,
       tokens: { median: 1, p95: 2, max: 3 },
       leakedRows: 0,
+      nearLeakedRows: 0,
       conflictingRows: 0,
+      unknownTokenShare: 0,
+      lengthRuleAccuracy: 0.5,
       totalSteps: 1,
       memoryEstimateBytes: 1,
       modelType: 'bert',

@@ -275,6 +275,7 @@ test('SIGTERM saves a checkpoint and ends with 143; the next pod goes on to the 
   assert.equal(interrupted.outcome, 'Interrupted');
   assert.ok(interrupted.step >= 60 && interrupted.step < 240);
   assert.equal(interrupted.checkpoints[0]?.step, interrupted.step);
+  assert.ok(interrupted.checkpoints[0].metric!.value > 0);
   const result = succeeded(await place.run(long('sigterm')));
   assert.equal(result.resumedFromStep, interrupted.step);
   assert.ok(result.trainSeconds > interrupted.trainSeconds);
@@ -361,6 +362,7 @@ test('progress, metrics and health are served while a step is under way', async 
   assert.equal(progress.totalSteps, 240);
   assert.ok(progress.trainLoss! > 0 && progress.tokensPerSecond! > 0 && progress.etaSeconds! >= 0);
   assert.ok(progress.history.length > 0 && progress.history.length <= 50);
+  assert.ok(progress.baseline!.loss! > 0 && progress.baseline!.accuracy! >= 0);
   const address = await trainer.address();
   const metrics = await (await fetch(`${address}/metrics`)).text();
   assert.match(metrics, /^finetune_trainer_loss\{namespace="team-a",job="spam",run="1"\} 0\.\d+$/m);

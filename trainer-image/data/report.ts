@@ -1,56 +1,33 @@
 import type { PreflightReport } from '../../crds/trainer-contract.ts';
 import type { Dataset } from './dataset.ts';
-import type { EncodedSplit } from './encoded.ts';
-import {
-  countConflicting,
-  countDuplicates,
-  countLabels,
-  countLeaked,
-  countLost,
-  countTruncated,
-  quantile,
-} from './statistics.ts';
+import { figuresOf } from './figures.ts';
+import { quantile } from './statistics.ts';
 import { dataWarnings } from './warnings.ts';
 
 export type DataReport = Pick<
   PreflightReport,
-  'splits' | 'labels' | 'tokens' | 'leakedRows' | 'conflictingRows' | 'warnings'
+  | 'splits'
+  | 'labels'
+  | 'tokens'
+  | 'leakedRows'
+  | 'nearLeakedRows'
+  | 'conflictingRows'
+  | 'unknownTokenShare'
+  | 'lengthRuleAccuracy'
+  | 'warnings'
 >;
-type SplitReport = PreflightReport['splits']['train'];
-
-/** Labels that the report lists for a split, the most frequent first. */
-const maxListedLabels = 20;
-
 /** What a person should know about the data before trusting a model trained on it. */
 export function dataReport(dataset: Dataset): DataReport {
   const { labels, splits } = dataset;
   const lengths = splits.train.fullLengths.slice().sort();
+  const { leaked, nearLeaked, ...figures } = figuresOf(dataset);
   return {
-    splits: {
-      train: splitReport(splits.train, dataset),
-      ...(splits.validation === undefined ? {} : { validation: splitReport(splits.validation, dataset) }),
-      test: splitReport(splits.test, dataset),
-    },
+    ...figures,
     labels: labels.length,
     tokens: { median: quantile(lengths, 0.5), p95: quantile(lengths, 0.95), max: quantile(lengths, 1) },
-    leakedRows: countLeaked(splits.test, splits.train),
-    conflictingRows: countConflicting(splits.train),
-    warnings: dataWarnings(dataset),
-  };
-}
-
-function splitReport(split: EncodedSplit, { task, labels }: Dataset): SplitReport {
-  const counts = Array.from(countLabels(split, labels.length), (rows, id): [string, number] => [
-    labels[id] as string,
-    rows,
-  ]);
-  return {
-    rows: split.rows,
-    digest: split.digest,
-    truncatedRows: countTruncated(split),
-    duplicateRows: countDuplicates(split),
-    ...(task.labelled === 'word' && { lostWords: countLost(split) }),
-    labels: counts.sort((a, b) => b[1] - a[1]).slice(0, maxListedLabels),
+    leakedRows: leaked.test,
+    nearLeakedRows: nearLeaked.test,
+    warnings: dataWarnings(dataset, { leaked, nearLeaked, ...figures }),
   };
 }
 

@@ -45,7 +45,7 @@ export function countConflicting(split: EncodedSplit): number {
   return split.textKeys.reduce((count, key) => count + (labelOf.get(key) === several ? 1 : 0), 0);
 }
 
-/** Part of the tokens that the vocabulary does not know. */
+/** Part of the tokens that the vocabulary does not know, after truncation. */
 export function unknownShare(split: EncodedSplit): number {
   return split.unknown.reduce((sum, count) => sum + count, 0) / Math.max(1, split.ids.length);
 }

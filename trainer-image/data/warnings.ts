@@ -1,74 +1,60 @@
+import { dataChecks } from '../../crds/data-checks.ts';
 import type { Dataset, Splits } from './dataset.ts';
-import {
-  countConflicting,
-  countDuplicates,
-  countLabels,
-  countLeaked,
-  countLost,
-  countTruncated,
-  lengthRuleAccuracy,
-  unknownShare,
-} from './statistics.ts';
+import type { DataFigures } from './figures.ts';
+import { countLabels } from './statistics.ts';
 
-/** Below this part of the rows a label is rarely in a batch of 16, and its F1 hangs on a handful of rows. */
-const rareShare = 0.05;
-/** From this ratio on a model that always says the larger label has above 90 % accuracy with two labels. */
-const imbalanceRatio = 10;
-/** One row in five cut means that the model misses the ends of a notable part of the data. */
-const truncatedShare = 0.2;
-/** Below one duplicate in a hundred the effect on the weights is lost in the noise. */
-const duplicateShare = 0.01;
-/** With 100 rows a true accuracy of 0.9 is measured as anything between 0.84 and 0.96. */
-const fewTestRows = 100;
-/** WordPiece and BPE know nearly every text of their language; one token in a hundred hints at another language. */
-const unknownTokenShare = 0.01;
-/** A rule on length alone that avoids half of the errors of guessing the majority is a shortcut. */
-const shortcutGain = 0.5;
-/** On fewer rows some threshold fits by chance. */
+/** On fewer rows some rule on length fits by chance. */
 const shortcutRows = 50;
 
 const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ task, labels, splits }: Dataset): string[] {
+export function dataWarnings({ task, labels, splits }: Dataset, figures: DataFigures): string[] {
   return [
-    ...leakage(splits),
-    ...conflicts(splits),
+    ...leakage(splits, figures),
+    ...conflicts(figures),
     ...missingLabels(labels, splits),
     ...fewRows(splits),
-    ...(task.labelled === 'row' ? [...shortcut(labels, splits), ...imbalance(labels, splits)] : []),
-    ...truncation(splits),
-    ...(task.labelled === 'word' ? lostWords(splits) : []),
-    ...unknownTokens(splits),
-    ...duplicates(splits),
+    ...shortcut(labels, splits, figures),
+    ...(task.labelled === 'row' ? imbalance(labels, splits) : []),
+    ...truncation(figures),
+    ...lostWords(figures),
+    ...unknownTokens(figures),
+    ...duplicates(figures),
   ]
     .map((warning) => (warning.length > maxWarningLength ? `${warning.slice(0, 255)}…` : warning))
     .slice(0, maxWarnings);
 }
 
-function leakage({ train, validation, test }: Splits): string[] {
-  const leaked = countLeaked(test, train);
-  const leakedValidation = validation === undefined ? 0 : countLeaked(validation, train);
-  return [
-    ...(leaked === 0
-      ? []
-      : [
-          `${leaked} of ${test.rows} test rows are also in the train split: the result will look better than it is. Remove them from one of the two.`,
-        ]),
-    ...(leakedValidation === 0
-      ? []
-      : [
-          `${leakedValidation} of ${validation?.rows} validation rows are also in the train split: overfitting will be seen late.`,
-        ]),
-  ];
+function leakage({ test, validation }: Splits, { leaked, nearLeaked }: DataFigures): string[] {
+  const warnings = [];
+  if (leaked.test > dataChecks.leakage.threshold)
+    warnings.push(
+      `${leaked.test} of ${test.rows} test rows are also in the train split: the result will look better than it is. Remove them from one of the two.`,
+    );
+  if (nearLeaked.test > dataChecks.nearLeakage.threshold * test.rows)
+    warnings.push(
+      `${nearLeaked.test} of ${test.rows} test rows are nearly the same as a train row: the result will look better than it is. Split by source, author or time.`,
+    );
+  const rows = validation?.rows ?? 0;
+  if (leaked.validation > dataChecks.leakage.threshold)
+    warnings.push(
+      `${leaked.validation} of ${rows} validation rows are also in the train split: overfitting will be seen late. Remove them from one of the two.`,
+    );
+  if (nearLeaked.validation > dataChecks.nearLeakage.threshold * rows)
+    warnings.push(
+      `${nearLeaked.validation} of ${rows} validation rows are nearly the same as a train row: overfitting will be seen late. Split by source, author or time.`,
+    );
+  return warnings;
 }
 
-function conflicts({ train }: Splits): string[] {
-  const rows = countConflicting(train);
-  return rows === 0
+function conflicts({ conflictingRows }: DataFigures): string[] {
+  return conflictingRows <= dataChecks.conflicts.threshold
     ? []
-    : [`${rows} train rows have a text that also occurs with another label. Check how they were labelled.`];
+    : [
+        `${conflictingRows} train rows have a text that also occurs with another label. Check how they were labelled.`,
+      ];
 }
 
 function missingLabels(labels: readonly string[], splits: Splits): string[] {
@@ -77,22 +63,29 @@ function missingLabels(labels: readonly string[], splits: Splits): string[] {
     const missing = labels.filter((_, id) => counts[id] === 0);
     if (missing.length === 0) return [];
     const effect = name === 'train' ? 'the model cannot learn them' : 'they are not measured there';
-    return [`The ${name} split has no row with ${list(missing)}: ${effect}.`];
+    return [`The ${name} split has no row with ${list(missing)}: ${effect}. Add some.`];
   });
 }
 
 function fewRows({ test }: Splits): string[] {
-  return test.rows >= fewTestRows
+  return test.rows >= dataChecks.fewTestRows.threshold
     ? []
-    : [`The test split has only ${test.rows} rows: a gain of a few percent may be chance.`];
+    : [
+        `The test split has only ${test.rows} rows: a gain of a few percent may be chance. Hold out more rows.`,
+      ];
 }
 
-function shortcut(labels: readonly string[], { train }: Splits): string[] {
+function shortcut(
+  labels: readonly string[],
+  { train }: Splits,
+  { lengthRuleAccuracy: accuracy }: DataFigures,
+): string[] {
+  if (accuracy === undefined) return [];
   const majority = Math.max(...countLabels(train, labels.length)) / train.rows;
-  const accuracy = lengthRuleAccuracy(train, labels.length);
-  if (train.rows < shortcutRows || (accuracy - majority) / (1 - majority) <= shortcutGain) return [];
+  const avoided = (accuracy - majority) / (1 - majority);
+  if (train.rows < shortcutRows || !(avoided > dataChecks.lengthShortcut.threshold)) return [];
   return [
-    `Length alone gives the label for ${percent(accuracy)} of the train rows (guessing the largest label: ${percent(majority)}). The model may learn length instead of content.`,
+    `Length alone gives the label for ${percent(accuracy)} of the train rows (guessing the largest label: ${percent(majority)}). The model may learn length instead of content. Add texts of other lengths to each label.`,
   ];
 }
 
@@ -104,25 +97,25 @@ function imbalance(labels: readonly string[], { train }: Splits): string[] {
   const largest = present.at(-1);
   if (rarest === undefined || largest === undefined) return [];
   // With many labels each of them is below the share even when all are equal.
-  const tooRare = rarest.rows < rareShare * train.rows && rarest.rows < train.rows / (2 * present.length);
-  if (!tooRare && largest.rows <= imbalanceRatio * rarest.rows) return [];
+  const share = Math.min(dataChecks.rareLabel.threshold, 1 / (2 * present.length));
+  const tooRare = rarest.rows < share * train.rows;
+  if (!tooRare && largest.rows <= dataChecks.imbalance.threshold * rarest.rows) return [];
   return [
-    `The labels are unbalanced: ${list([labels[rarest.id] as string])} has ${rarest.rows} of ${train.rows} train rows, ${list([labels[largest.id] as string])} ${largest.rows}. Look at f1, not at accuracy.`,
+    `The labels are unbalanced: ${list([labels[rarest.id] as string])} has ${rarest.rows} of ${train.rows} train rows, ${list([labels[largest.id] as string])} ${largest.rows}. Look at f1, not at accuracy, and add rows of the rare label.`,
   ];
 }
 
-function truncation({ train }: Splits): string[] {
-  const rows = countTruncated(train);
-  return rows <= truncatedShare * train.rows
+function truncation({ splits: { train } }: DataFigures): string[] {
+  return train.truncatedRows <= dataChecks.truncation.threshold * train.rows
     ? []
     : [
-        `${percent(rows / train.rows)} of the train rows are longer than training.maxLength and lose their ends.`,
+        `${percent(train.truncatedRows / train.rows)} of the train rows are longer than training.maxLength and lose their ends. Raise it, or shorten the texts to what decides the label.`,
       ];
 }
 
-function lostWords(splits: Splits): string[] {
+function lostWords({ splits }: DataFigures): string[] {
   return Object.entries(splits).flatMap(([name, split]) => {
-    const lost = countLost(split);
+    const lost = split?.lostWords ?? 0;
     return lost === 0
       ? []
       : [
@@ -131,22 +124,25 @@ function lostWords(splits: Splits): string[] {
   });
 }
 
-function unknownTokens({ train }: Splits): string[] {
-  const share = unknownShare(train);
-  return share <= unknownTokenShare
+function unknownTokens({ unknownTokenShare }: DataFigures): string[] {
+  return unknownTokenShare <= dataChecks.unknownTokens.threshold
     ? []
     : [
-        `${percent(share)} of the tokens are unknown to the model's vocabulary. Is the model made for this language?`,
+        `${percent(unknownTokenShare)} of the tokens are unknown to the model's vocabulary. Use a model that was made for this language.`,
       ];
 }
 
-function duplicates({ train }: Splits): string[] {
-  const rows = countDuplicates(train);
-  return rows <= duplicateShare * train.rows
-    ? []
-    : [
-        `${rows} of ${train.rows} train rows repeat an earlier text (case and white space ignored): they weigh more than the others.`,
-      ];
+function duplicates({ splits: { train } }: DataFigures): string[] {
+  const warnings = [];
+  if (train.duplicateRows > dataChecks.duplicates.threshold * train.rows)
+    warnings.push(
+      `${train.duplicateRows} of ${train.rows} train rows repeat an earlier text (case and white space ignored): they weigh more than the others. Keep one of each.`,
+    );
+  if (train.nearDuplicateRows > dataChecks.nearDuplicates.threshold * train.rows)
+    warnings.push(
+      `${train.nearDuplicateRows} of ${train.rows} train rows are nearly the same as an earlier one: the model learns the template by heart. Keep a few of each kind.`,
+    );
+  return warnings;
 }
 
 function list(labels: readonly string[]): string {

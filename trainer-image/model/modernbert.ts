@@ -169,13 +169,8 @@ function layerOf(
   const name = `model.layers.${index}`;
   const normal = index === 0 ? x : norm(x, `${name}.attn_norm`, config, scope);
   const how = dropoutOf(scope, config.attention_dropout);
-  const [q, k, v, mask] = attended(
-    normal,
-    scope.weight(`${name}.attn.Wqkv.weight`),
-    firstOnly,
-    sight,
-    config,
-  );
+  const projection = scope.weight(`${name}.attn.Wqkv.weight`);
+  const [q, k, v, mask] = attended(normal, projection, firstOnly, sight, config);
   const context = linear(joinHeads(attention(q, k, v, mask, how)), scope.weight(`${name}.attn.Wo.weight`));
   const wanted = firstOnly ? firstPosition(x) : x;
   const middle = add(wanted, drop(context, config.attention_dropout, scope));

@@ -78,10 +78,19 @@ function dataPairs({ data }: Report): [string, string | number][] {
       'Tokens in a training text',
       `median ${data.tokens.median}, 95 % up to ${data.tokens.p95}, longest ${data.tokens.max}`,
     ],
-    ['Test rows also in train', data.leakedRows],
+    ['Test rows also in train', `${data.leakedRows}, nearly ${data.nearLeakedRows}`],
     ...(data.labels === 0
       ? []
       : [['Train rows with conflicting labels', data.conflictingRows] as [string, number]]),
+    ['Tokens that the vocabulary does not know', percent(data.unknownTokenShare)],
+    ...(data.lengthRuleAccuracy === undefined
+      ? []
+      : [
+          ['Train rows that a rule on length alone puts right', percent(data.lengthRuleAccuracy)] as [
+            string,
+            string,
+          ],
+        ]),
     ...lostWords(data.splits),
   ];
 }
@@ -131,6 +140,8 @@ function digestPairs({ model, data }: Report): [string, string][] {
   );
   return [['Base model', model.digest], ...splits];
 }
+
+const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
 
 function duration(seconds: number): string {
   if (seconds < 120) return `${Math.round(seconds)} s`;

@@ -1,5 +1,6 @@
 import { type Kind, type MetricName, mainMetric, metricsOf, metricTitle } from '../../crds/tasks.ts';
-import type { MetricValues, PreflightReport, RunConfig } from '../../crds/trainer-contract.ts';
+import type { MetricValues, RunConfig } from '../../crds/trainer-contract.ts';
+import type { DataReport } from '../data/report.ts';
 import type { Gain } from '../metrics/bootstrap.ts';
 import type { ClassScores } from '../metrics/classification.ts';
 
@@ -48,7 +49,7 @@ export type Report = {
     /** Weights of the checkpoint that the task does not use. */
     unusedKeys: string[];
   };
-  data: Pick<PreflightReport, 'splits' | 'labels' | 'tokens' | 'leakedRows' | 'conflictingRows' | 'warnings'>;
+  data: DataReport;
   training: {
     steps: number;
     totalSteps: number;

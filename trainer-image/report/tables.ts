@@ -81,12 +81,12 @@ export function pairsTable(caption: string, pairs: readonly (readonly [string, s
 export function splitsTable({ data }: Report): Html {
   const splits = Object.entries(data.splits) as [string, (typeof data.splits)['train'] | undefined][];
   const row = (name: string, split: (typeof data.splits)['train']) =>
-    html`<tr><th scope="row">${name}</th><td class="n">${split.rows}</td><td class="n">${split.truncatedRows}</td><td class="n">${split.duplicateRows}</td><td>${split.labels
+    html`<tr><th scope="row">${name}</th><td class="n">${split.rows}</td><td class="n">${split.truncatedRows}</td><td class="n">${split.duplicateRows}</td><td class="n">${split.nearDuplicateRows}</td><td>${split.labels
       .slice(0, 8)
       .map(([label, rows]) => `${label} ${rows}`)
       .join(', ')}</td></tr>`;
   return html`<div class="wide"><table><caption>Rows by split</caption>
-<thead><tr><th scope="col">split</th><th scope="col" class="n">rows</th><th scope="col" class="n">truncated</th><th scope="col" class="n">duplicates</th><th scope="col">labels</th></tr></thead>
+<thead><tr><th scope="col">split</th><th scope="col" class="n">rows</th><th scope="col" class="n">truncated</th><th scope="col" class="n">duplicates</th><th scope="col" class="n">near duplicates</th><th scope="col">labels</th></tr></thead>
 <tbody>${splits.map(([name, split]) => split && row(name, split))}</tbody></table></div>`;
 }
 

@@ -4,13 +4,17 @@ import { test } from 'node:test';
 import type { V1Container, V1Job, V1PodSpec } from '@kubernetes/client-node';
 import { failures } from '../../../crds/failures.ts';
 import { httpPort, paths, runConfig } from '../../../crds/trainer-contract.ts';
+import type { FineTuneJob } from '../../../operator/decide/plan.ts';
 import { type Stage, stageName, stages } from '../../../operator/manifests/names.ts';
 import { runConfigOf } from '../../../operator/manifests/run-config.ts';
 import { stageJob } from '../../../operator/manifests/stage-job.ts';
 import { aJob, jobUid, runtimeSpec } from '../builders.ts';
 
 function made(stage: Stage, spec: object = {}, runtime: object = {}): V1Job {
-  const job = aJob(spec);
+  return madeFor(aJob(spec), stage, runtime);
+}
+
+function madeFor(job: FineTuneJob, stage: Stage, runtime: object): V1Job {
   const offer = runtimeSpec(runtime);
   const outcome = runConfigOf({ job, runtime: offer, stage, preflight: undefined });
   assert.ok('config' in outcome, 'problem' in outcome ? outcome.problem : '');
@@ -119,6 +123,42 @@ test('any resource name of the runtime is taken as it is', () => {
   const job = made('train', {}, { accelerator: { resourceName: 'nvidia.com/mig-1g.10gb' } });
   assert.equal(containerOf(job).resources?.limits?.['nvidia.com/mig-1g.10gb'], '1');
 });
+
+const queueName = 'kueue.x-k8s.io/queue-name';
+const priorityClass = 'kueue.x-k8s.io/priority-class';
+const queues: Record<string, { labels: Record<string, string>; runtime: object; want: string[] }> = {
+  'no queue': { labels: {}, runtime: {}, want: [] },
+  'the queue of the runtime': { labels: {}, runtime: { queueName: 'gpus' }, want: ['gpus'] },
+  'the queue of the job': { labels: { [queueName]: 'team-a' }, runtime: {}, want: ['team-a'] },
+  'both: the job names its own': {
+    labels: { [queueName]: 'team-a' },
+    runtime: { queueName: 'gpus' },
+    want: ['team-a'],
+  },
+  'an empty label is none': { labels: { [queueName]: '' }, runtime: { queueName: 'gpus' }, want: ['gpus'] },
+  'a priority goes with the queue': {
+    labels: { [priorityClass]: 'high' },
+    runtime: { queueName: 'gpus' },
+    want: ['gpus', 'high'],
+  },
+  'a priority without a queue means nothing': { labels: { [priorityClass]: 'high' }, runtime: {}, want: [] },
+};
+for (const [name, { labels, runtime, want }] of Object.entries(queues)) {
+  test(`queue label: ${name}`, () => {
+    const job = aJob({}, { labels: { ...labels, other: 'x' } });
+    for (const stage of stages) {
+      const made = madeFor(job, stage, runtime);
+      const got = made.metadata?.labels ?? {};
+      const wanted = stage === 'train' ? want : [];
+      assert.deepEqual(
+        [queueName, priorityClass].flatMap((label) => got[label] ?? []),
+        wanted,
+      );
+      assert.equal(made.spec?.suspend, wanted.length > 0 ? true : undefined);
+      assert.equal(got['other'], undefined);
+    }
+  });
+}
 
 test('only the train Job is queued, and it is born suspended', () => {
   const train = made('train', {}, rich);

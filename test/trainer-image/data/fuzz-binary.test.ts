@@ -28,7 +28,7 @@ function damage(file: Uint8Array, source: Random): Uint8Array {
 }
 
 test(`damaged Parquet files end in values or a ParquetError (${cases} cases)`, async () => {
-  const names = readdirSync(golden).filter((name) => name.endsWith('.parquet'));
+  const names = readdirSync(golden).filter((name) => /^(?!long).*[.]parquet$/.test(name));
   const files = names.map((name) => new Uint8Array(readFileSync(join(golden, name))));
   let read = 0;
   let slowest = 0;

@@ -59,6 +59,15 @@ test('bytes that are no UTF-8 are a bad row', async () => {
   assert.deepEqual(bad, [[2, 'not valid UTF-8']]);
 });
 
+test('long texts of a small file come in several blocks, and none above the limit', async () => {
+  const { values, bad } = await valuesOf(goldenFile('long-texts'));
+  assert.deepEqual(
+    values.map(({ text }) => String(text).length),
+    [...Array(5).fill(3_000_000), 5],
+  );
+  assert.deepEqual(bad, [[6, 'longer than 10485760 bytes']]);
+});
+
 const refused: Record<string, RegExp> = {
   struct:
     /^f.parquet: the column "label" is nested; strings, integers, booleans and lists of these can be read\.$/,

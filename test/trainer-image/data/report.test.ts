@@ -7,20 +7,26 @@ import { dataReport } from '../../../trainer-image/data/report.ts';
 import { lengthRuleAccuracy, quantile } from '../../../trainer-image/data/statistics.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
-type Item = { text: string; label: number; full?: number; unknown?: number };
+type Item = { text: string; label: number; full?: number; unknown?: number; ids?: number[] };
 const maxLength = 10;
+
+/** Tokens of a text: other texts have others. */
+function idsOf({ text, full = 5, ids }: Item): number[] {
+  if (ids !== undefined) return ids;
+  const bytes = hash('sha256', text, 'buffer');
+  return Array.from({ length: Math.min(full, maxLength) }, (_, place) => bytes.readUInt16LE(2 * place));
+}
 
 function splitOf(items: readonly Item[]): EncodedSplit {
   const rows = new EncodedRows();
-  const full = Int32Array.from(items, (item) => item.full ?? 5);
+  const full = Int32Array.from(items, ({ full, ids }) => full ?? ids?.length ?? 5);
   const offsets = new Int32Array(items.length + 1);
-  for (const [row, length] of full.entries())
-    offsets[row + 1] = (offsets[row] as number) + Math.min(length, maxLength);
+  for (const [row, item] of items.entries()) offsets[row + 1] = (offsets[row] as number) + idsOf(item).length;
   const tokens = offsets[items.length] as number;
   rows.append(
     items.map(({ text, label }, row) => ({ line: row + 1, text, labels: [`${label}`] })),
     {
-      ids: new Int32Array(tokens),
+      ids: Int32Array.from(items.flatMap(idsOf)),
       typeIds: new Uint8Array(tokens),
       offsets,
       words: new Int32Array(),
@@ -49,7 +55,10 @@ test('clean data gives no warning', () => {
     labels: 2,
     tokens: { median: 5, p95: 5, max: 5 },
     leakedRows: 0,
+    nearLeakedRows: 0,
     conflictingRows: 0,
+    unknownTokenShare: 0,
+    lengthRuleAccuracy: 0.5,
   });
   const { digest, ...train } = splits.train;
   assert.match(digest, /^sha256:/);
@@ -57,12 +66,21 @@ test('clean data gives no warning', () => {
     rows: 400,
     truncatedRows: 0,
     duplicateRows: 0,
+    nearDuplicateRows: 0,
     labels: [
       ['ham', 200],
       ['spam', 200],
     ],
   });
 });
+
+/** Texts of 60 tokens from one template, of which `changed` tokens are their own. */
+const template = (count: number, name: string, changed: number): Item[] =>
+  items(count, name, (row) => ({
+    ids: Array.from({ length: 60 }, (_, place) =>
+      place >= 10 && place < 10 + changed ? 20_000 + 100 * row + place + name.length * 100_000 : place,
+    ),
+  }));
 
 const rare = (every: number) => (row: number) => ({ label: row % every === 0 ? 1 : 0 });
 const cases: Record<string, { given: Parameters<typeof report>; want: RegExp }> = {
@@ -106,6 +124,17 @@ const cases: Record<string, { given: Parameters<typeof report>; want: RegExp }> 
     given: [[...items(400, 'train'), ...items(10, 'Train')]],
     want: /^10 of 410 train rows repeat an earlier text/,
   },
+  'texts that differ in one word': {
+    given: [[...items(400, 'train'), ...template(30, 'a', 1)]],
+    want: /^29 of 430 train rows are nearly the same as an earlier one/,
+  },
+  'test rows that differ in one word from train': {
+    given: [
+      [...items(400, 'train'), ...template(1, 'a', 1)],
+      [...items(196, 'test'), ...template(4, 'bb', 1)],
+    ],
+    want: /^4 of 200 test rows are nearly the same as a train row/,
+  },
 };
 for (const [name, { given, want }] of Object.entries(cases))
   test(`warned: ${name}`, () => {
@@ -120,6 +149,8 @@ const quiet: Record<string, Item[]> = {
   'length that says a little': items(400, 'train', (row) => ({
     full: (row % 2 === 0) === row % 20 < 13 ? 4 : 9,
   })),
+  'few texts that differ in one word': [...items(400, 'train'), ...template(21, 'a', 1)],
+  'texts of one template that differ in a third': [...items(400, 'train'), ...template(100, 'a', 20)],
   'few repeated texts': [...items(400, 'train'), ...items(4, 'train')],
 };
 for (const [name, train] of Object.entries(quiet))
@@ -135,7 +166,30 @@ test('counts of a split with everything in it', () => {
   assert.equal(leakedRows, 2);
   assert.equal(conflictingRows, 3);
   assert.equal(splits.train.duplicateRows, 2);
+  assert.equal(splits.train.nearDuplicateRows, 0);
   assert.equal(splits.train.truncatedRows, 1);
+});
+
+test('validation rows that are in train, or nearly, are told as well', () => {
+  const train = splitOf([...items(400, 'train'), ...template(1, 'a', 1)]);
+  const validation = splitOf([...items(90, 'valid'), ...items(1, 'train'), ...template(9, 'bb', 1)]);
+  const test = splitOf(items(200, 'test'));
+  const splits = { train, validation, test };
+  const { warnings } = dataReport({ task: sequenceClassification, labels: ['ham', 'spam'], splits });
+  assert.deepEqual(
+    warnings.map((warning) => warning.slice(0, 58)),
+    [
+      '1 of 100 validation rows are also in the train split: over',
+      '9 of 100 validation rows are nearly the same as a train ro',
+    ],
+  );
+});
+
+test('every warning fits into status with room for large counts', () => {
+  const rows = items(400, 'train', (row) => ({ label: row % 50 === 0 ? 1 : 0 }));
+  for (const { given } of Object.values(cases))
+    for (const warning of report(...given).warnings) assert.ok(warning.length < 240, warning);
+  assert.ok(report(rows).warnings.length > 0);
 });
 
 test('quantiles are nearest ranks', () => {

@@ -4,54 +4,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Random, random } from '../../../trainer-image/data/random.ts';
+import { random } from '../../../trainer-image/data/random.ts';
 import { TrainerError } from '../../../trainer-image/failure.ts';
 import { parseHeader, SafetensorsFile } from '../../../trainer-image/model/safetensors.ts';
+import { damage } from '../damage.ts';
 import { smallModel } from './fixtures.ts';
 
 const count = Number(process.env['FUZZ_CASES'] ?? 4000);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
-const interesting = [
-  '0',
-  '-1',
-  '1e308',
-  '9007199254740993',
-  '[]',
-  '{}',
-  '"',
-  '\\u0000',
-  'null',
-  '"F16"',
-  '"__proto__"',
-];
-
 const whole = readFileSync(join(smallModel, 'model.safetensors'));
 const headerLength = Number(whole.readBigUInt64LE());
 const header = whole.subarray(8, 8 + headerLength);
-
-/** Flips, cuts, repeats or replaces some bytes. */
-function damage(bytes: Buffer, source: Random): Buffer {
-  let result: Buffer = Buffer.from(bytes);
-  for (let changes = 1 + source.below(4); changes > 0 && result.length > 0; changes--) {
-    const at = source.below(result.length);
-    const insert = (text: string): Buffer =>
-      Buffer.concat([result.subarray(0, at), Buffer.from(text), result.subarray(at + source.below(4))]);
-    switch (source.below(4)) {
-      case 0:
-        result[at] = source.below(256);
-        break;
-      case 1:
-        result = result.subarray(0, at);
-        break;
-      case 2:
-        result = insert(result.subarray(0, Math.min(at, 60)).toString('latin1'));
-        break;
-      default:
-        result = insert(interesting[source.below(interesting.length)] as string);
-    }
-  }
-  return result;
-}
 
 test(`${count} damaged headers are refused or sound`, () => {
   let refused = 0;

@@ -66,6 +66,7 @@ export function exampleReport(change: Partial<Report> = {}): Report {
     digest,
     truncatedRows: 12,
     duplicateRows: 3,
+    nearDuplicateRows: 5,
     labels: labels.map((label): [string, number] => [label, rows / labels.length]),
   };
   const report = {
@@ -87,7 +88,10 @@ export function exampleReport(change: Partial<Report> = {}): Report {
       labels: labels.length,
       tokens: { median: 81, p95: 420, max: 1900 },
       leakedRows: 4,
+      nearLeakedRows: 2,
       conflictingRows: 0,
+      unknownTokenShare: 0.0123,
+      lengthRuleAccuracy: 0.75,
       warnings: [
         '4 rows of the test split are also in the train split: the result is too good by that much.',
       ],
