@@ -70,7 +70,22 @@ function differentColumns(task: string, [first, second]: readonly [ColumnRole, C
   };
 }
 
+/** Fields of training that change the loss of one label a text, and of nothing else. */
+const imbalanceRules = (['classWeights', 'focalLossGamma'] as const).flatMap((field): CelRule[] => [
+  {
+    rule: `!has(self.training.${field}) || !(${isNot('SingleLabelClassification')})`,
+    message: `${field} is for SingleLabelClassification`,
+    fieldPath: `.training.${field}`,
+  },
+  {
+    rule: `!has(self.training.${field}) || double(self.training.labelSmoothing) == 0.0`,
+    message: `set only one of ${field} and labelSmoothing`,
+    fieldPath: `.training.${field}`,
+  },
+]);
+
 export const taskRules: readonly CelRule[] = [
+  ...imbalanceRules,
   ...kindNames.flatMap(rulesOf),
   differentColumns('SequenceClassification', ['text', 'label']),
   differentColumns('SequenceClassification', ['text', 'text2']),

@@ -107,6 +107,8 @@ export const runConfig = z.strictObject({
     weightDecay: z.number().min(0),
     maxGradNorm: z.number().min(0),
     labelSmoothing: unit,
+    classWeights: z.enum(['Balanced']).optional(),
+    focalLossGamma: z.number().min(0).max(10).optional(),
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),

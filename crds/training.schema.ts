@@ -127,6 +127,16 @@ const fields = z
       "Part of each label's probability that all classes share while training, against too much confidence. Evaluation measures the plain loss, so that runs can be compared.",
       { below: 1 },
     ).default('0'),
+    classWeights: z
+      .enum(['Balanced'])
+      .optional()
+      .describe(
+        'Against imbalance, with one label a text: Balanced lets each row weigh as much as its label is rare, rows / (labels * rows of the label), so that all labels weigh the same together. Default: each row weighs the same.',
+      ),
+    focalLossGamma: decimal(
+      'Against imbalance, with one label a text: the loss of a row is multiplied by (1 - p)^gamma, where p is the probability of its label, so that rows that are right already weigh less. 2 is usual. Default: the plain loss.',
+      { atMost: 10 },
+    ).optional(),
     freeze: z
       .array(
         z

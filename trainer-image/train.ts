@@ -25,6 +25,7 @@ import { publish } from './run/publish.ts';
 import type { Run } from './run/run.ts';
 import { comparedFigures, configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
+import { balancedWeights } from './tasks/class-weights.ts';
 import type { Evaluated } from './tasks/task.ts';
 
 export async function train(context: Context): Promise<Outcome> {
@@ -45,6 +46,12 @@ export async function train(context: Context): Promise<Outcome> {
     labels,
     seed,
     dropout,
+    loss: {
+      focalGamma: config.training.focalLossGamma,
+      ...(config.training.classWeights && {
+        classWeights: balancedWeights(inputs.dataset.splits.train, labels.length),
+      }),
+    },
     update: { ...config.training, optimizer: optimizerOf(config.training) },
   });
   try {

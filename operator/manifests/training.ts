@@ -25,6 +25,8 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
     weightDecay: Number(training.weightDecay),
     maxGradNorm: Number(training.maxGradNorm),
     labelSmoothing: Number(training.labelSmoothing),
+    ...(training.classWeights && { classWeights: training.classWeights }),
+    ...(training.focalLossGamma !== undefined && { focalLossGamma: Number(training.focalLossGamma) }),
     ...(freeze && { freeze }),
     ...(layerwiseLearningRateDecay !== undefined && {
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),

@@ -159,4 +159,34 @@ export const taskCases: Record<string, Case> = {
     'MultiLabelClassification has no labels to smooth',
     { ...several, ...training('labelSmoothing', '0.1') },
   ),
+
+  'weights and focal loss against imbalance': accepted({
+    ...training('classWeights', 'Balanced'),
+    ...training('focalLossGamma', '2'),
+  }),
+  'weights that do not exist': refused('spec.training.classWeights', 'Unsupported value: "Fair"', {
+    ...training('classWeights', 'Fair'),
+  }),
+  'a focal loss beyond reason': refused('spec.training.focalLossGamma', 'must be at most 10', {
+    ...training('focalLossGamma', '11'),
+  }),
+  'weights of tags': refused('spec.training.classWeights', 'classWeights is for SingleLabelClassification', {
+    ...tags,
+    ...training('classWeights', 'Balanced'),
+  }),
+  'focal loss of numbers': refused(
+    'spec.training.focalLossGamma',
+    'focalLossGamma is for SingleLabelClassification',
+    { ...number, ...training('focalLossGamma', '2') },
+  ),
+  'weights of smooth labels': refused(
+    'spec.training.classWeights',
+    'set only one of classWeights and labelSmoothing',
+    { ...training('classWeights', 'Balanced'), ...training('labelSmoothing', '0.1') },
+  ),
+  'focal loss of smooth labels': refused(
+    'spec.training.focalLossGamma',
+    'set only one of focalLossGamma and labelSmoothing',
+    { ...training('focalLossGamma', '2'), ...training('labelSmoothing', '0.1') },
+  ),
 };

@@ -1,6 +1,7 @@
 """Makes tasks.json with PyTorch and Transformers, on the CPU:
 
   tokenClassification, maskedLM, multiLabel, regression   50 training steps each of the small BERT in bert-small/
+  balanced, focal                 the same with class weights, and with the focal loss (gamma 2)
   wordLabels                      tagged words as run_ner of Transformers tokenises and labels them
 
 Usage: python test/golden/tasks.py MINILM_DIRECTORY > test/golden/tasks.json     (Python as in requirements.txt)
@@ -74,7 +75,7 @@ def tensors(batch):
     }
 
 
-def train(model, batches):
+def train(model, batches, loss_of=lambda model, batch: model(**tensors(batch)).loss):
     decayed = set(Trainer.get_decay_parameter_names(None, model))
     named = list(model.named_parameters())
     groups = [
@@ -89,7 +90,7 @@ def train(model, batches):
     steps = []
     for step in range(SETTINGS["totalSteps"]):
         rate = schedule.get_last_lr()[0]
-        loss = model(**tensors(batches[step % len(batches)])).loss
+        loss = loss_of(model, batches[step % len(batches)])
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), SETTINGS["maxGradNorm"])
         optimizer.step()
@@ -132,7 +133,23 @@ def masked_lm():
     return {"batches": batches, "steps": train(model, batches)}
 
 
-def sequence(problem_type, seed, label):
+BALANCED = [0.5, 1.0, 3.0]
+
+
+def weighted_loss(model, batch):
+    inputs = tensors(batch)
+    return torch.nn.functional.cross_entropy(
+        model(**inputs).logits, inputs["labels"], weight=torch.tensor(BALANCED)
+    )
+
+
+def focal_loss(model, batch):
+    inputs = tensors(batch)
+    losses = torch.nn.functional.cross_entropy(model(**inputs).logits, inputs["labels"], reduction="none")
+    return ((1 - torch.exp(-losses)) ** 2 * losses).mean()
+
+
+def sequence(problem_type, seed, label, **loss):
     random = numpy.random.default_rng(seed)
     labels = 1 if problem_type == "regression" else 3
     model = BertForSequenceClassification.from_pretrained(
@@ -142,7 +159,7 @@ def sequence(problem_type, seed, label):
     batches = batches_of(random, lambda token: -100)
     for batch in batches:
         batch["labels"] = [label(random) for _ in range(batch["rows"])]
-    return {"batches": batches, "steps": train(model, batches)}
+    return {"batches": batches, "steps": train(model, batches, **loss)}
 
 
 def word_labels(directory, max_length):
@@ -160,6 +177,10 @@ def word_labels(directory, max_length):
     return {"tags": TAGS, "maxLength": max_length, "rows": rows}
 
 
+def skewed(random):
+    return int(random.choice(3, p=[0.6, 0.3, 0.1]))
+
+
 torch.set_num_threads(1)
 print(
     json.dumps(
@@ -172,6 +193,8 @@ print(
                 "multi_label_classification", 23, lambda random: (random.random(3) < 0.4).astype(float).tolist()
             ),
             "regression": sequence("regression", 24, lambda random: round(float(random.normal()), 3)),
+            "balanced": sequence("single_label_classification", 25, skewed, loss_of=weighted_loss),
+            "focal": sequence("single_label_classification", 26, skewed, loss_of=focal_loss),
             "wordLabels": word_labels(sys.argv[1], 24),
         }
     )

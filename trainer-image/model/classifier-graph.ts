@@ -3,6 +3,7 @@ import { Graph, type Tensor } from '../graph/graph.ts';
 import { placeholder } from '../graph/ops.ts';
 import { type Variable, variable } from '../graph/variables.ts';
 import { buildUpdate, type Update, type UpdateOptions } from '../optim/update.ts';
+import type { LossOptions } from '../tasks/loss.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Architecture } from './architecture.ts';
 import type { EncoderInputs } from './parameters.ts';
@@ -31,7 +32,7 @@ export type GraphTask = Pick<Task, 'name' | 'width' | 'labels' | 'loss' | 'outpu
 
 export function buildClassifierGraph(
   architecture: Architecture,
-  { task, labels: labelCount }: { task: GraphTask; labels: number },
+  { task, labels: labelCount, loss = {} }: { task: GraphTask; labels: number; loss?: LossOptions },
   options: UpdateOptions,
 ): ClassifierGraph {
   const { dtype, shape } = task.labels(labelCount);
@@ -59,7 +60,10 @@ export function buildClassifierGraph(
   const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
   const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
   const trained = graph.scope('train', () =>
-    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels, options.labelSmoothing),
+    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels, {
+      labelSmoothing: options.labelSmoothing,
+      ...loss,
+    }),
   );
   return {
     graph,

@@ -1,22 +1,56 @@
 /** Losses as sum and count: the mean over several batches is then exact, however the labels are spread over them. */
-import { dimension, flattenRows, reshape } from '../graph/array-ops.ts';
+import { dimension, flattenRows, gather, reshape } from '../graph/array-ops.ts';
 import { crossEntropy as crossEntropyOf } from '../graph/cross-entropy.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { sigmoidCrossEntropy } from '../graph/neural.ts';
-import { cast, greaterEqual, maximum, mul, square, sub, sumAll } from '../graph/ops.ts';
+import {
+  cast,
+  constant,
+  exp,
+  greaterEqual,
+  log,
+  maximum,
+  mul,
+  neg,
+  square,
+  sub,
+  sumAll,
+} from '../graph/ops.ts';
 import { productDim } from '../graph/shape.ts';
 
 export type Loss = { lossSum: Tensor; count: Tensor };
 
+/** How training changes the loss; evaluation measures the plain one. */
+export type LossOptions = {
+  labelSmoothing?: number | undefined;
+  /** [labels] */
+  classWeights?: readonly number[] | undefined;
+  focalGamma?: number | undefined;
+};
+
 /**
  * -log softmax(logits)[label] for logits [..., classes] and int32 labels [...]; a negative label counts for nothing.
- * Smoothing as PyTorch's CrossEntropyLoss has it.
+ * Smoothing and weights as PyTorch's CrossEntropyLoss has them; with weights the count is their sum.
  */
-export function crossEntropy(logits: Tensor, labels: Tensor, labelSmoothing = 0): Loss {
+export function crossEntropy(logits: Tensor, labels: Tensor, options: LossOptions = {}): Loss {
+  const { labelSmoothing = 0, classWeights, focalGamma = 0 } = options;
   const flat = reshape(labels, [productDim(labels.shape)]);
+  const ids = maximum(flat, 0);
   const labelled = cast(greaterEqual(flat, 0), 'float32');
-  const losses = crossEntropyOf(flattenRows(logits), maximum(flat, 0), labelSmoothing);
-  return { lossSum: sumAll(mul(losses, labelled)), count: sumAll(labelled) };
+  const plain = crossEntropyOf(flattenRows(logits), ids, labelSmoothing);
+  const losses = focalGamma === 0 ? plain : mul(plain, focalFactor(plain, focalGamma));
+  const weights =
+    classWeights === undefined
+      ? labelled
+      : mul(labelled, gather(constant(logits.graph, 'float32', classWeights), ids));
+  return { lossSum: sumAll(mul(losses, weights)), count: sumAll(weights) };
+}
+
+/** (1 - p)^gamma with p = exp(-loss), the probability of the label (Lin et al. 2017). */
+function focalFactor(loss: Tensor, gamma: number): Tensor {
+  // A row that is surely right has the factor 0; its logarithm must stay finite for the gradient.
+  const rest = maximum(sub(1, exp(neg(loss))), 1e-12);
+  return exp(mul(log(rest), gamma));
 }
 
 /** Binary cross-entropy of each label of each row, for logits and labels [batch, labels] (0 or 1). */

@@ -7,6 +7,7 @@ import type { TextTokenizer } from '../data/tokenizer.ts';
 import type { DType, HostArray } from '../graph/dtype.ts';
 import type { Shape, Tensor } from '../graph/graph.ts';
 import type { EvaluatedModel, Mistake } from '../report/report.ts';
+import type { Loss, LossOptions } from './loss.ts';
 
 /** What random choices of a batch hang on; without it, at evaluation, they are the same for every model and run. */
 export type Draw = { seed: number; epoch: number };
@@ -48,7 +49,7 @@ export type Task = {
   /** Of the batch's labels, for so many labels; `batch`, `length` and `positions` are named dimensions. */
   labels(labels: number): { dtype: DType; shape: Shape };
   /** Loss as sum and count, so that means over several batches are exact. */
-  loss(logits: Tensor, labels: Tensor, labelSmoothing?: number): { lossSum: Tensor; count: Tensor };
+  loss(logits: Tensor, labels: Tensor, options?: LossOptions): Loss;
   /** Logits of a batch, of which memory holds some copies. */
   logitCount(batch: { rows: number; length: number }, sizes: { labels: number; vocabulary: number }): number;
   /** What evaluation reads of each batch. */

@@ -26,6 +26,8 @@ export type TasksGolden = {
   maskedLM: Steps;
   multiLabel: Steps;
   regression: Steps;
+  balanced: Steps;
+  focal: Steps;
   wordLabels: {
     tags: string[];
     maxLength: number;

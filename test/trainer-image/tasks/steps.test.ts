@@ -8,9 +8,11 @@ import { openSequenceClassifier } from '../../../trainer-image/model/sequence-cl
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
 import { learningRateAt } from '../../../trainer-image/optim/schedule.ts';
 import { withTensors } from '../../../trainer-image/run/tensor-file.ts';
+import type { LossOptions } from '../../../trainer-image/tasks/loss.ts';
 import { maskedLM } from '../../../trainer-image/tasks/masked-lm.ts';
 import { multiLabelClassification } from '../../../trainer-image/tasks/multi-label-classification.ts';
 import { regression } from '../../../trainer-image/tasks/regression.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import type { Task } from '../../../trainer-image/tasks/task.ts';
 import { tokenClassification } from '../../../trainer-image/tasks/token-classification.ts';
 import { nativeBinding } from '../graph/native.ts';
@@ -25,7 +27,8 @@ type Case = {
   task: Task;
   labels: string[];
   newlyInitialized: string[];
-  steps: 'tokenClassification' | 'maskedLM' | 'multiLabel' | 'regression';
+  steps: 'tokenClassification' | 'maskedLM' | 'multiLabel' | 'regression' | 'balanced' | 'focal';
+  loss?: LossOptions;
 };
 const cases: Case[] = [
   {
@@ -58,6 +61,20 @@ const cases: Case[] = [
     newlyInitialized: ['classifier.weight', 'classifier.bias'],
     steps: 'regression',
   },
+  {
+    task: sequenceClassification,
+    labels: ['a', 'b', 'c'],
+    newlyInitialized: ['classifier.weight', 'classifier.bias'],
+    steps: 'balanced',
+    loss: { classWeights: [0.5, 1, 3] },
+  },
+  {
+    task: sequenceClassification,
+    labels: ['a', 'b', 'c'],
+    newlyInitialized: ['classifier.weight', 'classifier.bias'],
+    steps: 'focal',
+    loss: { focalGamma: 2 },
+  },
 ];
 
 /** The batch as the task collates it: masked positions alone where the task wants those. */
@@ -78,8 +95,8 @@ function batchOf(task: Task, padded: (typeof tasksGolden.maskedLM.batches)[numbe
   return { ...batch, positions, labels: labels.filter((label) => label >= 0) };
 }
 
-for (const { task, labels, newlyInitialized, steps } of cases) {
-  test(`50 training steps of ${task.kind} equal the ones of PyTorch`, async () => {
+for (const { task, labels, newlyInitialized, steps, loss } of cases) {
+  test(`50 training steps of ${task.kind} (${steps}) equal the ones of PyTorch`, async () => {
     const want = tasksGolden[steps];
     using base = copyOfSmallModel();
     withTensors(join(smallModel, weightFile), (tensors) =>
@@ -93,6 +110,7 @@ for (const { task, labels, newlyInitialized, steps } of cases) {
       task,
       modelDirectory: base.directory,
       labels,
+      ...(loss && { loss }),
       seed: 1,
       dropout: 0,
       update: { optimizer: adamW(settings), maxGradNorm: settings.maxGradNorm, gradientAccumulationSteps: 1 },
