@@ -47,7 +47,7 @@ const gate = withRules(
     },
     {
       rule: `!has(self.minimum) || !(self.metric in ${lessIsBetterList})`,
-      message: `of ${lessIsBetter.join(' and ')} less is better: set maximum`,
+      message: `less is better of ${lessIsBetter.join(', ')}: set maximum`,
       fieldPath: '.minimum',
     },
     {

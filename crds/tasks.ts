@@ -21,6 +21,11 @@ export const metrics = {
     better: 'more',
   },
   weightedF1: { meaning: 'F1 weighted by the rows of each class.', better: 'more' },
+  ece: {
+    meaning:
+      'Expected calibration error: how far the probability of what the model says is from the part that is right.',
+    better: 'less',
+  },
   microF1: { meaning: 'F1 over all labels of all rows together.', better: 'more' },
   precision: { meaning: 'Part of the predicted entities that are right.', better: 'more' },
   recall: { meaning: 'Part of the entities that were found.', better: 'more' },
@@ -97,7 +102,13 @@ export const kinds = {
     labelled: true,
     lists: false,
     smoothing: true,
-    metrics: { accuracy: 'Accuracy', f1: 'Macro F1', weightedF1: 'Weighted F1', loss: 'Loss' },
+    metrics: {
+      accuracy: 'Accuracy',
+      f1: 'Macro F1',
+      weightedF1: 'Weighted F1',
+      ece: 'Calibration error',
+      loss: 'Loss',
+    },
   },
   MultiLabelClassification: {
     task: 'SequenceClassification',

@@ -58,9 +58,13 @@ export const taskCases: Record<string, Case> = {
   'masking without masked tokens': refused('spec.training.masking', 'only MaskedLM masks tokens', {
     ...training('masking', {}),
   }),
-  'a gate on the loss from below': refused('spec.gate.minimum', 'less is better: set maximum', {
-    'spec.gate': { metric: 'loss', minimum: '0.9' },
-  }),
+  'a gate on the loss from below': refused(
+    'spec.gate.minimum',
+    'less is better of loss, ece, perplexity, rmse: set maximum',
+    {
+      'spec.gate': { metric: 'loss', minimum: '0.9' },
+    },
+  ),
   'a gate on the loss from above': accepted({ 'spec.gate': { metric: 'loss', maximum: '0.9' } }),
   'a gate on the F1 from above': refused('spec.gate.maximum', 'more of this metric is better', {
     'spec.gate': { metric: 'f1', maximum: '0.9' },
@@ -80,7 +84,7 @@ export const taskCases: Record<string, Case> = {
   'a gate on strict entities': accepted({ ...tags, 'spec.gate': { metric: 'strictF1', minimum: '0.8' } }),
   'a gate on a metric that only other tasks have': refused(
     'spec.gate.metric',
-    'SingleLabelClassification has these metrics: accuracy, f1, weightedF1, loss',
+    'SingleLabelClassification has these metrics: accuracy, f1, weightedF1, ece, loss',
     { 'spec.gate': { metric: 'recall', minimum: '0.9' } },
   ),
   'early stopping on a metric of another task': refused(

@@ -3,6 +3,7 @@ import type { MetricName } from '../../crds/tasks.ts';
 import { labelsOf } from '../data/encoded.ts';
 import { quote } from '../data/record.ts';
 import { kindOf, labelProblem, readTexts, textsOf, toLabel } from '../data/row.ts';
+import { calibrationError } from '../metrics/calibration.ts';
 import { averages, classificationScores, emptyCounts } from '../metrics/classification.ts';
 import { refuseOneLabel } from './checks.ts';
 import { crossEntropy } from './loss.ts';
@@ -42,25 +43,29 @@ export const sequenceClassification: Task = {
     const classes = labels.length;
     const predicted = new Int32Array(split.rows);
     const loss = new Float64Array(split.rows);
+    const confidence = new Float32Array(split.rows);
     const logits = new Float32Array(split.rows * classes);
     return {
-      figures: { predicted, loss, logits },
+      figures: { predicted, confidence, loss, logits },
       add({ indices, labels: actual }, [output]) {
         for (const [position, row] of indices.entries()) {
           const own = (output as Float32Array).subarray(position * classes, (position + 1) * classes);
           predicted[row] = predictedClass(own);
+          confidence[row] = Math.max(...probabilities(own));
           loss[row] = negativeLogLikelihood(own, actual[position] as number);
           logits.set(own, row * classes);
         }
       },
     };
   },
-  compared: ['predicted', 'loss'],
-  scores({ evaluated, split, labels }) {
+  compared: ['predicted', 'confidence', 'loss'],
+  scores(evaluation) {
+    const { evaluated, split, labels } = evaluation;
     const { predicted } = evaluated.figures as Record<string, Int32Array>;
     const scores = classificationScores(split.labels, predicted as Int32Array, labels.length);
     const classes = scores.classes.map((one, id) => ({ name: labels[id] as string, ...one }));
-    return { ...scores, classes, loss: evaluated.loss };
+    const ece = scorer(evaluation, 'ece')(Array.from(predicted as Int32Array, (_, row) => row));
+    return { ...scores, ece, classes, loss: evaluated.loss };
   },
   scorer,
   prediction({ evaluated, split, labels }, row, content) {
@@ -89,9 +94,13 @@ function scorer(
   { evaluated, split, labels }: Evaluation,
   metric: MetricName,
 ): (rows: ArrayLike<number>) => number {
-  const { predicted, loss } = evaluated.figures;
+  const { predicted, confidence, loss } = evaluated.figures;
   const own = (values: ArrayLike<number> | undefined, row: number) => values?.[row] as number;
   if (metric === 'loss') return (rows) => meanOf(rows, (row) => own(loss, row));
+  if (metric === 'ece') {
+    const isRight = (row: number) => own(predicted, row) === split.labels[row];
+    return (rows) => calibrationError(rows, confidence ?? [], isRight);
+  }
   return (rows) => {
     const counts = emptyCounts(labels.length);
     for (let index = 0; index < rows.length; index++) {

@@ -55,7 +55,8 @@ export function exampleReport(change: Partial<Report> = {}): Report {
   const [base, tuned] = [wrongEvery(2), wrongEvery(50)];
   const modelOf = (predicted: number[], loss: number) => {
     const scores = classificationScores(actual, predicted, labels.length);
-    return { ...scores, classes: scores.classes.map((one, id) => ({ name: labels[id]!, ...one })), loss };
+    const classes = scores.classes.map((one, id) => ({ name: labels[id]!, ...one }));
+    return { ...scores, ece: 0.02, classes, loss };
   };
   const accuracyOf = (predicted: number[]) => (drawn: ArrayLike<number>) =>
     Array.from(drawn).filter((row) => predicted[row] === actual[row]).length / drawn.length;

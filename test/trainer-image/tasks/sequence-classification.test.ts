@@ -81,7 +81,7 @@ test('evaluation puts the rows back into the order of the split and averages the
   const scores = task.scores(evaluation);
   assert.equal(scores.rows, rows);
   const all = Array.from({ length: rows }, (_, row) => row);
-  for (const metric of ['accuracy', 'f1', 'weightedF1', 'loss'] as const) {
+  for (const metric of ['accuracy', 'f1', 'weightedF1', 'ece', 'loss'] as const) {
     const resampled = task.scorer(evaluation, metric)(all);
     assert.ok(Math.abs(resampled - (scores[metric] as number)) < 1e-6, `${metric} ${resampled}`);
   }
