@@ -64,6 +64,7 @@ export const dataset = withRules(
       columns: z
         .strictObject({
           text: column('text'),
+          text2: column('text2'),
           label: column('label'),
           tokens: column('tokens'),
           tags: column('tags'),

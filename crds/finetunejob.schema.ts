@@ -6,7 +6,7 @@ import { limits } from './limits.schema.ts';
 import { source } from './source.schema.ts';
 import { fineTuneJobStatus } from './status.schema.ts';
 import { taskRules } from './task-rules.ts';
-import { metricNames, metrics, taskNames, tasks } from './tasks.ts';
+import { metricNames, metrics, problemTypeNames, problemTypes, taskNames, tasks } from './tasks.ts';
 import { training } from './training.schema.ts';
 
 const evaluation = z
@@ -48,7 +48,7 @@ const gate = withRules(
     },
     {
       rule: `!has(self.minimum) || !(self.metric in ${lessIsBetterList})`,
-      message: `of ${lessIsBetter.join(' and ')} less is better: set maximum`,
+      message: `less is better of ${lessIsBetter.join(', ')}: set maximum`,
       fieldPath: '.minimum',
     },
     {
@@ -70,8 +70,12 @@ export const ownController = 'finetune.dev/operator';
 const specFields = {
   task: z
     .enum(taskNames)
+    .describe(`What the model learns. ${taskNames.map((name) => `${name} ${tasks[name]}.`).join(' ')}`),
+  problemType: z
+    .enum(problemTypeNames)
+    .optional()
     .describe(
-      `What the model learns. ${taskNames.map((name) => `${name} ${tasks[name].meaning}.`).join(' ')}`,
+      `What SequenceClassification predicts for a text: ${problemTypeNames.map((name) => `${name} ${problemTypes[name]}`).join(', ')}. Default: SingleLabelClassification.`,
     ),
   model: source('The pre-trained model: a folder with config.json, model.safetensors and tokenizer.json.'),
   dataset,

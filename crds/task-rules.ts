@@ -1,57 +1,100 @@
 /** CEL rules of spec that follow from the tasks: what a task does not read or measure is refused, not ignored. */
 import type { CelRule } from './fields.ts';
-import { type ColumnRole, columnRoles, metricsOf, type TaskName, taskNames, tasks } from './tasks.ts';
+import { type ColumnRole, columnRoles, type Kind, kindNames, kinds, metricsOf } from './tasks.ts';
 
 const listOf = (names: readonly string[]) => `[${names.map((name) => `'${name}'`).join(', ')}]`;
-const column = (role: ColumnRole) =>
-  `(has(self.dataset.columns.${role}) ? self.dataset.columns.${role} : '${role}')`;
+const given = (role: ColumnRole) => `has(self.dataset.columns.${role})`;
+const column = (role: ColumnRole) => `(${given(role)} ? self.dataset.columns.${role} : '${role}')`;
 
-function rulesOf(task: TaskName): CelRule[] {
-  const { columns, labelled } = tasks[task];
-  const read: readonly ColumnRole[] = columns;
+/** CEL for "the job is of another kind". */
+function isNot(kind: Kind): string {
+  const { task } = kinds[kind];
+  if (task !== 'SequenceClassification') return `self.task != '${task}'`;
+  const problem = "(has(self.problemType) ? self.problemType : 'SingleLabelClassification')";
+  return `self.task != '${task}' || ${problem} != '${kind}'`;
+}
+
+function rulesOf(kind: Kind): CelRule[] {
+  const { columns, optionalColumns, labelled, lists, smoothing } = kinds[kind];
+  const read: readonly ColumnRole[] = [...columns, ...optionalColumns];
   const others = (Object.keys(columnRoles) as ColumnRole[]).filter((role) => !read.includes(role));
-  const names = metricsOf(task);
+  const names = metricsOf(kind);
   const rules: CelRule[] = [
     {
-      rule: `self.task != '${task}' || !(${others.map((role) => `has(self.dataset.columns.${role})`).join(' || ')})`,
-      message: `${task} reads only these columns: ${columns.join(', ')}`,
+      rule: `${isNot(kind)} || !(${others.map(given).join(' || ')})`,
+      message: `${kind} reads only these columns: ${read.join(', ')}`,
       fieldPath: '.dataset.columns',
     },
     {
-      rule: `self.task != '${task}' || !has(self.gate) || self.gate.metric in ${listOf(names)}`,
-      message: `${task} has these metrics: ${names.join(', ')}`,
+      rule: `${isNot(kind)} || !has(self.gate) || self.gate.metric in ${listOf(names)}`,
+      message: `${kind} has these metrics: ${names.join(', ')}`,
       fieldPath: '.gate.metric',
     },
     {
-      rule: `self.task != '${task}' || !has(self.training.earlyStopping) || self.training.earlyStopping.metric in ${listOf(names)}`,
-      message: `${task} has these metrics: ${names.join(', ')}`,
+      rule: `${isNot(kind)} || !has(self.training.earlyStopping) || self.training.earlyStopping.metric in ${listOf(names)}`,
+      message: `${kind} has these metrics: ${names.join(', ')}`,
       fieldPath: '.training.earlyStopping.metric',
     },
   ];
-  const [first, second] = read;
-  if (first !== undefined && second !== undefined) {
-    rules.push({
-      rule: `self.task != '${task}' || ${column(first)} != ${column(second)}`,
-      message: `${first} and ${second} must be two columns`,
-      fieldPath: '.dataset.columns',
-    });
-  }
   if (!labelled) {
     rules.push({
-      rule: `self.task != '${task}' || !has(self.dataset.labels)`,
-      message: `${task} has no labels`,
+      rule: `${isNot(kind)} || !has(self.dataset.labels)`,
+      message: `${kind} has no labels`,
       fieldPath: '.dataset.labels',
+    });
+  }
+  if (!smoothing) {
+    rules.push({
+      rule: `${isNot(kind)} || double(self.training.labelSmoothing) == 0.0`,
+      message: `${kind} has no labels to smooth`,
+      fieldPath: '.training.labelSmoothing',
+    });
+  }
+  if (lists) {
+    rules.push({
+      rule: `${isNot(kind)} || self.dataset.format in ['JSONL', 'Parquet']`,
+      message: `${kind} reads lists, which only JSONL and Parquet can hold`,
+      fieldPath: '.dataset.format',
     });
   }
   return rules;
 }
 
-export const taskRules: readonly CelRule[] = [
-  ...taskNames.flatMap(rulesOf),
+/** Two roles that a task reads together need two columns. */
+function differentColumns(task: string, [first, second]: readonly [ColumnRole, ColumnRole]): CelRule {
+  const both = second === 'text2' ? `!${given(second)} || ` : '';
+  return {
+    rule: `self.task != '${task}' || ${both}${column(first)} != ${column(second)}`,
+    message: `${first} and ${second} must be two columns`,
+    fieldPath: '.dataset.columns',
+  };
+}
+
+/** Fields of training that change the loss of one label a text, and of nothing else. */
+const imbalanceRules = (['classWeights', 'focalLossGamma'] as const).flatMap((field): CelRule[] => [
   {
-    rule: "self.task != 'TokenClassification' || self.dataset.format in ['JSONL', 'Parquet']",
-    message: 'TokenClassification reads lists of words and tags, which only JSONL and Parquet can hold',
-    fieldPath: '.dataset.format',
+    rule: `!has(self.training.${field}) || !(${isNot('SingleLabelClassification')})`,
+    message: `${field} is for SingleLabelClassification`,
+    fieldPath: `.training.${field}`,
+  },
+  {
+    rule: `!has(self.training.${field}) || double(self.training.labelSmoothing) == 0.0`,
+    message: `set only one of ${field} and labelSmoothing`,
+    fieldPath: `.training.${field}`,
+  },
+]);
+
+export const taskRules: readonly CelRule[] = [
+  ...imbalanceRules,
+  ...kindNames.flatMap(rulesOf),
+  differentColumns('SequenceClassification', ['text', 'label']),
+  differentColumns('SequenceClassification', ['text', 'text2']),
+  differentColumns('SequenceClassification', ['label', 'text2']),
+  differentColumns('TokenClassification', ['tokens', 'tags']),
+  {
+    rule: "!has(self.problemType) || self.task == 'SequenceClassification'",
+    message: 'only SequenceClassification has a problem type',
+    fieldPath: '.problemType',
   },
   {
     rule: "!has(self.training.masking) || self.task == 'MaskedLM'",

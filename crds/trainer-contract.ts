@@ -5,7 +5,14 @@
  */
 import { z } from 'zod';
 import { failureCategories } from './failures.ts';
-import { type ColumnRole, columnRoles, type MetricName, metricNames, taskNames } from './tasks.ts';
+import {
+  type ColumnRole,
+  columnRoles,
+  type MetricName,
+  metricNames,
+  problemTypeNames,
+  taskNames,
+} from './tasks.ts';
 
 export const contractVersion = 1;
 
@@ -51,6 +58,7 @@ export const runConfig = z.strictObject({
   contractVersion: z.literal(contractVersion),
   job: z.strictObject({ namespace: z.string(), name: z.string(), uid: z.string(), runId: z.string() }),
   task: z.enum(taskNames),
+  problemType: z.enum(problemTypeNames).optional(),
   model: location,
   dataset: z.strictObject({
     source: location,
@@ -98,6 +106,11 @@ export const runConfig = z.strictObject({
     ]),
     weightDecay: z.number().min(0),
     maxGradNorm: z.number().min(0),
+    labelSmoothing: unit,
+    classWeights: z.enum(['Balanced']).optional(),
+    focalLossGamma: z.number().min(0).max(10).optional(),
+    freeze: z.array(z.string()).optional(),
+    layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),
     dropout: unit.optional(),
     masking: z.strictObject({ probability: z.number().gt(0).lt(1), wholeWord: z.boolean() }).optional(),

@@ -123,6 +123,38 @@ const fields = z
     maxGradNorm: decimal('Gradients are scaled down to this global norm; "0" switches clipping off.').default(
       '1.0',
     ),
+    labelSmoothing: fraction(
+      "Part of each label's probability that all classes share while training, against too much confidence. Evaluation measures the plain loss, so that runs can be compared.",
+      { below: 1 },
+    ).default('0'),
+    classWeights: z
+      .enum(['Balanced'])
+      .optional()
+      .describe(
+        'Against imbalance, with one label a text: Balanced lets each row weigh as much as its label is rare, rows / (labels * rows of the label), so that all labels weigh the same together. Default: each row weighs the same.',
+      ),
+    focalLossGamma: decimal(
+      'Against imbalance, with one label a text: the loss of a row is multiplied by (1 - p)^gamma, where p is the probability of its label, so that rows that are right already weigh less. 2 is usual. Default: the plain loss.',
+      { atMost: 10 },
+    ).optional(),
+    freeze: z
+      .array(
+        z
+          .string()
+          .max(253)
+          .regex(/^([A-Za-z0-9_]+|\*|[0-9]+-[0-9]+)(\.([A-Za-z0-9_]+|\*|[0-9]+-[0-9]+))*$/),
+      )
+      .min(1)
+      .max(64)
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .optional()
+      .describe(
+        'Weights that stay as they are, by the beginning of their names in the checkpoint up to a dot; * stands for any part and 0-3 for a number from 0 to 3. bert.embeddings and bert.encoder.layer.0-3 freeze the embeddings and four layers of BERT. Frozen weights below all others save time and memory.',
+      ),
+    layerwiseLearningRateDecay: fraction(
+      'What the learning rate of a layer is multiplied with for the layer below it; embeddings are the lowest, the head has the full rate.',
+      { above: 0 },
+    ).optional(),
     maxLength: z
       .int32()
       .min(8)

@@ -14,6 +14,7 @@ import { loadTokenizer, type TextTokenizer } from './data/tokenizer.ts';
 import { type ModelConfig, readArchitecture } from './model/architecture.ts';
 import type { TensorEntry } from './model/safetensors.ts';
 import { mapWeights } from './model/weights.ts';
+import { frozenWeights } from './optim/freezing.ts';
 import { optimizerOf } from './optim/optimizer-of.ts';
 import { trainedNumbers } from './optim/size.ts';
 import { downloadFolder } from './sources/folder.ts';
@@ -62,7 +63,10 @@ export async function preflight(
     ...plan(
       config,
       dataset,
-      readArchitecture(modelDirectory, { task: config.task, labels: dataset.labels.length }),
+      readArchitecture(modelDirectory, {
+        task: config.task,
+        labels: dataset.task.width(dataset.labels.length),
+      }),
       tensors,
     ),
     modelDigest: await modelDigest(modelSource),
@@ -111,7 +115,7 @@ async function checkOutput(source: Source, workDirectory: string): Promise<void>
   await rm(file);
 }
 
-/** Steps, memory and parameters. Throws TrainerError ModelError when the weights do not fit config.json. */
+/** Steps, memory and parameters. Throws TrainerError when weights or patterns of weights do not fit config.json. */
 function plan(
   config: RunConfig,
   { task, labels, splits }: Dataset,
@@ -126,7 +130,11 @@ function plan(
   const rows = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
   const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
   const batch = { ...rows, logits: task.logitCount(rows, sizes) };
-  const numbers = trainedNumbers(architecture.parameters, optimizerOf(config.training));
+  const frozen = frozenWeights(
+    architecture.parameters.map(({ name }) => name),
+    config.training.freeze ?? [],
+  );
+  const numbers = trainedNumbers(architecture.parameters, optimizerOf(config.training), frozen);
   return {
     totalSteps: totalSteps(splits.train.rows, config.training),
     memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),

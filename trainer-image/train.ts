@@ -25,6 +25,7 @@ import { publish } from './run/publish.ts';
 import type { Run } from './run/run.ts';
 import { comparedFigures, configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
+import { balancedWeights } from './tasks/class-weights.ts';
 import type { Evaluated } from './tasks/task.ts';
 
 export async function train(context: Context): Promise<Outcome> {
@@ -37,7 +38,7 @@ export async function train(context: Context): Promise<Outcome> {
   context.report({ device: device.name });
   const inputs = await openInputs(context);
   const { labels, task } = inputs.dataset;
-  const { maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
+  const { seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
     task,
@@ -45,7 +46,13 @@ export async function train(context: Context): Promise<Outcome> {
     labels,
     seed,
     dropout,
-    update: { optimizer: optimizerOf(config.training), maxGradNorm, gradientAccumulationSteps },
+    loss: {
+      focalGamma: config.training.focalLossGamma,
+      ...(config.training.classWeights && {
+        classWeights: balancedWeights(inputs.dataset.splits.train, labels.length),
+      }),
+    },
+    update: { ...config.training, optimizer: optimizerOf(config.training) },
   });
   try {
     const run = await openRun(context, { device, inputs, model, output });
@@ -94,7 +101,7 @@ async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'I
       const evaluated = evaluateOn(run, test);
       state.baseline = comparedFigures(evaluated, task);
       const scores = task.scores({ evaluated, split: test, labels });
-      context.report({ baseline: metricsOfModel(task.name, scores) });
+      context.report({ baseline: metricsOfModel(task.kind, scores) });
     }
     await trainToTheEnd(run);
     trained = true;
@@ -155,7 +162,7 @@ function validateIfDue(run: Run): void {
   const evaluated = evaluateOn(run, validation);
   refuseNonFinite({ evalLoss: evaluated.loss, step: state.step }, checkpoints.records());
   const scores = task.scores({ evaluated, split: validation, labels });
-  const point = { step: state.step, ...metricsOfModel(task.name, scores) };
+  const point = { step: state.step, ...metricsOfModel(task.kind, scores) };
   state.validation.push(point);
   const metric = bestMetric(config);
   const minDelta = config.training.earlyStopping?.minDelta ?? 0;

@@ -2,7 +2,7 @@
 import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
-import { tasks } from '../../crds/tasks.ts';
+import { kindOf, kinds } from '../../crds/tasks.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
@@ -46,6 +46,7 @@ function unchecked({ job, runtime, stage, preflight, microBatch }: RunConfigInpu
     contractVersion,
     job: { namespace: metadata.namespace, name: metadata.name, uid: metadata.uid, runId: spec.runId },
     task: spec.task,
+    ...(spec.problemType && { problemType: spec.problemType }),
     model: locationOf(spec, 'model'),
     dataset: datasetOf(spec),
     training: { ...trainingOf(spec), ...(microBatch && sizesOf(microBatch)) },
@@ -58,12 +59,20 @@ function unchecked({ job, runtime, stage, preflight, microBatch }: RunConfigInpu
   };
 }
 
+/** The columns that the task reads: always the ones it needs, others where the job names them. */
+function columnsOf(spec: FineTuneJobSpec) {
+  const { columns } = spec.dataset;
+  const kind = kinds[kindOf(spec)];
+  const named = kind.optionalColumns.filter((role) => columns[role] !== undefined);
+  return Object.fromEntries([...kind.columns, ...named].map((role) => [role, columns[role] ?? role]));
+}
+
 function datasetOf(spec: FineTuneJobSpec) {
-  const { format, columns, labels, splits, fractions } = spec.dataset;
+  const { format, labels, splits, fractions } = spec.dataset;
   return {
     source: locationOf(spec, 'dataset'),
     format,
-    columns: Object.fromEntries(tasks[spec.task].columns.map((role) => [role, columns[role] ?? role])),
+    columns: columnsOf(spec),
     ...(labels && { labels }),
     splits,
     fractions: {

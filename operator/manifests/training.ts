@@ -13,6 +13,7 @@ type Training = FineTuneJobSpec['training'];
 /** Not checked: the schema of the run config does that. */
 export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 'training'>) {
   const { batchSize, gradientAccumulationSteps, maxLength, dropout, seed, earlyStopping } = training;
+  const { freeze, layerwiseLearningRateDecay } = training;
   return {
     epochs: Number(training.epochs),
     batchSize,
@@ -23,6 +24,13 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
     optimizer: optimizerOf(training),
     weightDecay: Number(training.weightDecay),
     maxGradNorm: Number(training.maxGradNorm),
+    labelSmoothing: Number(training.labelSmoothing),
+    ...(training.classWeights && { classWeights: training.classWeights }),
+    ...(training.focalLossGamma !== undefined && { focalLossGamma: Number(training.focalLossGamma) }),
+    ...(freeze && { freeze }),
+    ...(layerwiseLearningRateDecay !== undefined && {
+      layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),
+    }),
     maxLength,
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),

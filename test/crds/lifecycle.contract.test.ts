@@ -43,6 +43,7 @@ suite('defaults', () => {
         optimizer: 'AdamW',
         weightDecay: '0.01',
         maxGradNorm: '1.0',
+        labelSmoothing: '0',
         maxLength: 256,
         seed: 42,
       },

@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test';
 import { jobResource, resourceSchema } from '../../crds/crd.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { StructuralSchema } from '../../crds/structural-type.ts';
-import { metricNames, metricsOf, taskNames } from '../../crds/tasks.ts';
+import { kindNames, metricNames, metricsOf } from '../../crds/tasks.ts';
 import { type Answer, type ApiServer, startApiServer } from './api-server.ts';
 import { largest } from './largest.ts';
 import { changed, job, type KubeObject, runtime } from './objects.ts';
@@ -144,7 +144,7 @@ suite('what status holds', () => {
     const texts = { ...decimals('0.123456'), ...digests, label: 'billing question' };
     const full = largest(everyday(statusSchema), texts) as FineTuneJobStatus;
     // A run has the metrics of its task, here of the one with the most.
-    const most = Math.max(...taskNames.map((task) => metricsOf(task).length));
+    const most = Math.max(...kindNames.map((kind) => metricsOf(kind).length));
     const ofOneTask = (all: object = {}) => Object.fromEntries(Object.entries(all).slice(0, most));
     const { baseline, final } = full.evaluation ?? {};
     const evaluation = { ...full.evaluation, baseline: ofOneTask(baseline), final: ofOneTask(final) };

@@ -4,6 +4,8 @@ import { accepted, type Case, refused } from './case.ts';
 const training = (field: string, value: unknown) => ({ [`spec.training.${field}`]: value });
 const tags = { 'spec.task': 'TokenClassification' };
 const masked = { 'spec.task': 'MaskedLM' };
+const several = { 'spec.problemType': 'MultiLabelClassification' };
+const number = { 'spec.problemType': 'Regression' };
 const validated = { 'spec.dataset.fractions.validation': '0.1' };
 
 export const taskCases: Record<string, Case> = {
@@ -14,10 +16,14 @@ export const taskCases: Record<string, Case> = {
     ...tags,
     'spec.dataset.columns.tags': 'tokens',
   }),
-  'words and tags in a CSV file': refused('spec.dataset.format', 'only JSONL and Parquet can hold', {
-    ...tags,
-    'spec.dataset.format': 'CSV',
-  }),
+  'words and tags in a CSV file': refused(
+    'spec.dataset.format',
+    'TokenClassification reads lists, which only JSONL and Parquet can hold',
+    {
+      ...tags,
+      'spec.dataset.format': 'CSV',
+    },
+  ),
   'a column of text for words and tags': refused(
     'spec.dataset.columns',
     'TokenClassification reads only these columns: tokens, tags',
@@ -25,7 +31,7 @@ export const taskCases: Record<string, Case> = {
   ),
   'a column of tags for a text with a label': refused(
     'spec.dataset.columns',
-    'SequenceClassification reads only these columns: text, label',
+    'SingleLabelClassification reads only these columns: text, label, text2',
     { 'spec.dataset.columns.tags': 'tags' },
   ),
   'texts without labels': accepted({ ...masked, 'spec.dataset.columns.text': 'body' }),
@@ -52,9 +58,13 @@ export const taskCases: Record<string, Case> = {
   'masking without masked tokens': refused('spec.training.masking', 'only MaskedLM masks tokens', {
     ...training('masking', {}),
   }),
-  'a gate on the loss from below': refused('spec.gate.minimum', 'less is better: set maximum', {
-    'spec.gate': { metric: 'loss', minimum: '0.9' },
-  }),
+  'a gate on the loss from below': refused(
+    'spec.gate.minimum',
+    'less is better of loss, ece, perplexity, rmse: set maximum',
+    {
+      'spec.gate': { metric: 'loss', minimum: '0.9' },
+    },
+  ),
   'a gate on the loss from above': accepted({ 'spec.gate': { metric: 'loss', maximum: '0.9' } }),
   'a gate on the F1 from above': refused('spec.gate.maximum', 'more of this metric is better', {
     'spec.gate': { metric: 'f1', maximum: '0.9' },
@@ -74,7 +84,7 @@ export const taskCases: Record<string, Case> = {
   'a gate on strict entities': accepted({ ...tags, 'spec.gate': { metric: 'strictF1', minimum: '0.8' } }),
   'a gate on a metric that only other tasks have': refused(
     'spec.gate.metric',
-    'SequenceClassification has these metrics: accuracy, f1, weightedF1, loss',
+    'SingleLabelClassification has these metrics: accuracy, f1, weightedF1, ece, loss',
     { 'spec.gate': { metric: 'recall', minimum: '0.9' } },
   ),
   'early stopping on a metric of another task': refused(
@@ -87,4 +97,100 @@ export const taskCases: Record<string, Case> = {
     ...validated,
     ...training('earlyStopping', { metric: 'recall' }),
   }),
+
+  'pairs of texts': accepted({ 'spec.dataset.columns': { text2: 'answer' } }),
+  'a text paired with itself': refused('spec.dataset.columns', 'text and text2 must be two columns', {
+    'spec.dataset.columns.text2': 'text',
+  }),
+  'a text paired with its label': refused('spec.dataset.columns', 'label and text2 must be two columns', {
+    'spec.dataset.columns.text2': 'label',
+  }),
+  'the usual problem type, named': accepted({ 'spec.problemType': 'SingleLabelClassification' }),
+  'a problem type that does not exist': refused('spec.problemType', 'Unsupported value: "Poetry"', {
+    'spec.problemType': 'Poetry',
+  }),
+  'a problem type for masked tokens': refused('spec.problemType', 'only SequenceClassification has', {
+    ...masked,
+    ...number,
+  }),
+  'several labels a text': accepted({
+    ...several,
+    'spec.dataset.labels': ['billing', 'bug', 'praise'],
+    'spec.gate': { metric: 'microF1', minimum: '0.7' },
+  }),
+  'several labels a text in a CSV file': refused(
+    'spec.dataset.format',
+    'MultiLabelClassification reads lists, which only JSONL and Parquet can hold',
+    { ...several, 'spec.dataset.format': 'CSV' },
+  ),
+  'several labels a text with the metrics of one': refused(
+    'spec.gate.metric',
+    'MultiLabelClassification has these metrics: microF1, f1, accuracy, loss',
+    { ...several, 'spec.gate': { metric: 'weightedF1', minimum: '0.7' } },
+  ),
+  'tags for several labels a text': refused(
+    'spec.dataset.columns',
+    'MultiLabelClassification reads only these columns: text, label, text2',
+    { ...several, 'spec.dataset.columns.tags': 'tags' },
+  ),
+  'numbers in a CSV file': accepted({ ...number, 'spec.dataset.format': 'CSV' }),
+  'numbers with a gate on the error': accepted({
+    ...number,
+    'spec.gate': { metric: 'rmse', maximum: '0.5' },
+  }),
+  'numbers with labels': refused('spec.dataset.labels', 'Regression has no labels', {
+    ...number,
+    'spec.dataset.labels': ['1', '2'],
+  }),
+  'numbers with a gate on accuracy': refused(
+    'spec.gate.metric',
+    'Regression has these metrics: pearson, spearman, rmse, loss',
+    { ...number, 'spec.gate': { metric: 'accuracy', minimum: '0.7' } },
+  ),
+  'tokens for numbers': refused(
+    'spec.dataset.columns',
+    'Regression reads only these columns: text, label, text2',
+    { ...number, 'spec.dataset.columns.tokens': 'tokens' },
+  ),
+
+  'smooth tags': accepted({ ...tags, ...training('labelSmoothing', '0.1') }),
+  'smooth numbers': refused('spec.training.labelSmoothing', 'Regression has no labels to smooth', {
+    ...number,
+    ...training('labelSmoothing', '0.1'),
+  }),
+  'smooth sets of labels': refused(
+    'spec.training.labelSmoothing',
+    'MultiLabelClassification has no labels to smooth',
+    { ...several, ...training('labelSmoothing', '0.1') },
+  ),
+
+  'weights and focal loss against imbalance': accepted({
+    ...training('classWeights', 'Balanced'),
+    ...training('focalLossGamma', '2'),
+  }),
+  'weights that do not exist': refused('spec.training.classWeights', 'Unsupported value: "Fair"', {
+    ...training('classWeights', 'Fair'),
+  }),
+  'a focal loss beyond reason': refused('spec.training.focalLossGamma', 'must be at most 10', {
+    ...training('focalLossGamma', '11'),
+  }),
+  'weights of tags': refused('spec.training.classWeights', 'classWeights is for SingleLabelClassification', {
+    ...tags,
+    ...training('classWeights', 'Balanced'),
+  }),
+  'focal loss of numbers': refused(
+    'spec.training.focalLossGamma',
+    'focalLossGamma is for SingleLabelClassification',
+    { ...number, ...training('focalLossGamma', '2') },
+  ),
+  'weights of smooth labels': refused(
+    'spec.training.classWeights',
+    'set only one of classWeights and labelSmoothing',
+    { ...training('classWeights', 'Balanced'), ...training('labelSmoothing', '0.1') },
+  ),
+  'focal loss of smooth labels': refused(
+    'spec.training.focalLossGamma',
+    'set only one of focalLossGamma and labelSmoothing',
+    { ...training('focalLossGamma', '2'), ...training('labelSmoothing', '0.1') },
+  ),
 };

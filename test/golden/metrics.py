@@ -6,12 +6,14 @@ Usage: python test/golden/metrics.py > test/golden/metrics.json
 import json
 
 import numpy
+import scipy
 import sklearn
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
     f1_score,
     log_loss,
+    mean_squared_error,
     precision_recall_fscore_support,
 )
 
@@ -73,10 +75,47 @@ def masked_tokens(tokens, classes):
     }
 
 
+def label_sets(name, labels, actual, predicted):
+    precision, recall, f1, support = precision_recall_fscore_support(actual, predicted, average=None, zero_division=0)
+    return {
+        "name": name,
+        "labels": labels,
+        "actual": numpy.asarray(actual).astype(int).tolist(),
+        "predicted": numpy.asarray(predicted).astype(int).tolist(),
+        "accuracy": accuracy_score(actual, predicted),
+        "microF1": f1_score(actual, predicted, average="micro", zero_division=0),
+        "f1": f1_score(actual, predicted, average="macro", zero_division=0),
+        "precision": precision.tolist(),
+        "recall": recall.tolist(),
+        "perLabelF1": f1.tolist(),
+        "support": support.tolist(),
+    }
+
+
+def numbers(name, actual, predicted):
+    return {
+        "name": name,
+        "actual": numpy.asarray(actual).tolist(),
+        "predicted": numpy.asarray(predicted).tolist(),
+        "pearson": float(scipy.stats.pearsonr(actual, predicted).statistic),
+        "spearman": float(scipy.stats.spearmanr(actual, predicted).statistic),
+        "rmse": float(mean_squared_error(actual, predicted) ** 0.5),
+    }
+
+
+sets = random.random((80, 5)) < numpy.array([0.5, 0.3, 0.1, 0.05, 0.0])
+flipped = sets ^ (random.random((80, 5)) < 0.15)
+line = random.normal(size=60)
+ties = random.integers(0, 6, 60).astype(float)
+
 print(
     json.dumps(
         {
-            "madeWith": {"scikit-learn": sklearn.__version__, "numpy": numpy.__version__},
+            "madeWith": {
+                "scikit-learn": sklearn.__version__,
+                "scipy": scipy.__version__,
+                "numpy": numpy.__version__,
+            },
             "cases": cases,
             "probabilities": {
                 "logits": logits.flatten().tolist(),
@@ -87,6 +126,18 @@ print(
                 "loss": log_loss(labels, probabilities, labels=[0, 1, 2]),
             },
             "masked": masked_tokens(30, 20),
+            "labelSets": [
+                label_sets("mostly right, one label never there", 5, sets, flipped),
+                label_sets("all right", 5, sets, sets),
+                label_sets("nothing predicted", 5, sets, numpy.zeros_like(sets)),
+                label_sets("rows without labels", 3, numpy.zeros((4, 3)), numpy.zeros((4, 3))),
+            ],
+            "numbers": [
+                numbers("a noisy line", line, 2 * line + random.normal(size=60)),
+                numbers("falling", line, -line + 0.1),
+                numbers("ties on both sides", ties, numpy.round(ties / 2 + random.random(60))),
+                numbers("far from zero", line + 1e6, line + 1e6 + 0.01 * random.normal(size=60)),
+            ],
             "percentile": {
                 "sorted": [0.0, 1.0, 4.0, 9.0, 16.0],
                 "fractions": [0.0, 0.025, 0.3, 0.975, 1.0],

@@ -1,6 +1,7 @@
 """Makes tasks.json with PyTorch and Transformers, on the CPU:
 
-  tokenClassification, maskedLM   50 training steps each of the small BERT in bert-small/
+  tokenClassification, maskedLM, multiLabel, regression   50 training steps each of the small BERT in bert-small/
+  balanced, focal                 the same with class weights, and with the focal loss (gamma 2)
   wordLabels                      tagged words as run_ner of Transformers tokenises and labels them
 
 Usage: python test/golden/tasks.py MINILM_DIRECTORY > test/golden/tasks.json     (Python as in requirements.txt)
@@ -13,7 +14,13 @@ import sys
 import numpy
 import torch
 import transformers
-from transformers import AutoTokenizer, BertForMaskedLM, BertForTokenClassification, Trainer
+from transformers import (
+    AutoTokenizer,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    Trainer,
+)
 from transformers import get_linear_schedule_with_warmup
 
 HERE = pathlib.Path(__file__).parent
@@ -60,14 +67,15 @@ def padded(rows):
 
 def tensors(batch):
     shape = (batch["rows"], batch["length"])
+    labels = torch.tensor(batch["labels"])
     return {
         "input_ids": torch.tensor(batch["inputIds"]).reshape(shape),
         "attention_mask": torch.tensor(batch["attentionMask"]).reshape(shape),
-        "labels": torch.tensor(batch["labels"]).reshape(shape),
+        "labels": labels.reshape(shape) if labels.numel() == shape[0] * shape[1] else labels,
     }
 
 
-def train(model, batches):
+def train(model, batches, loss_of=lambda model, batch: model(**tensors(batch)).loss):
     decayed = set(Trainer.get_decay_parameter_names(None, model))
     named = list(model.named_parameters())
     groups = [
@@ -82,7 +90,7 @@ def train(model, batches):
     steps = []
     for step in range(SETTINGS["totalSteps"]):
         rate = schedule.get_last_lr()[0]
-        loss = model(**tensors(batches[step % len(batches)])).loss
+        loss = loss_of(model, batches[step % len(batches)])
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), SETTINGS["maxGradNorm"])
         optimizer.step()
@@ -125,6 +133,35 @@ def masked_lm():
     return {"batches": batches, "steps": train(model, batches)}
 
 
+BALANCED = [0.5, 1.0, 3.0]
+
+
+def weighted_loss(model, batch):
+    inputs = tensors(batch)
+    return torch.nn.functional.cross_entropy(
+        model(**inputs).logits, inputs["labels"], weight=torch.tensor(BALANCED)
+    )
+
+
+def focal_loss(model, batch):
+    inputs = tensors(batch)
+    losses = torch.nn.functional.cross_entropy(model(**inputs).logits, inputs["labels"], reduction="none")
+    return ((1 - torch.exp(-losses)) ** 2 * losses).mean()
+
+
+def sequence(problem_type, seed, label, **loss):
+    random = numpy.random.default_rng(seed)
+    labels = 1 if problem_type == "regression" else 3
+    model = BertForSequenceClassification.from_pretrained(
+        HERE / "bert-small", num_labels=labels, problem_type=problem_type, ignore_mismatched_sizes=True
+    )
+    fill_head(model, ["classifier.weight", "classifier.bias"])
+    batches = batches_of(random, lambda token: -100)
+    for batch in batches:
+        batch["labels"] = [label(random) for _ in range(batch["rows"])]
+    return {"batches": batches, "steps": train(model, batches, **loss)}
+
+
 def word_labels(directory, max_length):
     """As tokenize_and_align_labels of run_ner does with label_all_tokens=False."""
     tokenizer = AutoTokenizer.from_pretrained(directory)
@@ -140,6 +177,10 @@ def word_labels(directory, max_length):
     return {"tags": TAGS, "maxLength": max_length, "rows": rows}
 
 
+def skewed(random):
+    return int(random.choice(3, p=[0.6, 0.3, 0.1]))
+
+
 torch.set_num_threads(1)
 print(
     json.dumps(
@@ -148,6 +189,12 @@ print(
             "settings": SETTINGS,
             "tokenClassification": token_classification(),
             "maskedLM": masked_lm(),
+            "multiLabel": sequence(
+                "multi_label_classification", 23, lambda random: (random.random(3) < 0.4).astype(float).tolist()
+            ),
+            "regression": sequence("regression", 24, lambda random: round(float(random.normal()), 3)),
+            "balanced": sequence("single_label_classification", 25, skewed, loss_of=weighted_loss),
+            "focal": sequence("single_label_classification", 26, skewed, loss_of=focal_loss),
             "wordLabels": word_labels(sys.argv[1], 24),
         }
     )

@@ -210,6 +210,14 @@ const bad: Record<string, Bad> = {
     category: 'ConfigError',
     message: /maxLength is 128, but the model has only 64/,
   },
+  'a frozen part that the model does not have': {
+    given: nothing,
+    change: ({ training }) => {
+      training.freeze = ['bert.embeddings', 'roberta.encoder'];
+    },
+    category: 'ConfigError',
+    message: /training\.freeze\[1\]: 'roberta\.encoder' matches no weight/,
+  },
   'an empty model folder': {
     given: async () => {
       await rm(place('model'), { recursive: true });

@@ -300,6 +300,37 @@ test('after kill -9, and with the newest checkpoint torn, the next pod still com
   await assertSameAsUndisturbed('kill');
 });
 
+test('with every way to train at once, an interrupted run comes to the very same numbers', async () => {
+  const everything = (name: string) =>
+    configFor(name, ({ training, checkpoints, evaluation }) => {
+      const plateau = { factor: 0.5, patience: 0, threshold: 0.05, cooldown: 1, minLearningRate: 1e-5 };
+      Object.assign(training, {
+        epochs: 10,
+        batchSize: 2,
+        gradientAccumulationSteps: 2,
+        schedule: { name: 'ReduceLROnPlateau', ...plateau },
+        optimizer: { name: 'Adafactor' },
+        labelSmoothing: 0.1,
+        freeze: ['bert.embeddings.position_embeddings'],
+        layerwiseLearningRateDecay: 0.9,
+      });
+      checkpoints.everySteps = 25;
+      evaluation.everySteps = 10;
+    });
+  succeeded(await place.run(everything('all-whole')));
+  const trainer = await place.start(everything('all-killed'));
+  await trainer.reaches(60);
+  trainer.child.kill('SIGKILL');
+  await trainer.ended;
+  const result = succeeded(await place.run(everything('all-killed')));
+  assert.ok(result.resumedFromStep! >= 25);
+  const [want, got] = [reportOf('all-whole'), reportOf('all-killed')];
+  assert.deepEqual(got.stepLosses, want.stepLosses);
+  assert.deepEqual(got.learningRates, want.learningRates);
+  assert.ok(new Set(want.learningRates).size > 2, 'the rate was lowered');
+  assert.equal(reportDigest('all-killed'), reportDigest('all-whole'));
+});
+
 test('with smaller batches and more of them a step, the next pod goes on from the same checkpoint', async () => {
   const trainer = await place.start(long('smaller'));
   await trainer.reaches(60);

@@ -16,8 +16,8 @@ export type PaddedRows = {
 
 /** Rows with what the loss compares with. */
 export type Batch = PaddedRows & {
-  /** In the layout of the task; -100 (any negative number) = no label. */
-  labels: Int32Array;
+  /** In the layout of the task; of integers, -100 (any negative number) = no label. */
+  labels: Int32Array | Float32Array;
   /** Places in [rows * length] whose logits are wanted, where the task asks for some alone. */
   positions?: Int32Array;
 };

@@ -75,10 +75,12 @@ export async function loadDataset(
   };
 }
 
-/** A row is a text or a list of words, and of one task all are the same. */
+/** A row is a text, a pair of texts or a list of words, and in one dataset all are the same. */
 function encodeRows(rows: readonly Row[], task: Task, tokenizer: TextTokenizer): Promise<EncodedTexts> {
   const words = rows.flatMap((row) => (row.words === undefined ? [] : [row.words]));
   if (words.length > 0) return tokenizer.encodeWords(words);
+  const pairs = rows.flatMap(({ text, text2 }) => (text2 === undefined ? [] : [[text, text2] as const]));
+  if (pairs.length > 0) return tokenizer.encodePairs(pairs);
   return tokenizer.encode(
     rows.map(({ text }) => text),
     task.readsWords,
@@ -140,7 +142,7 @@ async function readSplit(
       continue;
     }
     chunk.push(row);
-    letters += row.text.length;
+    letters += row.text.length + (row.text2?.length ?? 0);
     if (chunk.length === chunkRows || letters >= chunkLetters) await flush();
   }
   await flush();

@@ -17,6 +17,10 @@ export type EncodedSplit = {
   labels: Int32Array;
   /** [rows + 1] */
   labelOffsets: Int32Array;
+  /** Labels of the run. */
+  labelCount: number;
+  /** [rows] numbers that a regression learns; empty for other tasks. */
+  values: Float32Array;
   /** [tokens] place of each token's word in its text, -1 for special tokens; empty where the task reads no words. */
   words: Int32Array;
   /** [rows] labels that no token stands for. */
@@ -58,6 +62,7 @@ export class EncodedRows {
   readonly #lines = new Growing((length) => new Int32Array(length));
   readonly #labels = new Growing((length) => new Int32Array(length));
   readonly #labelOffsets = new Growing((length) => new Int32Array(length));
+  readonly #values = new Growing((length) => new Float32Array(length));
   readonly #words = new Growing((length) => new Int32Array(length));
   readonly #lostLabels = new Growing((length) => new Int32Array(length));
   readonly #fullLengths = new Growing((length) => new Int32Array(length));
@@ -86,9 +91,10 @@ export class EncodedRows {
       this.#lostLabels.append([labels.length - Array.from(ids).filter((id) => id >= 0).length]);
     }
     this.#lines.append(rows.map((row) => row.line));
-    for (const { text, words, labels } of rows) {
-      this.#rowDigests.append(hash('sha256', JSON.stringify([words ?? text, ...labels]), 'buffer'));
-      this.#textKeys.push(textKey(text));
+    this.#values.append(rows.flatMap(({ value }) => value ?? []));
+    for (const row of rows) {
+      this.#rowDigests.append(hash('sha256', JSON.stringify(contentOf(row)), 'buffer'));
+      this.#textKeys.push(textKey(row.text2 === undefined ? row.text : `${row.text}\n${row.text2}`));
     }
   }
 
@@ -104,6 +110,8 @@ export class EncodedRows {
       offsets: this.#offsets.take(),
       labels: this.#labels.take().map((label) => (label < 0 ? label : (labelOrder[label] as number))),
       labelOffsets: this.#labelOffsets.take(),
+      labelCount: labelOrder.length,
+      values: this.#values.take(),
       words: this.#words.take(),
       lostLabels: this.#lostLabels.take(),
       fullLengths: this.#fullLengths.take(),
@@ -121,6 +129,7 @@ export class EncodedRows {
 /** The rows at `indices`, in that order. */
 export function selectRows(split: EncodedSplit, indices: Int32Array): EncodedSplit {
   const pick = (values: Int32Array): Int32Array => indices.map((row) => values[row] as number);
+  const { values } = split;
   const pieces = <T extends Int32Array | Uint8Array>(values: T, offsets: Int32Array): T => {
     const chosen = new Growing((length) => new (values.constructor as new (length: number) => T)(length));
     for (const row of indices) chosen.append(values.subarray(offsets[row], offsets[row + 1]));
@@ -144,6 +153,7 @@ export function selectRows(split: EncodedSplit, indices: Int32Array): EncodedSpl
     offsets: ends(split.offsets),
     labels: pieces(split.labels, split.labelOffsets),
     labelOffsets: ends(split.labelOffsets),
+    values: Float32Array.from(values.length === 0 ? [] : indices, (row) => values[row] as number),
     words: pieces(split.words, split.offsets),
     lostLabels: pick(split.lostLabels),
     fullLengths: pick(split.fullLengths),
@@ -164,6 +174,12 @@ export function tokensOf(split: EncodedSplit, row: number): number {
   return (split.offsets[row + 1] as number) - (split.offsets[row] as number);
 }
 
+/** What a row's digest is of; for one text with one label [text, label]. */
+function contentOf({ text, text2, words, labels, value }: Row): unknown[] {
+  const texts = text2 === undefined ? [words ?? text] : [text, text2];
+  return [...texts, ...labels, ...(value === undefined ? [] : [value])];
+}
+
 /** Texts that differ only in case or white space count as the same text. */
 function textKey(text: string): string {
   return hash('sha256', text.toLowerCase().replace(/\s+/g, ' ').trim(), 'base64').slice(0, keyLetters);
@@ -174,7 +190,7 @@ function digestOf(rowDigests: Uint8Array): string {
 }
 
 /** A typed array that doubles when it is full. */
-class Growing<T extends Int32Array | Uint8Array> {
+class Growing<T extends Int32Array | Uint8Array | Float32Array> {
   readonly #make: (length: number) => T;
   #values: T;
   length = 0;

@@ -1,15 +1,19 @@
 import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
-import type { OnBadRow } from './record.ts';
+import { type DataRecord, type OnBadRow, quote } from './record.ts';
 
 /** What a row says, whatever its task: texts and labels. */
 export type Content = {
   /** The text; of words, all of them with spaces between. */
   text: string;
+  /** The second text of a pair. */
+  text2?: string;
   /** Where the row is a list of words and not a text. */
   words?: readonly string[];
-  /** One for the row, one for each word, or none. */
+  /** Of the row, or one for each word. */
   labels: readonly string[];
+  /** What a regression learns. */
+  value?: number;
 };
 /** The content of a row, and the line of its file on which it starts; in a Parquet file the number of the row. */
 export type Row = Content & { line: number };
@@ -33,6 +37,24 @@ export function labelProblem(label: string, name: string): string | undefined {
   if (label.length > maxLabelLength)
     return `${name} has ${label.length} characters; a label has at most ${maxLabelLength}`;
   return textProblem(label, name);
+}
+
+/** The text of a row or its pair of texts, or the reason why the row is bad. */
+export function readTexts(
+  values: DataRecord['values'],
+  { text: column = 'text', text2: column2 }: Columns,
+): Pick<Content, 'text' | 'text2'> | string {
+  const text = values[column];
+  const problem = textProblem(text, quote(column));
+  if (problem !== undefined) return problem;
+  if (column2 === undefined) return { text: text as string };
+  const text2 = values[column2];
+  return textProblem(text2, quote(column2)) ?? { text: text as string, text2: text2 as string };
+}
+
+/** The texts alone, as a prediction repeats them. */
+export function textsOf({ text, text2 }: Content): Pick<Content, 'text' | 'text2'> {
+  return text2 === undefined ? { text } : { text, text2 };
 }
 
 function refuseCharacters(text: string): string | undefined {

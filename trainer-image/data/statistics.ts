@@ -39,7 +39,7 @@ export function countConflicting(split: EncodedSplit): number {
   const labelOf = new Map<string, string>();
   for (const [row, key] of split.textKeys.entries()) {
     const known = labelOf.get(key);
-    const label = labelsOf(split, row).join();
+    const label = [...labelsOf(split, row), split.values[row]].join();
     labelOf.set(key, known === undefined || known === label ? label : several);
   }
   return split.textKeys.reduce((count, key) => count + (labelOf.get(key) === several ? 1 : 0), 0);

@@ -1,22 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type JsEncoding, Tokenizer } from 'tokenizers';
+import { Tokenizer } from 'tokenizers';
 import { TrainerError } from '../failure.ts';
-import type { EncodedTexts } from './encoded.ts';
+import { createEncoder, type Encoder, frameOf, specialCount } from './encoding.ts';
 
-export type TextTokenizer = {
+export type TextTokenizer = Encoder & {
   padTokenId: number;
   maskTokenId: number | undefined;
   maxLength: number;
   /** Tokens in the vocabulary, added ones included. */
   vocabularySize: number;
-  /**
-   * Encodes texts with special tokens, truncated to maxLength.
-   * @param readsWords whether the result says to which word each token belongs.
-   */
-  encode(texts: readonly string[], readsWords?: boolean): Promise<EncodedTexts>;
-  /** The same for texts that are given as lists of words, as transformers does with `is_split_into_words`. */
-  encodeWords(rows: readonly (readonly string[])[]): Promise<EncodedTexts>;
 };
 
 export type TokenizerFit = {
@@ -55,8 +48,8 @@ export async function loadTokenizer(directory: string, fit: TokenizerFit): Promi
   tokenizer.disableTruncation();
   checkVocabulary(tokenizer, fit.vocabularySize);
   const settings = await readSettings(directory);
-  const frame = await specialTokens(tokenizer);
-  const special = frame.before.ids.length + frame.after.ids.length;
+  const frame = await frameOf(tokenizer);
+  const special = specialCount(frame);
   if (fit.maxLength <= special) {
     throw new TrainerError(
       'ConfigError',
@@ -65,26 +58,16 @@ export async function loadTokenizer(directory: string, fit: TokenizerFit): Promi
     );
   }
   const unknownId = idOf(tokenizer, json.model?.unk_token) ?? idOf(tokenizer, settings.unk_token);
-  const cut: Cut = {
-    before: frame.before.ids.length,
-    after: frame.after.ids.length,
-    maxLength: fit.maxLength,
-    keepEnd: settings.truncation_side === 'left',
-    unknownId,
-  };
   return {
     padTokenId: padToken(tokenizer, settings, fit),
     maskTokenId: maskToken(tokenizer, settings),
     maxLength: fit.maxLength,
     vocabularySize: tokenizer.getVocabSize(true),
-    async encode(texts, readsWords = false) {
-      const encodings = await tokenizer.encodeBatch([...texts]);
-      return flatten(
-        encodings.map((encoding) => tokensOf(encoding, readsWords)),
-        cut,
-      );
-    },
-    encodeWords: async (rows) => flatten(await tokensOfWords(tokenizer, rows, frame), cut),
+    ...createEncoder(tokenizer, frame, {
+      maxLength: fit.maxLength,
+      keepEnd: settings.truncation_side === 'left',
+      unknownId,
+    }),
   };
 }
 
@@ -165,60 +148,6 @@ async function readSettings(directory: string): Promise<Settings> {
   return settings;
 }
 
-/** The tokens of a text: ids, types, and of each token the place of its word, -1 for special tokens. */
-type Tokens = { ids: number[]; typeIds: number[]; words: number[] };
-/** What the tokenizer puts around a text, and the type of the text's own tokens. */
-type Frame = { before: Tokens; after: Tokens; typeId: number };
-
-async function specialTokens(tokenizer: Tokenizer): Promise<Frame> {
-  const encoding = await tokenizer.encode('a');
-  const mask = encoding.getSpecialTokensMask();
-  const first = mask.includes(0) ? mask.indexOf(0) : mask.length;
-  const part = (start: number, end: number): Tokens => ({
-    ids: encoding.getIds().slice(start, end),
-    typeIds: encoding.getTypeIds().slice(start, end),
-    words: new Array<number>(Math.max(0, end - start)).fill(-1),
-  });
-  return {
-    before: part(0, first),
-    after: part(Math.max(first, mask.lastIndexOf(0) + 1), mask.length),
-    typeId: encoding.getTypeIds()[first] ?? 0,
-  };
-}
-
-function tokensOf(encoding: JsEncoding, readsWords: boolean): Tokens {
-  const special = readsWords ? encoding.getSpecialTokensMask() : [];
-  const words = readsWords ? encoding.getWordIds() : [];
-  return {
-    ids: encoding.getIds(),
-    typeIds: encoding.getTypeIds(),
-    words: words.map((word, index) => (special[index] === 1 ? -1 : (word ?? -1))),
-  };
-}
-
-/**
- * Tokens of lists of words. The library encodes each word of such a list on its own, with no regard to its neighbours,
- * but takes no lists through its interface for Node.js: so each different word is encoded once and put in its places.
- */
-async function tokensOfWords(
-  tokenizer: Tokenizer,
-  rows: readonly (readonly string[])[],
-  { before, after, typeId }: Frame,
-): Promise<Tokens[]> {
-  const distinct = [...new Set(rows.flat())];
-  const encodings = await tokenizer.encodeBatch(distinct, { addSpecialTokens: false });
-  const idsOf = new Map(distinct.map((word, index) => [word, encodings[index]?.getIds() ?? []]));
-  return rows.map((row) => {
-    const own = row.map((word) => idsOf.get(word) as number[]);
-    const ids = own.flat();
-    return {
-      ids: [...before.ids, ...ids, ...after.ids],
-      typeIds: [...before.typeIds, ...ids.map(() => typeId), ...after.typeIds],
-      words: [...before.words, ...own.flatMap((tokens, word) => tokens.map(() => word)), ...after.words],
-    };
-  });
-}
-
 function padToken(tokenizer: Tokenizer, settings: Settings, fit: TokenizerFit): number {
   const id = idOf(tokenizer, settings.pad_token) ?? fit.padTokenId;
   if (id !== undefined && id < fit.vocabularySize) return id;
@@ -238,44 +167,4 @@ function maskToken(tokenizer: Tokenizer, { mask_token: named }: Settings): numbe
 function idOf(tokenizer: Tokenizer, token: unknown): number | undefined {
   const content = typeof token === 'object' && token !== null && 'content' in token ? token.content : token;
   return typeof content === 'string' ? (tokenizer.tokenToId(content) ?? undefined) : undefined;
-}
-
-type Cut = {
-  /** Special tokens before and after the text, which stay. */
-  before: number;
-  after: number;
-  maxLength: number;
-  keepEnd: boolean;
-  unknownId: number | undefined;
-};
-
-/** Truncates as transformers does: the special tokens stay, the text between them is cut at one end. */
-function flatten(texts: readonly Tokens[], cut: Cut): EncodedTexts {
-  const fullLengths = Int32Array.from(texts, ({ ids }) => ids.length);
-  const offsets = new Int32Array(texts.length + 1);
-  for (const [index, length] of fullLengths.entries())
-    offsets[index + 1] = (offsets[index] as number) + Math.min(length, cut.maxLength);
-  const tokens = offsets[texts.length] as number;
-  const ids = new Int32Array(tokens);
-  const typeIds = new Uint8Array(tokens);
-  const words = new Int32Array(texts.some((text) => text.words.length > 0) ? tokens : 0);
-  const unknown = new Int32Array(texts.length);
-  for (const [index, text] of texts.entries()) {
-    const start = offsets[index] as number;
-    const kept = truncate(text.ids, cut);
-    ids.set(kept, start);
-    typeIds.set(truncate(text.typeIds, cut), start);
-    if (words.length > 0) words.set(truncate(text.words, cut), start);
-    if (cut.unknownId !== undefined)
-      unknown[index] = kept.reduce((count, id) => count + (id === cut.unknownId ? 1 : 0), 0);
-  }
-  return { ids, typeIds, offsets, words, fullLengths, unknown };
-}
-
-function truncate(values: number[], { before, after, maxLength, keepEnd }: Cut): number[] {
-  if (values.length <= maxLength) return values;
-  const room = maxLength - before - after;
-  const end = values.length - after;
-  const text = keepEnd ? values.slice(end - room, end) : values.slice(before, before + room);
-  return [...values.slice(0, before), ...text, ...values.slice(end)];
 }

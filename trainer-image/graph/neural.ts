@@ -11,13 +11,16 @@ import {
   biasAddGrad,
   erf,
   exp,
+  log,
   matmul,
   mean,
   mul,
   neg,
+  relu,
   rsqrt,
   scalar,
   select,
+  sigmoid,
   softmax,
   square,
   sub,
@@ -47,6 +50,13 @@ export function dropout(x: Tensor, how: Dropout): Tensor {
 export function gelu(x: Tensor): Tensor {
   const { y, gradient } = geluParts(x);
   return composite([x], y, (dy) => [gradient(dy)]);
+}
+
+/** log(1 + exp(x)) - x * label for each element: what torch.nn.BCEWithLogitsLoss averages. Labels get no gradient. */
+export function sigmoidCrossEntropy(x: Tensor, labels: Tensor): Tensor {
+  const tail = log(add(exp(neg(add(relu(x), relu(neg(x))))), 1)); // log(1 + exp(-|x|)): cannot overflow
+  const loss = sub(add(relu(x), tail), mul(x, labels));
+  return composite([x], loss, (dLoss) => [mul(dLoss, sub(sigmoid(x), labels))]);
 }
 
 /** gelu(a) * b for the halves a and b of the last axis of x [..., 2n] -> [..., n]. */

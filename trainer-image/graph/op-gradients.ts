@@ -109,6 +109,7 @@ export const opGradients: Readonly<Record<string, GradientFunction>> = {
   Tanh: elementwise((dy, _x, y) => mul(dy, sub(1, square(y)))),
   Relu: elementwise((dy, x) => select(greaterEqual(x, 0), dy, scalar(dy.graph, dy.dtype, 0))),
   Softmax: elementwise((dy, _x, y) => mul(sub(dy, sum(mul(dy, y), [y.shape.length - 1], true)), y)),
+  LogSoftmax: elementwise((dy, _x, y) => sub(dy, mul(exp(y), sum(dy, [y.shape.length - 1], true)))),
   Cast: elementwise((dy, x) => cast(dy, x.dtype)),
 
   AddV2: broadcasting(

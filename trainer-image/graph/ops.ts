@@ -134,11 +134,13 @@ export const rsqrt = (x: Tensor): Tensor => unary('Rsqrt', x);
 export const exp = (x: Tensor): Tensor => unary('Exp', x);
 export const log = (x: Tensor): Tensor => unary('Log', x);
 export const erf = (x: Tensor): Tensor => unary('Erf', x);
+export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
 export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
 export const relu = (x: Tensor): Tensor => {
   return single(x.graph, 'Relu', [x], { dtype: x.dtype, shape: x.shape }, { T: { type: x.dtype } });
 };
 export const softmax = (x: Tensor): Tensor => unary('Softmax', x);
+export const logSoftmax = (x: Tensor): Tensor => unary('LogSoftmax', x);
 
 /** x. With `controls`, also waits for those nodes: the way to hang updates on a fetch. */
 export function identity(x: Tensor, controls: readonly Node[] = [], name = 'Identity'): Tensor {

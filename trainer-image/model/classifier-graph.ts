@@ -3,6 +3,7 @@ import { Graph, type Tensor } from '../graph/graph.ts';
 import { placeholder } from '../graph/ops.ts';
 import { type Variable, variable } from '../graph/variables.ts';
 import { buildUpdate, type Update, type UpdateOptions } from '../optim/update.ts';
+import type { LossOptions } from '../tasks/loss.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Architecture } from './architecture.ts';
 import type { EncoderInputs } from './parameters.ts';
@@ -27,24 +28,25 @@ export type ClassifierGraph = {
 };
 
 /** What the graph has to know of a task. */
-export type GraphTask = Pick<Task, 'name' | 'labels' | 'loss' | 'outputs'>;
+export type GraphTask = Pick<Task, 'name' | 'width' | 'labels' | 'loss' | 'outputs'>;
 
 export function buildClassifierGraph(
   architecture: Architecture,
-  task: GraphTask,
+  { task, labels: labelCount, loss = {} }: { task: GraphTask; labels: number; loss?: LossOptions },
   options: UpdateOptions,
 ): ClassifierGraph {
+  const { dtype, shape } = task.labels(labelCount);
   const graph = new Graph();
   const ids = (name: string): Tensor => placeholder(graph, name, 'int32', ['batch', 'length']);
   const inputs: EncoderInputs = {
     inputIds: ids('input_ids'),
     attentionMask: ids('attention_mask'),
     tokenTypeIds: ids('token_type_ids'),
-    ...(task.labels.shape.includes('positions') && {
+    ...(shape.includes('positions') && {
       positions: placeholder(graph, 'positions', 'int32', ['positions']),
     }),
   };
-  const labels = placeholder(graph, 'labels', task.labels.dtype, task.labels.shape);
+  const labels = placeholder(graph, 'labels', dtype, shape);
   const seed = placeholder(graph, 'seed', 'int32', [2]);
   const weights = architecture.parameters.map(({ name, shape }) => variable(graph, name, shape));
   const byName = new Map(weights.map((weight) => [weight.name, weight.value]));
@@ -58,7 +60,10 @@ export function buildClassifierGraph(
   const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
   const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
   const trained = graph.scope('train', () =>
-    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels),
+    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels, {
+      labelSmoothing: options.labelSmoothing,
+      ...loss,
+    }),
   );
   return {
     graph,

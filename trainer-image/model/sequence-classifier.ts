@@ -9,6 +9,7 @@ import { assignVariables, variableReader } from '../graph/variable-transfer.ts';
 import type { Variable } from '../graph/variables.ts';
 import type { StepRates } from '../optim/optimizer.ts';
 import { runUpdate, type UpdateOptions } from '../optim/update.ts';
+import type { LossOptions } from '../tasks/loss.ts';
 import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
 import { buildClassifierGraph, type ClassifierGraph, type GraphTask } from './classifier-graph.ts';
@@ -26,6 +27,8 @@ export type SequenceClassifierOptions = {
   readonly seed: number;
   /** Replaces every dropout rate of config.json. */
   readonly dropout?: number | undefined;
+  /** How training changes the loss. */
+  readonly loss?: LossOptions;
   readonly update: UpdateOptions;
 };
 
@@ -66,13 +69,17 @@ export async function openSequenceClassifier(
   const { binding, task, modelDirectory, labels, seed } = options;
   const { raw, architecture } = readArchitecture(modelDirectory, {
     task: task.name,
-    labels: labels.length,
+    labels: task.width(labels.length),
     dropout: options.dropout,
   });
   const files = openWeightFiles(modelDirectory);
   try {
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
-    const built = buildClassifierGraph(architecture, task, options.update);
+    const built = buildClassifierGraph(
+      architecture,
+      { task, labels: labels.length, ...(options.loss && { loss: options.loss }) },
+      options.update,
+    );
     const session = new Session(binding, built.graph);
     const specs = new Map(architecture.parameters.map((spec) => [spec.name, spec]));
     assignVariables(session, built.weights, ({ name }) => {

@@ -2,9 +2,14 @@ import type { Optimizer } from './optimizer.ts';
 
 type Weight = { readonly name: string; readonly shape: readonly number[] };
 
-/** Numbers that training keeps besides activations: weights, and for each its gradient and what the optimiser remembers. */
-export function trainedNumbers(weights: readonly Weight[], optimizer: Optimizer): number {
-  return weights.reduce((sum, { shape }) => {
+/** Numbers that training keeps besides activations: weights; of those not frozen gradient and optimiser state. */
+export function trainedNumbers(
+  weights: readonly Weight[],
+  optimizer: Optimizer,
+  frozen: ReadonlySet<string>,
+): number {
+  return weights.reduce((sum, { name, shape }) => {
+    if (frozen.has(name)) return sum + sizeOf(shape);
     const state = Object.values(optimizer.state(shape)).reduce((total, its) => total + sizeOf(its), 0);
     return sum + 2 * sizeOf(shape) + state;
   }, 0);

@@ -7,6 +7,8 @@ import type { Feed, Session } from '../graph/session.ts';
 import { type Variable, variable, zeroVariables } from '../graph/variables.ts';
 import { type Accumulation, accumulate } from './accumulation.ts';
 import { clipByGlobalNorm } from './clipping.ts';
+import { frozenWeights } from './freezing.ts';
+import { learningRateScales } from './layer-decay.ts';
 import type { Optimizer, StepRates } from './optimizer.ts';
 
 /** A loss as sum and count (float scalars), so that means over several batches are exact. */
@@ -18,6 +20,12 @@ export type UpdateOptions = {
   readonly maxGradNorm: number;
   /** Micro-batches of a step, at most. With 1 the graph has no accumulators: they would cost memory and time. */
   readonly gradientAccumulationSteps: number;
+  /** For whoever builds the loss: the part of a label's probability that all classes share; default 0. */
+  readonly labelSmoothing?: number;
+  /** Patterns of weights that do not change: freezing.ts. */
+  readonly freeze?: readonly string[] | undefined;
+  /** What each layer's learning rate is multiplied with for the one below: layer-decay.ts; default 1. */
+  readonly layerwiseLearningRateDecay?: number | undefined;
 };
 
 export type Update = {
@@ -27,8 +35,10 @@ export type Update = {
   readonly state: readonly Variable[];
   /** Fetch: the optimiser remembers nothing. */
   readonly clearState: Tensor;
-  /** float32 [rates], to be fed with the optimiser's numbers for the step. */
+  /** float32 [scales, rates], to be fed with the optimiser's numbers for the step at each scaled learning rate. */
   readonly rates: Tensor;
+  /** Parts of the learning rate that weights are trained with. */
+  readonly scales: readonly number[];
   readonly accumulation: Accumulation | undefined;
   /** Norm of the gradient of the mean loss, before clipping. */
   readonly gradientNorm: Tensor;
@@ -36,25 +46,34 @@ export type Update = {
   readonly applied: Tensor;
 };
 
-/** Adds to the graph what minimises the mean of `loss` by changing `weights`. */
+/**
+ * Adds to the graph what minimises the mean of `loss` by changing `weights`; frozen ones cost no work.
+ * @throws TrainerError ConfigError when the patterns of frozen weights do not fit
+ */
 export function buildUpdate(
   graph: Graph,
   weights: readonly Variable[],
   loss: SummedLoss,
   options: UpdateOptions,
 ): Update {
-  const { optimizer, maxGradNorm } = options;
-  const found = weightGradients(loss.lossSum, weights);
-  const accumulation = options.gradientAccumulationSteps > 1 ? accumulate(graph, weights, found) : undefined;
+  const { optimizer, maxGradNorm, freeze = [], layerwiseLearningRateDecay: decay = 1 } = options;
+  const names = weights.map(({ name }) => name);
+  const frozen = frozenWeights(names, freeze);
+  const trained = weights.filter(({ name }) => !frozen.has(name));
+  const found = weightGradients(loss.lossSum, trained);
+  const accumulation = options.gradientAccumulationSteps > 1 ? accumulate(graph, trained, found) : undefined;
   const count = maximum(accumulation?.count ?? loss.count, 1);
   const { gradientNorm, clipped } = clipByGlobalNorm(accumulation?.gradients ?? found, count, maxGradNorm);
+  const scaleOf = new Map(learningRateScales(names, decay).map((scale, i) => [names[i], scale]));
+  const scales = [...new Set(trained.map(({ name }) => scaleOf.get(name) as number))];
   const rateCount = optimizer.rates({ step: 0, learningRate: 0 }).length;
-  const rates = placeholder(graph, 'rates', 'float32', [rateCount]);
-  const scalars = unstack(rates);
-  const states = weights.map((weight) => stateOf(graph, optimizer, weight));
-  const updates = weights.flatMap((weight, index) => {
+  const rates = placeholder(graph, 'rates', 'float32', [scales.length, rateCount]);
+  const scalars = unstack(rates).map((row) => unstack(row));
+  const states = trained.map((weight) => stateOf(graph, optimizer, weight));
+  const updates = trained.flatMap((weight, index) => {
     const parameter = { weight, state: states[index] as Variable[], gradient: clipped[index] as Tensor };
-    return optimizer.update(parameter, scalars);
+    const scale = scales.indexOf(scaleOf.get(weight.name) as number);
+    return optimizer.update(parameter, scalars[scale] as readonly Tensor[]);
   });
   const state = states.flat();
   return {
@@ -63,6 +82,7 @@ export function buildUpdate(
     state,
     clearState: zeroVariables(graph, state, 'clear_state'),
     rates,
+    scales,
     accumulation,
     gradientNorm,
     applied: identity(scalar(graph, 'float32', 1), updates, 'update'),
@@ -96,8 +116,7 @@ export function runUpdate(
   at: StepRates,
 ): { loss: number; gradientNorm: number } {
   const { accumulation, loss, gradientNorm, applied } = update;
-  const numbers = Float32Array.from(update.optimizer.rates(at));
-  const rates: Feed = { tensor: update.rates, data: numbers, shape: [numbers.length] };
+  const rates = ratesFeed(update, at);
   if (accumulation === undefined) {
     const [feeds = [], ...more] = microBatches;
     if (more.length > 0)
@@ -116,4 +135,9 @@ export function runUpdate(
   const count: Feed = { tensor: accumulation.count, data: Float32Array.of(total.count), shape: [] };
   const [norm] = session.run([gradientNorm, applied], [count, rates]);
   return { loss: total.lossSum / Math.max(1, total.count), gradientNorm: Number(norm?.[0]) };
+}
+
+function ratesFeed({ rates, scales, optimizer }: Update, { step, learningRate }: StepRates): Feed {
+  const rows = scales.map((scale) => optimizer.rates({ step, learningRate: learningRate * scale }));
+  return { tensor: rates, data: Float32Array.from(rows.flat()), shape: [rows.length, rows[0]?.length ?? 0] };
 }

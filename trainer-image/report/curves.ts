@@ -1,4 +1,4 @@
-import { metrics, metricsOf, metricTitle } from '../../crds/tasks.ts';
+import { kindOf, metrics, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { evenly } from '../run/history.ts';
 import { type Chart, lineChart } from './chart.ts';
 import type { Html } from './html.ts';
@@ -48,9 +48,9 @@ export function lossChart(report: Report): Html {
 export function validationChart({ config, validation, training }: Report): Html | undefined {
   if (validation.length < 2) return undefined;
   const last = validation.at(-1)!;
-  const shown = metricsOf(config.task).filter((name) => metrics[name].better === 'more');
+  const shown = metricsOf(kindOf(config)).filter((name) => metrics[name].better === 'more');
   const series = shown.slice(0, 2).map((name, i) => ({
-    name: metricTitle(config.task, name),
+    name: metricTitle(kindOf(config), name),
     look: (['eval', 'train'] as const)[i]!,
     points: validation.map((v): Point => [v.step, v[name] ?? 0]),
     dots: true,

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { metricsOf, metricTitle } from '../../crds/tasks.ts';
+import { kindOf, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { taskOf } from '../tasks/tasks.ts';
 import { overfittingNote } from './overfitting.ts';
 import { type Report, score } from './report.ts';
@@ -8,9 +8,9 @@ import { type Report, score } from './report.ts';
 export function modelCard(report: Report): string {
   const { config, final, baseline, training, model, data, labels } = report;
   const { name, namespace, runId } = config.job;
-  const table = metricsOf(config.task).map(
+  const table = metricsOf(kindOf(config)).map(
     (metric) =>
-      `| ${metricTitle(config.task, metric)} | ${score(baseline?.[metric])} | ${score(final[metric])} |`,
+      `| ${metricTitle(kindOf(config), metric)} | ${score(baseline?.[metric])} | ${score(final[metric])} |`,
   );
   const { does } = taskOf(config).card(labels);
   const names = `${labels.slice(0, 40).map(plain).join(', ')}${labels.length > 40 ? ', ...' : ''}`;
@@ -52,7 +52,7 @@ ${warnings.length === 0 ? '' : `What the data report warns of:\n\n${warnings.joi
 function frontMatter({ config, final, labels }: Report): unknown {
   const { name } = config.job;
   const { pipelineTag } = taskOf(config).card(labels);
-  const metrics = metricsOf(config.task);
+  const metrics = metricsOf(kindOf(config));
   return {
     library_name: 'transformers',
     pipeline_tag: pipelineTag,
@@ -71,7 +71,7 @@ function frontMatter({ config, final, labels }: Report): unknown {
             },
             metrics: metrics.map((metric) => ({
               type: metric,
-              name: metricTitle(config.task, metric),
+              name: metricTitle(kindOf(config), metric),
               value: final[metric],
             })),
           },

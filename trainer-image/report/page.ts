@@ -1,4 +1,4 @@
-import { type MetricName, metricsOf, metricTitle, tasks } from '../../crds/tasks.ts';
+import { kindOf, kinds, type MetricName, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { learningRateChart, lossChart, validationChart } from './curves.ts';
 import { Html, html } from './html.ts';
 import { overfittingNote } from './overfitting.ts';
@@ -32,7 +32,7 @@ ${comparisonTable(report)}
 <div class="pair">${report.baseline && confusionTable('Base model', report.labels, report.baseline)}
 ${confusionTable('Tuned model', report.labels, report.final)}</div>
 ${classTable(report)}
-${tasks[report.config.task].labelled && errorTable(report)}
+${kinds[kindOf(report.config)].labelled && errorTable(report)}
 <h2>Data</h2>
 ${warnings(report)}
 ${splitsTable(report)}
@@ -49,8 +49,8 @@ ${pairsTable('Digests', digestPairs(report))}
 function head(report: Report): Html {
   const { verdict, final, baseline, training, config } = report;
   const rejected = verdict.outcome === 'Rejected';
-  const [main, second] = metricsOf(config.task) as [MetricName, MetricName];
-  const title = (metric: MetricName) => metricTitle(config.task, metric);
+  const [main, second] = metricsOf(kindOf(config)) as [MetricName, MetricName];
+  const title = (metric: MetricName) => metricTitle(kindOf(config), metric);
   const figures: [string, string][] = [
     [title(main), score(final[main])],
     [title(second), score(final[second])],

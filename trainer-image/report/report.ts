@@ -1,4 +1,4 @@
-import { type MetricName, mainMetric, metricsOf, metricTitle, type TaskName } from '../../crds/tasks.ts';
+import { type Kind, type MetricName, mainMetric, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import type { MetricValues, RunConfig } from '../../crds/trainer-contract.ts';
 import type { DataReport } from '../data/report.ts';
 import type { Gain } from '../metrics/bootstrap.ts';
@@ -15,8 +15,8 @@ export type EvaluatedModel = MetricValues & {
 };
 
 /** The metrics of a task alone, in its order. */
-export function metricsOfModel(task: TaskName, model: EvaluatedModel): MetricValues & { loss: number } {
-  const values = metricsOf(task).map((name) => [name, model[name]]);
+export function metricsOfModel(kind: Kind, model: EvaluatedModel): MetricValues & { loss: number } {
+  const values = metricsOf(kind).map((name) => [name, model[name]]);
   return Object.fromEntries(values) as MetricValues & { loss: number };
 }
 
@@ -79,11 +79,11 @@ export const score = (value: number | undefined) =>
 /** The first line of the report: better than the base model, or not, with the figures. */
 export function verdictSentence(
   { final, baseline, gain }: Pick<Report, 'final' | 'baseline' | 'gain'>,
-  task: TaskName,
+  kind: Kind,
 ): string {
   if (baseline === undefined || gain === undefined) {
-    const metric = mainMetric(task);
-    return `${metricTitle(task, metric)} ${score(final[metric])} on ${final.rows} held-out rows; the base model was not evaluated`;
+    const metric = mainMetric(kind);
+    return `${metricTitle(kind, metric)} ${score(final[metric])} on ${final.rows} held-out rows; the base model was not evaluated`;
   }
   const { metric, value, low, high } = gain;
   const change = low > 0 ? 'Better than' : high < 0 ? 'Worse than' : 'Not clearly different from';

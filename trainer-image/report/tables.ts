@@ -1,4 +1,4 @@
-import { type MetricName, metricsOf, metricTitle } from '../../crds/tasks.ts';
+import { kindOf, type MetricName, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { type Html, html } from './html.ts';
 import { type EvaluatedModel, type Report, score } from './report.ts';
 
@@ -48,7 +48,7 @@ export function comparisonTable({ config, baseline, final, gain }: Report): Html
       : html`<td class="n">${score(baseline[key])}</td><td class="n strong">${score(final[key])}</td><td class="n">${signed((final[key] ?? 0) - (baseline[key] ?? 0))}</td><td class="n quiet">${gain?.metric === key && `${score(gain.low)} to ${score(gain.high)}`}</td>`;
   return html`<div class="wide"><table><caption>On ${final.rows} held-out rows of the test split</caption>
 <thead><tr><th scope="col"></th>${baseline && html`<th scope="col" class="n">base model</th>`}<th scope="col" class="n">tuned model</th>${baseline && html`<th scope="col" class="n">change</th><th scope="col" class="n">95 % interval of the gain</th>`}</tr></thead>
-<tbody>${metricsOf(config.task).map((key) => html`<tr><th scope="row">${metricTitle(config.task, key)}</th>${cells(key)}</tr>`)}</tbody></table></div>`;
+<tbody>${metricsOf(kindOf(config)).map((key) => html`<tr><th scope="row">${metricTitle(kindOf(config), key)}</th>${cells(key)}</tr>`)}</tbody></table></div>`;
 }
 
 export function classTable({ final, baseline }: Report): Html | undefined {

@@ -1,5 +1,6 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { kindOf } from '../../crds/tasks.ts';
 import type { OutcomeOf } from '../messages.ts';
 import { exportModel } from '../model/export.ts';
 import { eventFile, type Scalar } from '../report/events.ts';
@@ -72,7 +73,7 @@ function commonResult(
 ): Omit<OutcomeOf<'Rejected'>, 'outcome' | 'message' | 'reportUri'> {
   const { state, checkpoints, device } = run;
   const { final, baseline, gain, training } = report;
-  const metricsOf = (of: Report['final']) => metricsOfModel(report.config.task, of);
+  const metricsOf = (of: Report['final']) => metricsOfModel(kindOf(report.config), of);
   return {
     step: state.step,
     totalSteps: run.totalSteps,

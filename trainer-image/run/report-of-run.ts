@@ -22,7 +22,7 @@ export function buildReport(run: Run, final: Evaluated, confidentErrors: Confide
     createdAt: new Date().toISOString(),
     verdict: {
       outcome: reasons.length === 0 ? 'Succeeded' : 'Rejected',
-      sentence: verdictSentence(measured, task.name),
+      sentence: verdictSentence(measured, task.kind),
       reasons,
     },
     config,
@@ -71,7 +71,7 @@ function comparison({ context, state, inputs }: Run, final: Evaluated) {
   if (state.baseline === undefined) return {};
   const { task, labels, splits } = inputs.dataset;
   const of = (evaluated: Evaluated) => ({ evaluated, split: splits.test, labels });
-  const metric = context.config.gate?.metric ?? mainMetric(task.name);
+  const metric = context.config.gate?.metric ?? mainMetric(task.kind);
   const gain = bootstrapGain(metric, {
     base: task.scorer(of(state.baseline), metric),
     tuned: task.scorer(of(final), metric),

@@ -47,12 +47,21 @@ export function newState(): RunState {
  * A checkpoint with another hash belongs to another run and is never resumed from.
  */
 export function configHash(config: RunConfig, inputDigests: readonly string[]): string {
-  const { job, task, dataset, training, evaluation } = config;
+  const { job, task, problemType, dataset, training, evaluation } = config;
   const { source: _, ...data } = dataset;
   const { batchSize, gradientAccumulationSteps, ...rest } = training;
   // The course follows the rows of a whole step: a run that met the end of memory goes on with smaller micro-batches.
   const course = { ...rest, rowsPerStep: batchSize * gradientAccumulationSteps };
-  const parts = { uid: job.uid, runId: job.runId, task, data, training: course, evaluation, inputDigests };
+  const parts = {
+    uid: job.uid,
+    runId: job.runId,
+    task,
+    problemType,
+    data,
+    training: course,
+    evaluation,
+    inputDigests,
+  };
   return `sha256:${createHash('sha256')
     .update(JSON.stringify(sorted(parts)))
     .digest('hex')}`;

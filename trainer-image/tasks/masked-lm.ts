@@ -23,6 +23,7 @@ const randomPart = 0.1;
 
 export function maskedLM(masking: Masking): Task {
   return {
+    kind: 'MaskedLM',
     name: 'MaskedLM',
 
     readRow(values, { text: column = 'text' }) {
@@ -40,7 +41,7 @@ export function maskedLM(masking: Masking): Task {
     },
     targets: () => [],
     checkTrain() {},
-    labelled: 'nothing',
+    labelled: 'otherwise',
     collate(rows, split, draw) {
       const inputIds = rows.inputIds.slice();
       const positions: number[] = [];
@@ -60,7 +61,8 @@ export function maskedLM(masking: Masking): Task {
       return { ...rows, inputIds, positions: Int32Array.from(positions), labels: Int32Array.from(labels) };
     },
 
-    labels: { dtype: 'int32', shape: ['positions'] },
+    width: (labels) => labels,
+    labels: () => ({ dtype: 'int32', shape: ['positions'] }),
     loss: crossEntropy,
     logitCount: ({ rows, length }, { vocabulary }) =>
       Math.ceil(rows * length * masking.probability) * vocabulary,

@@ -1,8 +1,9 @@
-/** The task SequenceClassification: one label a text. */
+/** SequenceClassification with one label a text. */
 import type { MetricName } from '../../crds/tasks.ts';
 import { labelsOf } from '../data/encoded.ts';
 import { quote } from '../data/record.ts';
-import { kindOf, labelProblem, textProblem, toLabel } from '../data/row.ts';
+import { kindOf, labelProblem, readTexts, textsOf, toLabel } from '../data/row.ts';
+import { calibrationError } from '../metrics/calibration.ts';
 import { averages, classificationScores, emptyCounts } from '../metrics/classification.ts';
 import { refuseOneLabel } from './checks.ts';
 import { crossEntropy } from './loss.ts';
@@ -10,16 +11,17 @@ import { negativeLogLikelihood, predictedClass, probabilities } from './softmax.
 import type { Evaluation, Task } from './task.ts';
 
 export const sequenceClassification: Task = {
+  kind: 'SingleLabelClassification',
   name: 'SequenceClassification',
 
-  readRow(values, { text: textColumn = 'text', label: labelColumn = 'label' }) {
-    const text = values[textColumn];
-    const problem = textProblem(text, quote(textColumn));
-    if (problem !== undefined) return problem;
-    const label = toLabel(values[labelColumn]);
+  readRow(values, columns) {
+    const texts = readTexts(values, columns);
+    if (typeof texts === 'string') return texts;
+    const { label: column = 'label' } = columns;
+    const label = toLabel(values[column]);
     if (label === undefined)
-      return `${quote(labelColumn)} is ${kindOf(values[labelColumn])}, not a string, an integer or a boolean`;
-    return labelProblem(label, quote(labelColumn)) ?? { text: text as string, labels: [label] };
+      return `${quote(column)} is ${kindOf(values[column])}, not a string, an integer or a boolean`;
+    return labelProblem(label, quote(column)) ?? { ...texts, labels: [label] };
   },
   readsWords: false,
   checkTokenizer() {},
@@ -31,7 +33,8 @@ export const sequenceClassification: Task = {
     labels: rows.indices.map((row) => labelsOf(split, row)[0] as number),
   }),
 
-  labels: { dtype: 'int32', shape: ['batch'] },
+  width: (labels) => labels,
+  labels: () => ({ dtype: 'int32', shape: ['batch'] }),
   loss: crossEntropy,
   logitCount: ({ rows }, { labels }) => rows * labels,
   outputs: (logits) => [logits],
@@ -40,35 +43,39 @@ export const sequenceClassification: Task = {
     const classes = labels.length;
     const predicted = new Int32Array(split.rows);
     const loss = new Float64Array(split.rows);
+    const confidence = new Float32Array(split.rows);
     const logits = new Float32Array(split.rows * classes);
     return {
-      figures: { predicted, loss, logits },
+      figures: { predicted, confidence, loss, logits },
       add({ indices, labels: actual }, [output]) {
         for (const [position, row] of indices.entries()) {
           const own = (output as Float32Array).subarray(position * classes, (position + 1) * classes);
           predicted[row] = predictedClass(own);
+          confidence[row] = Math.max(...probabilities(own));
           loss[row] = negativeLogLikelihood(own, actual[position] as number);
           logits.set(own, row * classes);
         }
       },
     };
   },
-  compared: ['predicted', 'loss'],
-  scores({ evaluated, split, labels }) {
+  compared: ['predicted', 'confidence', 'loss'],
+  scores(evaluation) {
+    const { evaluated, split, labels } = evaluation;
     const { predicted } = evaluated.figures as Record<string, Int32Array>;
     const scores = classificationScores(split.labels, predicted as Int32Array, labels.length);
     const classes = scores.classes.map((one, id) => ({ name: labels[id] as string, ...one }));
-    return { ...scores, classes, loss: evaluated.loss };
+    const ece = scorer(evaluation, 'ece')(Array.from(predicted as Int32Array, (_, row) => row));
+    return { ...scores, ece, classes, loss: evaluated.loss };
   },
   scorer,
-  prediction({ evaluated, split, labels }, row, { text }) {
+  prediction({ evaluated, split, labels }, row, content) {
     const classes = labels.length;
     const logits = (evaluated.figures['logits'] as Float32Array).subarray(row * classes, (row + 1) * classes);
     const id = evaluated.figures['predicted']?.[row] as number;
     const label = labels[split.labels[row] as number] as string;
     const predicted = labels[id] as string;
     const probability = probabilities(logits)[id] as number;
-    const line = { label, predicted, probability, logits: Array.from(logits), text };
+    const line = { label, predicted, probability, logits: Array.from(logits), ...textsOf(content) };
     return label === predicted ? { line } : { line, mistake: { label, predicted, probability } };
   },
 
@@ -87,9 +94,13 @@ function scorer(
   { evaluated, split, labels }: Evaluation,
   metric: MetricName,
 ): (rows: ArrayLike<number>) => number {
-  const { predicted, loss } = evaluated.figures;
+  const { predicted, confidence, loss } = evaluated.figures;
   const own = (values: ArrayLike<number> | undefined, row: number) => values?.[row] as number;
   if (metric === 'loss') return (rows) => meanOf(rows, (row) => own(loss, row));
+  if (metric === 'ece') {
+    const isRight = (row: number) => own(predicted, row) === split.labels[row];
+    return (rows) => calibrationError(rows, confidence ?? [], isRight);
+  }
   return (rows) => {
     const counts = emptyCounts(labels.length);
     for (let index = 0; index < rows.length; index++) {

@@ -1,5 +1,5 @@
 /** What differs between tasks. The recipe asks these questions and knows nothing else about the task of a run. */
-import type { MetricName, TaskName } from '../../crds/tasks.ts';
+import type { Kind, MetricName, TaskName } from '../../crds/tasks.ts';
 import type { Batch, PaddedRows } from '../data/batch.ts';
 import type { EncodedSplit } from '../data/encoded.ts';
 import type { Columns, Content } from '../data/row.ts';
@@ -7,6 +7,7 @@ import type { TextTokenizer } from '../data/tokenizer.ts';
 import type { DType, HostArray } from '../graph/dtype.ts';
 import type { Shape, Tensor } from '../graph/graph.ts';
 import type { EvaluatedModel, Mistake } from '../report/report.ts';
+import type { Loss, LossOptions } from './loss.ts';
 
 /** What random choices of a batch hang on; without it, at evaluation, they are the same for every model and run. */
 export type Draw = { seed: number; epoch: number };
@@ -24,6 +25,8 @@ export type Evaluation = { evaluated: Evaluated; split: EncodedSplit; labels: re
 export type Recorder = { figures: Figures; add(batch: Batch, outputs: readonly HostArray[]): void };
 
 export type Task = {
+  readonly kind: Kind;
+  /** Decides the head of the model. */
   readonly name: TaskName;
 
   /** The content of a row from the values of its columns, or the reason why the row is bad. */
@@ -36,15 +39,17 @@ export type Task = {
   targets(labelIds: readonly number[], words: Int32Array): ArrayLike<number>;
   /** Throws TrainerError DataError when nothing can be learned from the train split. */
   checkTrain(train: EncodedSplit, labels: readonly string[]): void;
-  /** What has a label: by that splits are drawn and the data is judged. */
-  readonly labelled: 'row' | 'word' | 'nothing';
+  /** What has one label: by that splits are drawn and the data is judged. */
+  readonly labelled: 'row' | 'word' | 'otherwise';
   /** Padded rows with what the loss compares with. */
   collate(rows: PaddedRows, split: EncodedSplit, draw?: Draw): Batch;
 
-  /** Of the batch's labels; `batch`, `length` and `positions` are named dimensions. */
-  readonly labels: { dtype: DType; shape: Shape };
+  /** Logits that a head has for so many labels. */
+  width(labels: number): number;
+  /** Of the batch's labels, for so many labels; `batch`, `length` and `positions` are named dimensions. */
+  labels(labels: number): { dtype: DType; shape: Shape };
   /** Loss as sum and count, so that means over several batches are exact. */
-  loss(logits: Tensor, labels: Tensor): { lossSum: Tensor; count: Tensor };
+  loss(logits: Tensor, labels: Tensor, options?: LossOptions): Loss;
   /** Logits of a batch, of which memory holds some copies. */
   logitCount(batch: { rows: number; length: number }, sizes: { labels: number; vocabulary: number }): number;
   /** What evaluation reads of each batch. */

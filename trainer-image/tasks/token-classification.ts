@@ -22,6 +22,7 @@ import type { Evaluation, Task } from './task.ts';
 const ignored = -100;
 
 export const tokenClassification: Task = {
+  kind: 'TokenClassification',
   name: 'TokenClassification',
 
   readRow(values, { tokens: tokensColumn = 'tokens', tags: tagsColumn = 'tags' }) {
@@ -51,7 +52,8 @@ export const tokenClassification: Task = {
     return { ...rows, labels };
   },
 
-  labels: { dtype: 'int32', shape: ['batch', 'length'] },
+  width: (labels) => labels,
+  labels: () => ({ dtype: 'int32', shape: ['batch', 'length'] }),
   loss: crossEntropy,
   logitCount: ({ rows, length }, { labels }) => rows * length * labels,
   outputs: (logits) => [logits],

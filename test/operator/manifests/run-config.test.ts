@@ -1,4 +1,4 @@
-/** From the spec of a job to the run config that its trainer reads. */
+/** From the spec of a job to the run config of its trainer. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runConfigOf } from '../../../operator/manifests/run-config.ts';
@@ -24,6 +24,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     optimizer: { name: 'AdamW' },
     weightDecay: 0.01,
     maxGradNorm: 1,
+    labelSmoothing: 0,
     maxLength: 256,
     dropout: 0.2,
     seed: 42,
@@ -56,6 +57,15 @@ test('each task gets the columns that it reads, by their usual names unless the 
   });
 });
 
+test('a pair of texts and a problem type reach the trainer where the job names them', () => {
+  const dataset = { ...aJob().spec.dataset, columns: { text2: 'answer' } };
+  const job = aJob({ problemType: 'Regression', dataset });
+  const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'preflight', preflight: undefined });
+  assert.ok('config' in outcome);
+  assert.equal(outcome.config.problemType, 'Regression');
+  assert.deepEqual(outcome.config.dataset.columns, { text: 'text', label: 'label', text2: 'answer' });
+});
+
 test('MaskedLM gets the usual masking, or the one that the job asks for', () => {
   assert.deepEqual(columnsOf({ task: 'MaskedLM' }), {
     columns: { text: 'text' },
@@ -83,6 +93,16 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf({ optimizer: 'SGD' }), { name: 'SGD', momentum: 0 });
   const given = { optimizer: 'SGD', sgd: { momentum: '0.9' } };
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
+});
+
+test('frozen parts and the decay by layers are there if the job has them', () => {
+  const { freeze, layerwiseLearningRateDecay } = trainingOf({
+    freeze: ['bert.embeddings'],
+    layerwiseLearningRateDecay: '0.9',
+  });
+  assert.deepEqual([freeze, layerwiseLearningRateDecay], [['bert.embeddings'], 0.9]);
+  const without = trainingOf({});
+  assert.equal('freeze' in without || 'layerwiseLearningRateDecay' in without, false);
 });
 
 test('a schedule comes with its settings, their defaults where the job has none', () => {

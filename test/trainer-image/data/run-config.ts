@@ -32,6 +32,7 @@ export function runConfigOf(
       optimizer: { name: 'AdamW' },
       weightDecay: 0.01,
       maxGradNorm: 1,
+      labelSmoothing: 0,
       maxLength: 16,
       seed: 42,
     },

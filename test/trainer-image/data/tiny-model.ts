@@ -32,7 +32,8 @@ export function tinyTokenizer(tokens: readonly string[] = vocabulary): Record<st
     normalized: false,
     special: true,
   }));
-  const piece = (name: string) => ({ SpecialToken: { id: name, type_id: 0 } });
+  const piece = (name: string, type = 0) => ({ SpecialToken: { id: name, type_id: type } });
+  const text = (id: 'A' | 'B', type: number) => ({ Sequence: { id, type_id: type } });
   return {
     version: '1.0',
     truncation: { direction: 'Right', max_length: 16, strategy: 'LongestFirst', stride: 0 },
@@ -55,8 +56,8 @@ export function tinyTokenizer(tokens: readonly string[] = vocabulary): Record<st
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: {
       type: 'TemplateProcessing',
-      single: [piece('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, piece('[SEP]')],
-      pair: [piece('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, piece('[SEP]')],
+      single: [piece('[CLS]'), text('A', 0), piece('[SEP]')],
+      pair: [piece('[CLS]'), text('A', 0), piece('[SEP]'), text('B', 1), piece('[SEP]', 1)],
       special_tokens: Object.fromEntries(
         ['[CLS]', '[SEP]'].map((token) => [token, { id: token, ids: [id(token)], tokens: [token] }]),
       ),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Tokenizer } from 'tokenizers';
+import { longestFirst } from '../../../trainer-image/data/encoding.ts';
 import { random } from '../../../trainer-image/data/random.ts';
 import { loadTokenizer } from '../../../trainer-image/data/tokenizer.ts';
 import { tinyConfig, tinyTokenizer, vocabulary, writeTinyModel } from './tiny-model.ts';
@@ -63,6 +64,80 @@ for (const side of ['right', 'left'] as const)
     );
     assert.ok(want.some((encoding, index) => encoding.getLength() < (got.fullLengths[index] ?? 0)));
   });
+
+for (const side of ['right', 'left'] as const)
+  test(`pairs and their truncation at the ${side} are those of the tokenizers library`, async () => {
+    await write('tokenizer_config.json', { pad_token: '[PAD]', truncation_side: side });
+    const source = random(2);
+    const words = () =>
+      Array.from(
+        { length: source.below(14) },
+        () => vocabulary[5 + source.below(vocabulary.length - 5)],
+      ).join(' ');
+    const pairs = Array.from({ length: 200 }, () => [words(), words()] as const);
+    const reference = Tokenizer.fromString(JSON.stringify(tinyTokenizer()));
+    reference.disablePadding();
+    reference.disableTruncation();
+    const full = await Promise.all(pairs.map(([a, b]) => reference.encode(a, b)));
+    reference.setTruncation(fit.maxLength, { direction: side });
+    const want = await Promise.all(pairs.map(([a, b]) => reference.encode(a, b)));
+    const got = await (await loadTokenizer(folder, fit)).encodePairs(pairs);
+    assert.deepEqual(
+      Array.from(got.ids),
+      want.flatMap((encoding) => encoding.getIds()),
+    );
+    assert.deepEqual(
+      Array.from(got.typeIds),
+      want.flatMap((encoding) => encoding.getTypeIds()),
+    );
+    assert.deepEqual(
+      Array.from(got.fullLengths),
+      full.map((encoding) => encoding.getLength()),
+    );
+  });
+
+test('a tokenizer that drops the second text of a pair is refused', async () => {
+  const json = tinyTokenizer() as { post_processor: { single: unknown; pair: unknown } };
+  json.post_processor.pair = json.post_processor.single;
+  await write('tokenizer.json', json);
+  const tokenizer = await loadTokenizer(folder, fit);
+  await assert.rejects(tokenizer.encodePairs([['free', 'now']]), {
+    category: 'ModelError',
+    message: /does not put pairs of texts together/,
+  });
+});
+
+test('of two long texts each keeps a half, of a long and a short one the long one is cut', () => {
+  const kept = (a: number, b: number) => longestFirst(a, b, 12, 3);
+  assert.deepEqual(kept(3, 4), [3, 4]);
+  assert.deepEqual(kept(30, 4), [5, 4]);
+  assert.deepEqual(kept(4, 30), [4, 5]);
+  assert.deepEqual(kept(30, 2), [7, 2]);
+  assert.deepEqual(kept(11, 10), [5, 4]);
+  assert.deepEqual(kept(40, 30), [4, 5]);
+});
+
+test('a byte-level tokenizer puts a space before each word of a list, as before a word in a text', async () => {
+  const json = tinyTokenizer() as Record<string, unknown>;
+  json['pre_tokenizer'] = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+  json['normalizer'] = null;
+  json['model'] = {
+    type: 'WordLevel',
+    vocab: Object.fromEntries(
+      [...vocabulary.slice(0, 5), '\u0120zebra', 'zebra', '\u0120yak', 'yak', ...vocabulary.slice(9)].map(
+        (token, id) => [token, id],
+      ),
+    ),
+    unk_token: '[UNK]',
+  };
+  await write('tokenizer.json', json);
+  const tokenizer = await loadTokenizer(folder, { ...fit, pretokenized: true });
+  const words = await tokenizer.encodeWords([['zebra', 'yak']]);
+  assert.deepEqual(Array.from(words.ids), [2, 5, 7, 3]);
+  assert.deepEqual(Array.from(words.words), [-1, 0, 1, -1]);
+  const plain = await loadTokenizer(folder, fit);
+  assert.deepEqual(Array.from((await plain.encode(['zebra yak'])).ids), [2, 6, 7, 3]);
+});
 
 test('maxLength above the positions of the model names both numbers', () =>
   assert.rejects(loadTokenizer(folder, { ...fit, maxLength: 65 }), {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as array from '../../../trainer-image/graph/array-ops.ts';
+import { crossEntropy } from '../../../trainer-image/graph/cross-entropy.ts';
 import { dense, gradients } from '../../../trainer-image/graph/gradients.ts';
 import { Graph, isRowGradient, sizeOf, type Tensor } from '../../../trainer-image/graph/graph.ts';
 import * as neural from '../../../trainer-image/graph/neural.ts';
@@ -36,6 +37,7 @@ const opCases: Record<string, Case> = {
   Tanh: { inputs: [[5]], build: ops.tanh },
   Relu: { inputs: [[6]], build: ops.relu },
   Softmax: { inputs: [[2, 3, 4]], build: ops.softmax },
+  LogSoftmax: { inputs: [[2, 3, 4]], build: ops.logSoftmax },
   Cast: { inputs: [[3]], build: (x) => ops.cast(ops.cast(ops.mul(x, 1), 'float64'), 'float64') },
   AddV2: {
     inputs: [
@@ -193,6 +195,10 @@ const table = (graph: Graph, of: (angle: number) => number): Tensor =>
 
 const neuralCases: Record<string, Case> = {
   linear: { inputs: [[2, 3, 4], [5, 4], [5]], build: neural.linear },
+  'crossEntropy with smoothing': {
+    inputs: [[3, 4]],
+    build: (x) => crossEntropy(x, integers(x.graph, [3, 0, 1]), 0.1),
+  },
   gelu: { inputs: [[9]], build: neural.gelu, values: (value) => 3 * value },
   layerNorm: { inputs: [[2, 3, 4], [4], [4]], build: (x, g, b) => neural.layerNorm(x, g, b, 1e-5) },
   'linear without bias': {

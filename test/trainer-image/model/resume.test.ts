@@ -72,6 +72,22 @@ test('prediction does not depend on dropout, and does not change the model', asy
   plain.close();
 });
 
+test('labels are smoothed while training alone', async () => {
+  const batch = golden('bert-small').batches[0];
+  assert.ok(batch);
+  const losses = async (labelSmoothing: number) => {
+    const model = await openSmall(binding, { dropout: 0, update: { labelSmoothing } });
+    const evaluated = model.predict(batch).lossSum / batch.rows;
+    const trained = model.trainStep([batch], { step: 0, learningRate: 0 }).loss;
+    model.close();
+    return { evaluated, trained };
+  };
+  const [plain, smoothed] = [await losses(0), await losses(0.2)];
+  assert.equal(smoothed.evaluated, plain.evaluated);
+  assert.ok(Math.abs(plain.trained - plain.evaluated) < 1e-6);
+  assert.ok(Math.abs(smoothed.trained - plain.trained) > 1e-3);
+});
+
 test('rows without a label count neither in the loss nor in the gradient', async () => {
   const { batches } = golden('bert-small');
   const batch = batches[0];

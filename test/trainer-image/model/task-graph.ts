@@ -94,7 +94,7 @@ export function openTaskGraph(
   };
 }
 
-function labelsOf(task: Task, batch: TaskBatch): Int32Array {
+function labelsOf(task: Task, batch: TaskBatch): Int32Array | Float32Array {
   if (task === 'TokenClassification') return batch.tokenLabels;
   return task === 'MaskedLM' ? batch.targets : batch.labels;
 }

@@ -23,6 +23,16 @@ const modes: Record<string, Partial<UpdateOptions>> = {
   'SGD with momentum': { optimizer: sgd({ momentum, weightDecay }) },
   Adafactor: { optimizer: adafactor({ weightDecay }) },
   'gradient accumulation': { gradientAccumulationSteps: 2 },
+  'label smoothing': { labelSmoothing: 0.1 },
+  'frozen parts': { freeze: ['bert.embeddings', 'bert.encoder.layer.1'] },
+  'layer-wise decay': { layerwiseLearningRateDecay: 0.7 },
+  everything: {
+    optimizer: adafactor({ weightDecay }),
+    gradientAccumulationSteps: 2,
+    labelSmoothing: 0.1,
+    freeze: ['bert.embeddings'],
+    layerwiseLearningRateDecay: 0.7,
+  },
 };
 for (const [name, update] of Object.entries(modes)) {
   test(`${name}: steps after a checkpoint equal the ones without it, to the last bit`, async () => {

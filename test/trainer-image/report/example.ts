@@ -30,6 +30,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       optimizer: { name: 'AdamW' },
       weightDecay: 0.01,
       maxGradNorm: 1,
+      labelSmoothing: 0,
       maxLength: 96,
       seed: 42,
       earlyStopping: { metric: 'loss', patience: 3, minDelta: 0 },
@@ -54,7 +55,8 @@ export function exampleReport(change: Partial<Report> = {}): Report {
   const [base, tuned] = [wrongEvery(2), wrongEvery(50)];
   const modelOf = (predicted: number[], loss: number) => {
     const scores = classificationScores(actual, predicted, labels.length);
-    return { ...scores, classes: scores.classes.map((one, id) => ({ name: labels[id]!, ...one })), loss };
+    const classes = scores.classes.map((one, id) => ({ name: labels[id]!, ...one }));
+    return { ...scores, ece: 0.02, classes, loss };
   };
   const accuracyOf = (predicted: number[]) => (drawn: ArrayLike<number>) =>
     Array.from(drawn).filter((row) => predicted[row] === actual[row]).length / drawn.length;
@@ -136,7 +138,7 @@ export function exampleReport(change: Partial<Report> = {}): Report {
   };
   const verdict = {
     outcome: 'Succeeded' as const,
-    sentence: verdictSentence(report, 'SequenceClassification'),
+    sentence: verdictSentence(report, 'SingleLabelClassification'),
     reasons: [],
   };
   return { verdict, ...report };

@@ -6,8 +6,8 @@ type Padded = {
   length: number;
   inputIds: number[];
   attentionMask: number[];
-  /** [rows * length], -100 = none. */
-  labels: number[];
+  /** [rows * length] (-100 = none), [rows][labels] or [rows]. */
+  labels: (number | number[])[];
 };
 type Steps = { batches: Padded[]; steps: { loss: number; gradientNorm: number; learningRate: number }[] };
 
@@ -24,6 +24,10 @@ export type TasksGolden = {
   };
   tokenClassification: Steps;
   maskedLM: Steps;
+  multiLabel: Steps;
+  regression: Steps;
+  balanced: Steps;
+  focal: Steps;
   wordLabels: {
     tags: string[];
     maxLength: number;

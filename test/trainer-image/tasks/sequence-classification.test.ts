@@ -5,6 +5,7 @@ import type { Batch } from '../../../trainer-image/data/batch.ts';
 import type { EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import { evaluate, type Predictor } from '../../../trainer-image/evaluate.ts';
 import { StopRequested } from '../../../trainer-image/run/context.ts';
+import { balancedWeights } from '../../../trainer-image/tasks/class-weights.ts';
 import { sequenceClassification as task } from '../../../trainer-image/tasks/sequence-classification.ts';
 import {
   negativeLogLikelihood,
@@ -80,7 +81,7 @@ test('evaluation puts the rows back into the order of the split and averages the
   const scores = task.scores(evaluation);
   assert.equal(scores.rows, rows);
   const all = Array.from({ length: rows }, (_, row) => row);
-  for (const metric of ['accuracy', 'f1', 'weightedF1', 'loss'] as const) {
+  for (const metric of ['accuracy', 'f1', 'weightedF1', 'ece', 'loss'] as const) {
     const resampled = task.scorer(evaluation, metric)(all);
     assert.ok(Math.abs(resampled - (scores[metric] as number)) < 1e-6, `${metric} ${resampled}`);
   }
@@ -91,4 +92,12 @@ test('evaluation ends between two batches when the pod has to stop', () => {
   const options = { task, labels: names, batchSize: 5, stopRequested: () => batches++ === 2 };
   assert.throws(() => evaluate(oracle, split, options), StopRequested);
   assert.equal(batches, 3);
+});
+
+test("balanced weights are scikit-learn's: compute_class_weight('balanced')", () => {
+  const labels = Int32Array.from([0, 0, 0, 0, 0, 0, 2, 2, 2, 3]);
+  const skewed = { rows: 10, labels } as unknown as EncodedSplit;
+  // Of the labels that occur: 10 / (3 * [6, 3, 1]).
+  const want = [10 / 18, 0, 10 / 9, 10 / 3];
+  assert.deepEqual(balancedWeights(skewed, 4), want);
 });

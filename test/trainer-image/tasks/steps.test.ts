@@ -1,31 +1,40 @@
 /** 50 training steps of each task equal those of PyTorch on the same weights and batches. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Batch } from '../../../trainer-image/data/batch.ts';
+import { writeSafetensors } from '../../../trainer-image/model/safetensors-writer.ts';
 import { openSequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
 import { learningRateAt } from '../../../trainer-image/optim/schedule.ts';
+import { withTensors } from '../../../trainer-image/run/tensor-file.ts';
+import type { LossOptions } from '../../../trainer-image/tasks/loss.ts';
 import { maskedLM } from '../../../trainer-image/tasks/masked-lm.ts';
+import { multiLabelClassification } from '../../../trainer-image/tasks/multi-label-classification.ts';
+import { regression } from '../../../trainer-image/tasks/regression.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import type { Task } from '../../../trainer-image/tasks/task.ts';
 import { tokenClassification } from '../../../trainer-image/tasks/token-classification.ts';
 import { nativeBinding } from '../graph/native.ts';
-import { smallModel } from '../model/fixtures.ts';
+import { copyOfSmallModel, smallModel } from '../model/fixtures.ts';
 import { tasksGolden } from './golden.ts';
 
 const binding = await nativeBinding();
 const { settings } = tasksGolden;
+const weightFile = 'model.safetensors';
 
 type Case = {
   task: Task;
   labels: string[];
   newlyInitialized: string[];
-  steps: keyof Pick<typeof tasksGolden, 'tokenClassification' | 'maskedLM'>;
+  steps: 'tokenClassification' | 'maskedLM' | 'multiLabel' | 'regression' | 'balanced' | 'focal';
+  loss?: LossOptions;
 };
 const cases: Case[] = [
   {
     task: tokenClassification,
     labels: ['O', 'B-PER', 'I-PER'],
-    newlyInitialized: [],
+    newlyInitialized: ['classifier.weight', 'classifier.bias'],
     steps: 'tokenClassification',
   },
   {
@@ -40,6 +49,32 @@ const cases: Case[] = [
     ],
     steps: 'maskedLM',
   },
+  {
+    task: multiLabelClassification,
+    labels: ['a', 'b', 'c'],
+    newlyInitialized: ['classifier.weight', 'classifier.bias'],
+    steps: 'multiLabel',
+  },
+  {
+    task: regression,
+    labels: [],
+    newlyInitialized: ['classifier.weight', 'classifier.bias'],
+    steps: 'regression',
+  },
+  {
+    task: sequenceClassification,
+    labels: ['a', 'b', 'c'],
+    newlyInitialized: ['classifier.weight', 'classifier.bias'],
+    steps: 'balanced',
+    loss: { classWeights: [0.5, 1, 3] },
+  },
+  {
+    task: sequenceClassification,
+    labels: ['a', 'b', 'c'],
+    newlyInitialized: ['classifier.weight', 'classifier.bias'],
+    steps: 'focal',
+    loss: { focalGamma: 2 },
+  },
 ];
 
 /** The batch as the task collates it: masked positions alone where the task wants those. */
@@ -52,20 +87,30 @@ function batchOf(task: Task, padded: (typeof tasksGolden.maskedLM.batches)[numbe
     tokenTypeIds: new Int32Array(padded.inputIds.length),
     indices: new Int32Array(padded.rows),
   };
-  const labels = Int32Array.from(padded.labels);
-  if (!task.labels.shape.includes('positions')) return { ...batch, labels };
+  const numbers = padded.labels.flat();
+  if (task.labels(3).dtype === 'float32') return { ...batch, labels: Float32Array.from(numbers) };
+  const labels = Int32Array.from(numbers);
+  if (!task.labels(3).shape.includes('positions')) return { ...batch, labels };
   const positions = Int32Array.from(labels.keys()).filter((place) => labels[place]! >= 0);
   return { ...batch, positions, labels: labels.filter((label) => label >= 0) };
 }
 
-for (const { task, labels, newlyInitialized, steps } of cases) {
-  test(`50 training steps of ${task.name} equal the ones of PyTorch`, async () => {
+for (const { task, labels, newlyInitialized, steps, loss } of cases) {
+  test(`50 training steps of ${task.kind} (${steps}) equal the ones of PyTorch`, async () => {
     const want = tasksGolden[steps];
+    using base = copyOfSmallModel();
+    withTensors(join(smallModel, weightFile), (tensors) =>
+      writeSafetensors(
+        join(base.directory, weightFile),
+        tensors.filter(({ name }) => !name.startsWith('classifier.')),
+      ),
+    );
     const model = await openSequenceClassifier({
       binding,
       task,
-      modelDirectory: smallModel,
+      modelDirectory: base.directory,
       labels,
+      ...(loss && { loss }),
       seed: 1,
       dropout: 0,
       update: { optimizer: adamW(settings), maxGradNorm: settings.maxGradNorm, gradientAccumulationSteps: 1 },

@@ -214,6 +214,55 @@ test('without a gate the gain of masked tokens is that of the loss', async () =>
   assert.match(reportOf('loss').verdict.sentence, /the base model: loss \d/);
 });
 
+/** Pairs of texts of which the words decide label and number. */
+function writePairs(file: string, rows: number): void {
+  const lines = Array.from({ length: rows }, (_, row) => {
+    const meal = row % 2 === 0;
+    const price = row % 3 === 0;
+    return JSON.stringify({
+      question: `${'abcdefg'.charAt(row % 7)} ${meal ? 'lunch' : 'now'}`,
+      answer: `${price ? 'cheap money' : 'noon'} ${'hijk'.charAt(row % 4)}`,
+      labels: [...(meal ? ['meal'] : []), ...(price ? ['price'] : [])],
+      score: (meal ? 1 : 0) + (price ? 0.5 : 0),
+    });
+  });
+  writeFileSync(join(place.directory, 'data', file), `${lines.join('\n')}\n`);
+}
+
+const paired = (name: string, problemType: RunConfig['problemType'], label: string) =>
+  configFor(name, (config) => {
+    config.problemType = problemType;
+    config.dataset.columns = { text: 'question', text2: 'answer', label };
+    config.dataset.splits = { train: 'pairs-train.jsonl', test: 'pairs-test.jsonl' };
+    config.dataset.fractions = { validation: 0.2 };
+    config.training.epochs = 16;
+    config.training.learningRate = 0.01;
+    config.evaluation.everySteps = 40;
+  });
+
+test('pairs of texts learn several labels and a number; both are published for transformers', async () => {
+  writePairs('pairs-train.jsonl', 120);
+  writePairs('pairs-test.jsonl', 24);
+  const several = succeeded(await place.run(paired('several', 'MultiLabelClassification', 'labels')));
+  assert.deepEqual(Object.keys(several.evaluation.final).sort(), ['accuracy', 'f1', 'loss', 'microF1']);
+  assert.ok(several.evaluation.final.microF1! > 0.85, JSON.stringify(several.evaluation));
+  assert.equal(several.evaluation.gain?.metric, 'microF1');
+  assert.deepEqual(modelConfigOf('several')['id2label'], { 0: 'meal', 1: 'price' });
+  assert.equal(modelConfigOf('several')['problem_type'], 'multi_label_classification');
+  const [first] = predictionsOf('several');
+  assert.deepEqual(first?.['labels'], ['meal', 'price']);
+  assert.equal(first?.['text2'], 'cheap money h');
+  assertWhole('several', [/Micro F1/, /Exact accuracy/]);
+
+  const number = succeeded(await place.run(paired('number', 'Regression', 'score')));
+  assert.deepEqual(Object.keys(number.evaluation.final).sort(), ['loss', 'pearson', 'rmse', 'spearman']);
+  assert.ok(number.evaluation.final.pearson! > 0.8, JSON.stringify(number.evaluation));
+  assert.ok(Math.abs(number.evaluation.final.rmse! ** 2 - number.evaluation.final.loss!) < 1e-4);
+  assert.equal(modelConfigOf('number')['problem_type'], 'regression');
+  assert.deepEqual(modelConfigOf('number')['id2label'], { 0: 'LABEL_0' });
+  assertWhole('number', [/Pearson/, /RMSE/]);
+});
+
 test('after kill -9 the masks are the same, to the very same numbers', async () => {
   const long = (name: string) =>
     masked(name, (config) => {

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Node } from '../../../trainer-image/graph/graph.ts';
+import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
+import { buildClassifierGraph } from '../../../trainer-image/model/classifier-graph.ts';
+import { adamW } from '../../../trainer-image/optim/adamw.ts';
+import { frozenWeights } from '../../../trainer-image/optim/freezing.ts';
+import { learningRateScales } from '../../../trainer-image/optim/layer-decay.ts';
+import { trainedNumbers } from '../../../trainer-image/optim/size.ts';
+import { sequenceClassification as task } from '../../../trainer-image/tasks/sequence-classification.ts';
+import { golden, smallModel, updateOf } from '../model/fixtures.ts';
+
+const { architecture } = readArchitecture(smallModel, { task: 'SequenceClassification', labels: 3 });
+const names = architecture.parameters.map(({ name }) => name);
+const layer = (index: number) => names.filter((name) => name.startsWith(`bert.encoder.layer.${index}.`));
+const embeddings = names.filter((name) => name.startsWith('bert.embeddings.'));
+
+test('a pattern is the beginning of a name up to a dot, with * and ranges of numbers', () => {
+  const frozen = (...patterns: string[]) => [...frozenWeights(names, patterns)].sort();
+  assert.deepEqual(frozen('bert.encoder.layer.0-1'), [...layer(0), ...layer(1)].sort());
+  assert.deepEqual(frozen('bert.embeddings', 'bert.encoder.layer.2'), [...embeddings, ...layer(2)].sort());
+  assert.deepEqual(
+    frozen('*.encoder.*.*.output.dense.bias'),
+    [0, 1, 2].map((index) => `bert.encoder.layer.${index}.output.dense.bias`),
+  );
+  assert.deepEqual(frozen('classifier.weight'), ['classifier.weight']);
+});
+
+test('a pattern that matches nothing is refused by its place, and so is freezing everything', () => {
+  const refused =
+    (...patterns: string[]) =>
+    () =>
+      frozenWeights(names, patterns);
+  assert.throws(refused('bert', 'bert.embed'), /training\.freeze\[1\]: 'bert\.embed' matches no weight/);
+  assert.throws(refused('bert.encoder.layer.3-9'), /matches no weight/);
+  assert.throws(refused('classifier.weight.more'), /matches no weight/);
+  assert.throws(refused('bert', 'classifier'), { category: 'ConfigError', message: /leaves no weight/ });
+});
+
+test('the longest patterns and names are matched at once', () => {
+  const name = Array(120).fill('a').join('.');
+  const patterns = Array.from({ length: 64 }, () => Array(120).fill('*').join('.'));
+  const started = performance.now();
+  frozenWeights([...Array.from({ length: 1000 }, () => name), 'b'], patterns);
+  assert.ok(performance.now() - started < 5000);
+});
+
+/** Nodes of each kind in the part of the graph that trains. */
+function nodesOf(freeze: string[]) {
+  const options = { ...updateOf(golden('bert-small')), freeze };
+  const { nodes } = buildClassifierGraph(architecture, { task, labels: 3 }, options).graph;
+  const count = (pick: (node: Node) => boolean) => nodes.filter(pick).length;
+  return {
+    products: count(({ name, op }) => name.includes('gradient/') && /MatMul/.test(op)),
+    gradientNodes: count(({ name }) => name.includes('gradient/')),
+    updates: count(({ op }) => op === 'ResourceApplyAdam'),
+    variables: count(({ op }) => op === 'VarHandleOp'),
+  };
+}
+
+test('frozen parts cost no gradient work, no optimiser state and no update', () => {
+  const all = nodesOf([]);
+  assert.equal(all.updates, names.length);
+  assert.equal(all.variables, 3 * names.length);
+  // Per layer: two products for each of 4 projections (query, key and value are one, in the last layer two) and 4 of attention.
+  assert.equal(all.products, 12 + 12 + 14 + 4);
+
+  const headOnly = nodesOf(['bert']);
+  assert.equal(headOnly.products, 1);
+  assert.equal(headOnly.updates, 2);
+  assert.equal(headOnly.variables, names.length + 4);
+  assert.ok(headOnly.gradientNodes < 20, `${headOnly.gradientNodes}`);
+
+  // Below the lowest weight that is trained nothing flows back: neither to the embeddings nor through layers 0 and 1.
+  const lastLayer = nodesOf(['bert.embeddings', 'bert.encoder.layer.0-1']);
+  assert.equal(lastLayer.products, 14 + 4 - 2);
+  // A frozen layer in the middle still passes gradients on, but has none of its own: half of its 4 projections' products.
+  assert.equal(nodesOf(['bert.encoder.layer.1']).products, all.products - 4);
+});
+
+test('the estimate counts gradient and state of trained weights alone', () => {
+  const weights = [
+    { name: 'a', shape: [10, 10] },
+    { name: 'b', shape: [5] },
+  ];
+  const optimizer = adamW(golden('bert-small').settings);
+  assert.equal(trainedNumbers(weights, optimizer, new Set()), 4 * 105);
+  assert.equal(trainedNumbers(weights, optimizer, new Set(['a'])), 100 + 4 * 5);
+});
+
+test('the learning rate falls from the head down to the embeddings', () => {
+  const scales = new Map(learningRateScales(names, 0.5).map((scale, index) => [names[index], scale]));
+  const of = (name: string) => scales.get(name);
+  assert.equal(of('classifier.bias'), 1);
+  assert.equal(of('bert.pooler.dense.weight'), 1);
+  assert.equal(of('bert.encoder.layer.2.output.dense.weight'), 0.5);
+  assert.equal(of('bert.encoder.layer.0.attention.self.key.bias'), 0.125);
+  assert.equal(of('bert.embeddings.LayerNorm.bias'), 0.0625);
+  const other = ['model.embeddings.tok_embeddings.weight', 'model.layers.1.attn.Wo.weight', 'head.bias'];
+  assert.deepEqual(learningRateScales(other, 0.5), [0.125, 0.5, 1]);
+});

@@ -1,0 +1,91 @@
+/** SequenceClassification that predicts a number for a text, learned by the squared error. */
+import { quote } from '../data/record.ts';
+import { kindOf, readTexts, textsOf } from '../data/row.ts';
+import { TrainerError } from '../failure.ts';
+import { regressionScores } from '../metrics/regression.ts';
+import { squaredError } from './loss.ts';
+import type { Task } from './task.ts';
+
+export const regression: Task = {
+  kind: 'Regression',
+  name: 'SequenceClassification',
+
+  readRow(values, columns) {
+    const texts = readTexts(values, columns);
+    if (typeof texts === 'string') return texts;
+    const { label: column = 'label' } = columns;
+    const value = toNumber(values[column]);
+    if (value === undefined) return `${quote(column)} is ${kindOf(values[column])}, not a finite number`;
+    return { ...texts, labels: [], value };
+  },
+  readsWords: false,
+  checkTokenizer() {},
+  targets: () => [],
+  checkTrain({ values, file, rows }) {
+    if (values.some((value) => value !== values[0])) return;
+    throw new TrainerError(
+      'DataError',
+      `All ${rows} rows of ${file} have the number ${values[0]}.`,
+      'A regression needs at least two different numbers. Check dataset.columns.label.',
+    );
+  },
+  labelled: 'otherwise',
+  collate: (rows, split) => ({
+    ...rows,
+    labels: Float32Array.from(rows.indices, (row) => split.values[row] as number),
+  }),
+
+  width: () => 1,
+  labels: () => ({ dtype: 'float32', shape: ['batch'] }),
+  loss: squaredError,
+  logitCount: ({ rows }) => rows,
+  outputs: (logits) => [logits],
+
+  recorder(split) {
+    const predicted = new Float32Array(split.rows);
+    return {
+      figures: { predicted },
+      add({ indices }, [output]) {
+        for (const [position, row] of indices.entries()) predicted[row] = Number(output?.[position]);
+      },
+    };
+  },
+  compared: ['predicted'],
+  scores({ evaluated, split }) {
+    const scores = regressionScores(split.values, evaluated.figures['predicted']!);
+    return { rows: split.rows, ...scores, loss: evaluated.loss };
+  },
+  scorer({ evaluated, split }, metric) {
+    const { predicted } = evaluated.figures;
+    return (rows) => {
+      const actual = Array.from(rows, (row) => split.values[row]!);
+      const scores = regressionScores(
+        actual,
+        Array.from(rows, (row) => predicted![row]!),
+      );
+      return metric === 'loss' ? scores.rmse ** 2 : scores[metric as keyof typeof scores];
+    };
+  },
+  prediction: ({ evaluated }, row, content) => ({
+    line: {
+      value: content.value,
+      predicted: evaluated.figures['predicted']?.[row],
+      ...textsOf(content),
+    },
+  }),
+
+  exportedConfig: () => ({
+    id2label: { 0: 'LABEL_0' },
+    label2id: { LABEL_0: 0 },
+    problem_type: 'regression',
+  }),
+  card: () => ({ pipelineTag: 'text-classification', does: 'Gives a text a number' }),
+};
+
+/** A finite number, also as the text that a CSV file has for it. */
+function toNumber(value: unknown): number | undefined {
+  const text = typeof value === 'string' && /^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$/.test(value);
+  const number = typeof value === 'number' || text ? Number(value) : Number.NaN;
+  // Training computes in float32, where larger numbers are infinite.
+  return Number.isFinite(Math.fround(number)) ? number : undefined;
+}
