@@ -4,9 +4,10 @@ export const conditions = {
   Validated: 'Preflight read every row of the data and the model fits the task.',
   Running: 'The trainer is at work.',
   Complete: 'The run ended and the model passed: it is published.',
-  Failed: 'The run ended without a model; status.failure says why.',
+  Failed: 'The run ended without a model, or was cancelled; status.failure says why.',
   Rejected: 'The run ended, but the model did not pass the gate and was not published.',
-  Suspended: 'The run is on hold: spec.suspend is true, or a queue has not admitted it.',
+  Suspended:
+    'The run is on hold: spec.suspend is true, its budget is used up, or a queue has not admitted it.',
   Ready: 'Summary for GitOps tools: True once the run has ended well.',
   Reconciling: 'The run has not ended yet (kstatus: in progress).',
   Stalled: 'The run cannot go on without a change (kstatus: failed).',
@@ -36,7 +37,13 @@ export const reasons = {
   Succeeded: 'The model is trained, evaluated and published.',
   GateNotPassed: 'The tuned model did not reach the values that spec.gate asks for.',
   SuspendedByUser: 'spec.suspend is true.',
-  Resumed: 'spec.suspend is false again.',
+  Resumed: 'What held the run is gone: it goes on from its last checkpoint.',
+  Cancelled: 'spec.cancel is true: the run ends after a checkpoint.',
+  DeadlineExceeded: 'Trainers ran longer than spec.activeDeadlineSeconds: the run ends after a checkpoint.',
+  PendingDeadlineExceeded:
+    'The run waited longer than spec.pendingDeadlineSeconds before a pod started; the message says for what.',
+  BudgetExhausted: 'spec.budget is used up: the run is on hold after a checkpoint until it is raised.',
+  BudgetNearlyExhausted: 'Four fifths of spec.budget are used.',
   NewRun: 'A new runId started a new run.',
   NotApplicable: 'The run ended before this mattered.',
 } as const;

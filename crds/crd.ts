@@ -57,9 +57,9 @@ export const jobResource: Resource = {
     },
     {
       name: 'ETA',
-      type: 'integer',
-      jsonPath: '.status.progress.etaSeconds',
-      description: 'Estimated time to the end, in seconds.',
+      type: 'string',
+      jsonPath: '.status.progress.eta',
+      description: 'Estimated time to the end.',
     },
     {
       name: 'Age',

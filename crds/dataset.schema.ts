@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { fraction, relativePath, withRules } from './fields.ts';
 import { source } from './source.schema.ts';
+import { type ColumnRole, columnRoles } from './tasks.ts';
 
-const column = (description: string) => z.string().min(1).max(128).describe(description);
+const column = (role: ColumnRole) => z.string().min(1).max(128).optional().describe(columnRoles[role]);
 
 const splits = withRules(
   z
@@ -60,13 +61,13 @@ export const dataset = withRules(
         .describe(
           'Format of all files. CSV and TSV files have a header line and quotes as in RFC 4180. JSONL, CSV and TSV files whose names end in .gz or .zst are decompressed. Parquet files may use Snappy, gzip, zstd or Brotli; a row group may have 256 MiB in the columns that are read.',
         ),
-      columns: withRules(
-        z.strictObject({
-          text: column('Column with the text.').default('text'),
-          label: column('Column with the label: a string, an integer or a boolean.').default('label'),
-        }),
-        [{ rule: 'self.text != self.label', message: 'text and label must be two columns' }],
-      )
+      columns: z
+        .strictObject({
+          text: column('text'),
+          label: column('label'),
+          tokens: column('tokens'),
+          tags: column('tags'),
+        })
         .prefault({})
         .describe('Names of the columns that the task reads.'),
       labels: z
@@ -85,7 +86,7 @@ export const dataset = withRules(
         })
         .optional()
         .describe(
-          'The labels in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
+          'The labels, or tags, in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
         ),
       splits,
       fractions: fractions.optional(),

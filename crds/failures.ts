@@ -1,8 +1,9 @@
 /**
  * Failure categories and exit codes: the contract between the trainer, the Job's podFailurePolicy and status.failure.
- * retry: never = the same input fails again; limited = counts against spec.retry.limit; free = not the job's fault.
+ * retry: never = the same input fails again; limited = counts against spec.retry.limit; free = not the job's fault;
+ * smaller = again with smaller micro-batches, counts against spec.retry.outOfMemoryLimit.
  */
-export type RetryRule = 'never' | 'limited' | 'free';
+export type RetryRule = 'never' | 'limited' | 'free' | 'smaller';
 export type FailureRule = { exitCode?: number; retry: RetryRule; meaning: string };
 
 export const failures = {
@@ -32,7 +33,7 @@ export const failures = {
   OutputError: { exitCode: 17, retry: 'never', meaning: 'The result cannot be written.' },
   AcceleratorOutOfMemory: {
     exitCode: 18,
-    retry: 'never',
+    retry: 'smaller',
     meaning: 'The accelerator has too little memory for the batch.',
   },
   SourceUnavailable: {
@@ -41,13 +42,20 @@ export const failures = {
     meaning: 'A server did not answer or answered with an error that may pass.',
   },
   Internal: { exitCode: 31, retry: 'limited', meaning: 'An error that the trainer did not expect.' },
-  HostOutOfMemory: { exitCode: 137, retry: 'never', meaning: 'The pod used more memory than its limit.' },
+  HostOutOfMemory: { exitCode: 137, retry: 'smaller', meaning: 'The pod used more memory than its limit.' },
   Interrupted: { exitCode: 143, retry: 'free', meaning: 'The pod was asked to stop and saved a checkpoint.' },
   ImagePull: { retry: 'free', meaning: 'The trainer image cannot be pulled.' },
   Unschedulable: { retry: 'free', meaning: 'No node can take the pod.' },
   VolumeMount: { retry: 'free', meaning: 'A volume, Secret or ConfigMap cannot be mounted.' },
   PodRefused: { retry: 'free', meaning: 'The cluster refuses the pod: a quota or an admission policy.' },
   NodeLost: { retry: 'free', meaning: 'The node went away, or the pod was evicted or preempted.' },
+  Cancelled: { retry: 'never', meaning: 'spec.cancel ended the run.' },
+  DeadlineExceeded: { retry: 'never', meaning: 'Trainers ran longer than spec.activeDeadlineSeconds.' },
+  PendingDeadlineExceeded: {
+    retry: 'never',
+    meaning: 'No pod started within spec.pendingDeadlineSeconds.',
+  },
+  BudgetExhausted: { retry: 'free', meaning: 'spec.budget is used up; with a larger one the run goes on.' },
   RuntimeNotFound: { retry: 'free', meaning: 'The FineTuneRuntime does not exist.' },
   RuntimeForbidden: { retry: 'free', meaning: 'The FineTuneRuntime does not allow what the job asks for.' },
   NameTaken: { retry: 'free', meaning: 'A child has the name of an object of somebody else.' },

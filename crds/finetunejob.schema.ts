@@ -1,9 +1,11 @@
 /** FineTuneJob: one fine-tuning run, owned by the data scientist. Source of the CRD, the types and the field reference. */
 import { z } from 'zod';
 import { dataset } from './dataset.schema.ts';
-import { cpuQuantity, fraction, memoryQuantity, objectName, withRules } from './fields.ts';
+import { cpuQuantity, decimal, fraction, memoryQuantity, objectName, withRules } from './fields.ts';
 import { source } from './source.schema.ts';
 import { fineTuneJobStatus } from './status.schema.ts';
+import { taskRules } from './task-rules.ts';
+import { metricNames, metrics, taskNames, tasks } from './tasks.ts';
 import { training } from './training.schema.ts';
 
 const evaluation = z
@@ -22,26 +24,74 @@ const evaluation = z
   .prefault({})
   .describe('How the model is evaluated.');
 
+const lessIsBetter = metricNames.filter((name) => metrics[name].better === 'less');
+const lessIsBetterList = `[${lessIsBetter.map((name) => `'${name}'`).join(', ')}]`;
+
 const gate = withRules(
   z
     .strictObject({
-      metric: z.enum(['accuracy', 'f1', 'weightedF1']).describe('Metric on the test split.'),
+      metric: z
+        .enum(metricNames)
+        .describe('Metric on the test split; each task has its own, status.evaluation shows them.'),
       minimum: fraction('Smallest acceptable value.').optional(),
-      minimumGainOverBaseline: fraction('Smallest acceptable gain over the base model.').optional(),
+      maximum: decimal('Largest acceptable value of a metric of which less is better.').optional(),
+      minimumGainOverBaseline: decimal(
+        'By how much the metric must be better than that of the base model.',
+      ).optional(),
     })
     .describe('Acceptance gate: a model that does not pass is Rejected and not published.'),
   [
     {
-      rule: 'has(self.minimum) || has(self.minimumGainOverBaseline)',
-      message: 'set minimum, minimumGainOverBaseline or both',
+      rule: 'has(self.minimum) || has(self.maximum) || has(self.minimumGainOverBaseline)',
+      message: 'set minimum or maximum, minimumGainOverBaseline, or both',
+    },
+    {
+      rule: `!has(self.minimum) || !(self.metric in ${lessIsBetterList})`,
+      message: `of ${lessIsBetter.join(' and ')} less is better: set maximum`,
+      fieldPath: '.minimum',
+    },
+    {
+      rule: `!has(self.maximum) || self.metric in ${lessIsBetterList}`,
+      message: 'more of this metric is better: set minimum',
+      fieldPath: '.maximum',
+    },
+    {
+      rule: `!has(self.minimumGainOverBaseline) || self.metric in ${lessIsBetterList} || double(self.minimumGainOverBaseline) <= 1.0`,
+      message: 'this metric goes from 0 to 1, and no gain can be larger',
+      fieldPath: '.minimumGainOverBaseline',
+    },
+  ],
+);
+
+const amount = (description: string) => decimal(description, { above: 0, atMost: 1e9 });
+
+const budget = withRules(
+  z
+    .strictObject({
+      maxGpuHours: amount(
+        'Largest number of accelerator hours: accelerators times the time that trainers run.',
+      ).optional(),
+      maxCost: amount(
+        'Largest cost, in the currency of the FineTuneRuntime, which has to name a price.',
+      ).optional(),
+    })
+    .describe(
+      'What the run may use, over all attempts. The trainer saves a checkpoint and stops before it is exceeded; with a larger budget the run goes on.',
+    ),
+  [
+    {
+      rule: 'has(self.maxGpuHours) || has(self.maxCost)',
+      message: 'set maxGpuHours, maxCost or both',
     },
   ],
 );
 
 const specFields = {
   task: z
-    .enum(['SequenceClassification'])
-    .describe('What the model learns. SequenceClassification puts each text into one of several classes.'),
+    .enum(taskNames)
+    .describe(
+      `What the model learns. ${taskNames.map((name) => `${name} ${tasks[name].meaning}.`).join(' ')}`,
+    ),
   model: source('The pre-trained model: a folder with config.json, model.safetensors and tokenizer.json.'),
   dataset,
   training,
@@ -98,14 +148,50 @@ const specFields = {
         .describe(
           'Retries after failures that may pass, such as a lost connection. Preemption and node loss do not count.',
         ),
+      outOfMemoryLimit: z
+        .int32()
+        .min(0)
+        .max(10)
+        .default(3)
+        .describe(
+          'Retries after the trainer ran out of memory, each with half of training.batchSize and so many more gradientAccumulationSteps that a step learns from the same rows.',
+        ),
     })
     .prefault({})
     .describe('What happens after a failure that is not the fault of the job.'),
+  activeDeadlineSeconds: z
+    .int32()
+    .min(1)
+    .optional()
+    .describe(
+      'Longest time that trainers may run, over all attempts, in seconds. Waiting, queueing and suspension do not count. When it is over, the trainer saves a checkpoint and the run fails with DeadlineExceeded.',
+    ),
+  pendingDeadlineSeconds: z
+    .int32()
+    .min(1)
+    .optional()
+    .describe(
+      'Longest time that the run may wait at a time before a pod starts, in seconds: for a runtime, a queue, a node, a volume or an image. Suspension does not count. When it is over, the run fails with PendingDeadlineExceeded and says what it waited for.',
+    ),
+  budget: budget.optional(),
+  ttlSecondsAfterFinished: z
+    .int32()
+    .min(0)
+    .optional()
+    .describe(
+      'The job object and all it made in the cluster are deleted so many seconds after its end; model, checkpoints and report stay. Without it the job is kept. Leave it out where a GitOps tool would make the job again.',
+    ),
   suspend: z
     .boolean()
     .default(false)
     .describe(
       'true stops the pods after a checkpoint and keeps the job; false goes on from the last checkpoint.',
+    ),
+  cancel: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true ends the run for good: the trainer saves a checkpoint, and nothing is evaluated or published. It cannot be taken back within a run.',
     ),
   dryRun: z
     .boolean()
@@ -121,7 +207,15 @@ const specFields = {
 };
 
 /** Fields that may change while a run is under way. */
-const mutable = new Set(['suspend', 'runId']);
+const mutable = new Set([
+  'suspend',
+  'cancel',
+  'activeDeadlineSeconds',
+  'pendingDeadlineSeconds',
+  'budget',
+  'ttlSecondsAfterFinished',
+  'runId',
+]);
 
 const immutability = Object.entries(specFields)
   .filter(([name]) => !mutable.has(name))
@@ -141,10 +235,28 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     fieldPath: '.training.earlyStopping',
   },
   {
+    rule: "self.training.schedule != 'ReduceLROnPlateau' || has(self.dataset.splits.validation) || (has(self.dataset.fractions) && has(self.dataset.fractions.validation))",
+    message:
+      'ReduceLROnPlateau needs a validation split: set dataset.splits.validation or dataset.fractions.validation',
+    fieldPath: '.training.schedule',
+  },
+  {
     rule: '!has(self.gate) || !has(self.gate.minimumGainOverBaseline) || self.evaluation.baseline',
     message: 'minimumGainOverBaseline needs evaluation.baseline: true',
     fieldPath: '.gate.minimumGainOverBaseline',
   },
+  {
+    rule: '!has(self.budget) || self.resources.gpus > 0',
+    message: 'a budget counts accelerators, and resources.gpus is 0; use activeDeadlineSeconds',
+    fieldPath: '.budget',
+  },
+  {
+    rule: 'self.runId != oldSelf.runId || !oldSelf.cancel || self.cancel',
+    message:
+      'a run cannot be taken up again once it is cancelled; set a new runId together with cancel: false',
+    fieldPath: '.cancel',
+  },
+  ...taskRules,
   ...immutability,
 ]);
 

@@ -1,6 +1,6 @@
 /** FineTuneRuntime: what the platform team offers. Source of the CRD, the types and the field reference. */
 import { z } from 'zod';
-import { cpuQuantity, memoryQuantity, objectName, withRules } from './fields.ts';
+import { cpuQuantity, decimal, memoryQuantity, objectName, withRules } from './fields.ts';
 import { s3Endpoint } from './source.schema.ts';
 
 const labelValue = z
@@ -46,22 +46,45 @@ export const fineTuneRuntimeSpec = z
       .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
       .optional()
       .describe('Secrets for pulling the image.'),
-    accelerator: z
-      .strictObject({
-        resourceName: qualifiedName
-          .default('nvidia.com/gpu')
-          .describe(
-            'Extended resource that a job requests, for example nvidia.com/gpu or nvidia.com/mig-1g.10gb.',
-          ),
-        whenUnusable: z
-          .enum(['Fail', 'UseCPU'])
-          .default('Fail')
-          .describe(
-            'What the trainer does when it was given an accelerator and cannot use it. UseCPU is meant for machines that only pretend to have one.',
-          ),
-      })
-      .prefault({})
-      .describe('The accelerator of this runtime.'),
+    accelerator: withRules(
+      z
+        .strictObject({
+          resourceName: qualifiedName
+            .default('nvidia.com/gpu')
+            .describe(
+              'Extended resource that a job requests, for example nvidia.com/gpu or nvidia.com/mig-1g.10gb.',
+            ),
+          whenUnusable: z
+            .enum(['Fail', 'UseCPU'])
+            .default('Fail')
+            .describe(
+              'What the trainer does when it was given an accelerator and cannot use it. UseCPU is meant for machines that only pretend to have one.',
+            ),
+          pricePerHour: decimal(
+            'Price of one accelerator for an hour. A run keeps the price it started with.',
+            {
+              above: 0,
+              atMost: 1e6,
+            },
+          ).optional(),
+          currency: z
+            .string()
+            .min(1)
+            .max(16)
+            .regex(/^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$/)
+            .optional()
+            .describe('What the price is in, for people, for example EUR.'),
+        })
+        .prefault({})
+        .describe('The accelerator of this runtime.'),
+      [
+        {
+          rule: '!has(self.currency) || has(self.pricePerHour)',
+          message: 'a currency needs a pricePerHour',
+          fieldPath: '.currency',
+        },
+      ],
+    ),
     trainer: podResources('2', '8Gi').describe('Resources of the trainer pod.'),
     preflight: podResources('1', '2Gi').describe(
       'Resources of the preflight pod, which never gets an accelerator.',
@@ -105,7 +128,7 @@ export const fineTuneRuntimeSpec = z
     queueName: labelValue
       .optional()
       .describe(
-        'Queue for the train Job: set as the label kueue.x-k8s.io/queue-name, and the Job starts suspended.',
+        'Queue for the train Job: set as the label kueue.x-k8s.io/queue-name, and the Job starts suspended. A FineTuneJob with this label names its own queue; kueue.x-k8s.io/priority-class is handed over too.',
       ),
     allowedNamespaces: z
       .array(namespaceName)

@@ -120,6 +120,7 @@ export function conditionsPage(): string {
 const retryText: Record<RetryRule, string> = {
   never: 'never: the same input would fail again',
   limited: 'up to `spec.retry.limit` times',
+  smaller: 'in training up to `spec.retry.outOfMemoryLimit` times, with micro-batches of half the size',
   free: 'always: it is not the fault of the job',
 };
 

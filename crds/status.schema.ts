@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { conditionTypes } from './conditions.ts';
 import { digest, statusDecimal, timestamp } from './fields.ts';
+import { type MetricName, metricNames, metrics } from './tasks.ts';
 
 const text = (max: number, description: string) => z.string().max(max).describe(description);
 const count = (description: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe(description);
@@ -12,11 +13,22 @@ export const jobPhases = [
   'Queued',
   'Training',
   'Suspended',
+  'Stopping',
   'Validated',
   'Succeeded',
   'Rejected',
   'Failed',
+  'Cancelled',
 ] as const;
+
+/** Phases of a run that is over. */
+export const jobEnds = [
+  'Validated',
+  'Succeeded',
+  'Rejected',
+  'Failed',
+  'Cancelled',
+] as const satisfies JobPhase[];
 
 const condition = z.strictObject({
   type: z.enum(conditionTypes).describe('Type of the condition.'),
@@ -27,12 +39,12 @@ const condition = z.strictObject({
   message: text(1024, 'A sentence for people.'),
 });
 
-const metrics = z.strictObject({
-  loss: statusDecimal('Mean loss per row.').optional(),
-  accuracy: statusDecimal('Part of the rows that were classified rightly.').optional(),
-  f1: statusDecimal('Macro F1: the mean of the F1 of each class.').optional(),
-  weightedF1: statusDecimal('F1 weighted by the rows of each class.').optional(),
-});
+type Decimals = Record<MetricName, z.ZodOptional<z.ZodString>>;
+const metricDecimals = z.strictObject(
+  Object.fromEntries(
+    metricNames.map((name) => [name, statusDecimal(metrics[name].meaning).optional()]),
+  ) as Decimals,
+);
 
 const progress = z
   .strictObject({
@@ -46,6 +58,7 @@ const progress = z
     learningRate: statusDecimal('Learning rate of the last step.').optional(),
     tokensPerSecond: statusDecimal('Tokens trained per second, padding not counted.').optional(),
     etaSeconds: count('Estimated time to the end, in seconds.').optional(),
+    eta: text(16, 'The same for people, for example 4m10s.').optional(),
     updatedAt: timestamp('When the trainer was last asked.'),
   })
   .describe('Live progress of the trainer.');
@@ -62,11 +75,14 @@ const splitReport = z.strictObject({
   truncatedRows: count('Rows longer than maxLength.'),
   duplicateRows: count('Rows whose text was seen before in the same split.'),
   nearDuplicateRows: count('Rows that differ in a few words from an earlier one of the same split.'),
+  lostWords: count(
+    'Words with a tag that no token stands for: beyond maxLength or unknown to the tokenizer. They are neither trained nor measured.',
+  ).optional(),
   labels: z
-    .array(z.strictObject({ label: text(128, 'Label.'), rows: count('Rows with this label.') }))
+    .array(z.strictObject({ label: text(128, 'Label.'), rows: count('Rows, or words, with this label.') }))
     .max(20)
     .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('Rows by label, most frequent first, at most 20.'),
+    .describe('Rows, or words, by label, most frequent first, at most 20.'),
 });
 
 const preflight = z
@@ -92,7 +108,9 @@ const preflight = z
       'Part of the train rows that the best rule "shorter than n tokens: one label, else another" puts right; absent where rows have no label of their own.',
     ).optional(),
     totalSteps: count('Optimiser steps planned.'),
-    memoryEstimateBytes: count('Estimated peak memory of the trainer.'),
+    memoryEstimateBytes: count(
+      'Estimated peak memory of the trainer in float32 on a CPU; fitted to measured runs of BERT models.',
+    ),
     modelType: text(64, 'model_type of the base model.'),
     parameters: count('Parameters of the base model.'),
     modelDigest: digest(
@@ -122,6 +140,9 @@ export const fineTuneJobStatus = z
       .describe('Conditions for machines; kubectl wait and GitOps tools read them.'),
     startTime: timestamp('When the run was first seen.').optional(),
     completionTime: timestamp('When the run ended.').optional(),
+    waitingSince: timestamp(
+      'Since when the run waits for a pod to start; absent while it does not.',
+    ).optional(),
     preflight: preflight.optional(),
     device: text(64, 'Device that the trainer used, for example GPU or CPU.').optional(),
     progress: progress.optional(),
@@ -133,13 +154,15 @@ export const fineTuneJobStatus = z
       .describe('Loss over the run, thinned to at most 50 points.'),
     evaluation: z
       .strictObject({
-        rows: count('Rows of the test split.'),
-        baseline: metrics.optional().describe('The base model with a new head, before training.'),
-        final: metrics.describe('The tuned model.'),
+        rows: count('Rows of the test split.').optional(),
+        baseline: metricDecimals
+          .optional()
+          .describe('The base model with a new head; known while training goes on.'),
+        final: metricDecimals.optional().describe('The tuned model.'),
         gain: z
           .strictObject({
             metric: text(32, 'Metric compared.'),
-            value: statusDecimal('Final minus baseline.'),
+            value: statusDecimal('By how much the tuned model is better; below zero it is worse.'),
             low: statusDecimal('Lower end of the 95 % interval (paired bootstrap).'),
             high: statusDecimal('Upper end of the 95 % interval (paired bootstrap).'),
           })
@@ -155,6 +178,13 @@ export const fineTuneJobStatus = z
           time: timestamp('When it was complete.'),
           uri: text(1024, 'Where it is.'),
           digest: digest('SHA-256 of its manifest.'),
+          metric: z
+            .strictObject({
+              name: text(32, 'Metric that tells which weights are the best.'),
+              value: statusDecimal('Its value on the validation split, last evaluated before.'),
+            })
+            .optional()
+            .describe('How good the model was.'),
         }),
       )
       .max(20)
@@ -162,6 +192,15 @@ export const fineTuneJobStatus = z
       .optional()
       .describe('Complete checkpoints, newest first.'),
     resumedFromStep: count('Step of the checkpoint that the current attempt started from.').optional(),
+    microBatch: z
+      .strictObject({
+        batchSize: count('Rows that are computed at a time.'),
+        gradientAccumulationSteps: count('Batches in a step.'),
+        retries: count('Times that the batches were made smaller.'),
+        jobUID: text(64, 'UID of the train Job that ran out of memory last.'),
+      })
+      .optional()
+      .describe('What the trainer uses instead of spec.training since it ran out of memory.'),
     attempt: z
       .strictObject({
         number: count('1 for the first pod.'),
@@ -169,6 +208,9 @@ export const fineTuneJobStatus = z
         podUID: text(64, 'UID of the pod.'),
         nodeName: text(253, 'Node, once scheduled.').optional(),
         startTime: timestamp('When the pod was created.').optional(),
+        activeSeconds: count('Time that its container ran, in seconds.').optional(),
+        previousStep: count('Last known optimiser step of the attempts before.').optional(),
+        lostSteps: count('Steps of the attempts before that this one has to do again.').optional(),
       })
       .optional()
       .describe('The pod that trains now, or trained last.'),
@@ -188,9 +230,19 @@ export const fineTuneJobStatus = z
     usage: z
       .strictObject({
         attempts: count('Pods started for training.'),
-        trainSeconds: count('Time in training, over all attempts, in seconds.').optional(),
-        gpuSeconds: count('trainSeconds times accelerators.').optional(),
+        activeSeconds: count(
+          'Time that the containers of trainers ran, over all attempts, in seconds. Written with the progress and at the end of an attempt.',
+        ).optional(),
+        gpuSeconds: count('activeSeconds times accelerators.').optional(),
+        pricePerHour: statusDecimal('Price of an accelerator hour when the run started.').optional(),
+        cost: statusDecimal('gpuSeconds at that price.').optional(),
+        currency: text(16, 'What price and cost are in.').optional(),
+        budgetPercent: count('Part of spec.budget that is used, in percent.').optional(),
+        trainSeconds: count('Time in optimiser steps, over all attempts, in seconds.').optional(),
         trainedTokens: count('Tokens trained, padding not counted.').optional(),
+        lostSteps: count(
+          'Steps done again because an attempt ended after its last checkpoint, over all attempts.',
+        ).optional(),
       })
       .optional()
       .describe('What the run used.'),

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { failureCategories } from './failures.ts';
+import { type ColumnRole, columnRoles, type MetricName, metricNames, taskNames } from './tasks.ts';
 
 export const contractVersion = 1;
 
@@ -25,6 +26,8 @@ export const maxHistoryPoints = 50;
 /** Environment of the trainer container, from the downward API: ties progress and result to one pod. */
 export const podIdentity = { uid: 'POD_UID', name: 'POD_NAME', node: 'NODE_NAME' } as const;
 
+const finite = z.number();
+
 const location = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('s3'),
@@ -39,18 +42,19 @@ const location = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('volume'), uri: z.string(), directory: z.string() }),
 ]);
 
-const metric = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
+const metric = z.enum(metricNames);
 const unit = z.number().min(0).max(1);
 
 export const runConfig = z.strictObject({
   contractVersion: z.literal(contractVersion),
   job: z.strictObject({ namespace: z.string(), name: z.string(), uid: z.string(), runId: z.string() }),
-  task: z.enum(['SequenceClassification']),
+  task: z.enum(taskNames),
   model: location,
   dataset: z.strictObject({
     source: location,
     format: z.enum(['JSONL', 'CSV', 'TSV', 'Parquet']),
-    columns: z.strictObject({ text: z.string(), label: z.string() }),
+    /** Names of the columns that the task reads, by their role. */
+    columns: z.partialRecord(z.enum(Object.keys(columnRoles) as [ColumnRole, ...ColumnRole[]]), z.string()),
     labels: z.array(z.string()).optional(),
     splits: z.strictObject({
       train: z.string(),
@@ -62,13 +66,39 @@ export const runConfig = z.strictObject({
   training: z.strictObject({
     epochs: z.number().positive(),
     batchSize: z.int().min(1),
+    gradientAccumulationSteps: z.int().min(1),
     learningRate: z.number().positive(),
-    schedule: z.enum(['Linear', 'Cosine', 'Constant']),
-    warmup: unit,
+    schedule: z.discriminatedUnion('name', [
+      z.strictObject({
+        name: z.enum(['Linear', 'Cosine', 'Constant', 'ConstantWithWarmup', 'InverseSqrt']),
+      }),
+      z.strictObject({ name: z.literal('CosineWithRestarts'), numCycles: z.int().min(1) }),
+      z.strictObject({
+        name: z.literal('Polynomial'),
+        power: z.number().positive(),
+        endLearningRate: z.number().min(0),
+      }),
+      z.strictObject({
+        name: z.literal('ReduceLROnPlateau'),
+        factor: z.number().gt(0).lt(1),
+        patience: z.int().min(0),
+        threshold: unit,
+        cooldown: z.int().min(0),
+        minLearningRate: z.number().min(0),
+      }),
+    ]),
+    /** Below 1 the part of all steps, else their number. */
+    warmup: z.number().min(0),
+    optimizer: z.discriminatedUnion('name', [
+      z.strictObject({ name: z.literal('AdamW') }),
+      z.strictObject({ name: z.literal('SGD'), momentum: unit }),
+      z.strictObject({ name: z.literal('Adafactor') }),
+    ]),
     weightDecay: z.number().min(0),
     maxGradNorm: z.number().min(0),
     maxLength: z.int().min(8),
     dropout: unit.optional(),
+    masking: z.strictObject({ probability: z.number().gt(0).lt(1), wholeWord: z.boolean() }).optional(),
     seed: z.int().min(0),
     earlyStopping: z
       .strictObject({ metric, patience: z.int().min(1), minDelta: z.number().min(0) })
@@ -77,9 +107,10 @@ export const runConfig = z.strictObject({
   evaluation: z.strictObject({ everySteps: z.int().min(1).optional(), baseline: z.boolean() }),
   gate: z
     .strictObject({
-      metric: z.enum(['accuracy', 'f1', 'weightedF1']),
+      metric,
       minimum: unit.optional(),
-      minimumGainOverBaseline: unit.optional(),
+      maximum: z.number().min(0).optional(),
+      minimumGainOverBaseline: z.number().min(0).optional(),
     })
     .optional(),
   output: location,
@@ -102,13 +133,10 @@ export const runConfig = z.strictObject({
 export type RunConfig = z.infer<typeof runConfig>;
 export type Location = z.infer<typeof location>;
 
-const finite = z.number();
-export const metricValues = z.strictObject({
-  loss: finite.optional(),
-  accuracy: finite.optional(),
-  f1: finite.optional(),
-  weightedF1: finite.optional(),
-});
+type Finite = Record<MetricName, z.ZodOptional<z.ZodNumber>>;
+export const metricValues = z.strictObject(
+  Object.fromEntries(metricNames.map((name) => [name, finite.optional()])) as Finite,
+);
 export type MetricValues = z.infer<typeof metricValues>;
 
 /** [step, training loss or null, evaluation loss or null]: compact, since it also travels in the termination message. */
@@ -120,6 +148,8 @@ const checkpoint = z.strictObject({
   time: z.string().max(32),
   uri: z.string().max(1024),
   digest: z.string().max(71),
+  /** Of the last evaluation on the validation split before it. */
+  metric: z.strictObject({ name: z.string().max(32), value: finite }).optional(),
 });
 export type CheckpointRecord = z.infer<typeof checkpoint>;
 
@@ -174,6 +204,7 @@ const splitReport = z.strictObject({
   truncatedRows: z.int(),
   duplicateRows: z.int(),
   nearDuplicateRows: z.int(),
+  lostWords: z.int().optional(),
   labels: z.array(z.tuple([z.string().max(128), z.int()])).max(20),
 });
 

@@ -1,27 +1,125 @@
 /** How a FineTuneJob trains: names and defaults of Hugging Face Transformers. */
 import { z } from 'zod';
-import { decimal, fraction } from './fields.ts';
+import { type CelRule, decimal, fraction, withRules } from './fields.ts';
+import { metricNames } from './tasks.ts';
 
-const metricName = z.enum(['accuracy', 'f1', 'weightedF1', 'loss']);
+/** Its defaults also hold where a MaskedLM job says nothing about masking. */
+export const masking = z.strictObject({
+  probability: fraction('Part of the tokens that the model has to guess.', { above: 0, below: 1 }).default(
+    '0.15',
+  ),
+  wholeWord: z
+    .boolean()
+    .default(false)
+    .describe('Choose whole words instead of single tokens: all tokens of a word or none.'),
+});
 
-export const training = z
+/** Settings of one choice of an enum: defaults apply also where the object is left out. */
+export const sgd = z
+  .strictObject({
+    momentum: fraction('Part of the last change that is kept.', { below: 1 }).default('0'),
+  })
+  .describe('Settings of the optimizer SGD.');
+
+export const cosineWithRestarts = z
+  .strictObject({
+    numCycles: z.int32().min(1).max(1000).default(1).describe('Half cosines from the peak to zero.'),
+  })
+  .describe('Settings of the schedule CosineWithRestarts.');
+
+export const polynomial = z
+  .strictObject({
+    power: decimal('Exponent of the part of the steps that is left; 1 is a line.', {
+      above: 0,
+      atMost: 100,
+    }).default('1'),
+    endLearningRate: decimal('Learning rate at the end, below learningRate.').default('1e-7'),
+  })
+  .describe('Settings of the schedule Polynomial.');
+
+export const reduceLROnPlateau = z
+  .strictObject({
+    factor: fraction('What the learning rate is multiplied with.', { above: 0, below: 1 }).default('0.1'),
+    patience: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .default(10)
+      .describe('Evaluations without improvement before the rate is lowered at the next one.'),
+    threshold: fraction('Smallest change that counts as an improvement, relative to the best value.').default(
+      '0.0001',
+    ),
+    cooldown: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .default(0)
+      .describe('Evaluations after a lowering that do not count as bad.'),
+    minLearningRate: decimal('The learning rate is not lowered further.').default('0'),
+  })
+  .describe(
+    'Settings of the schedule ReduceLROnPlateau. The metric is that of earlyStopping, without it the loss.',
+  );
+
+const fields = z
   .strictObject({
     epochs: decimal('Passes over the training rows; fractions are allowed.', {
       above: 0,
       atMost: 1000,
     }).default('3'),
-    batchSize: z.int32().min(1).max(1024).default(16).describe('Rows in a mini-batch.'),
+    batchSize: z
+      .int32()
+      .min(1)
+      .max(1024)
+      .default(16)
+      .describe(
+        'Rows that are computed at a time; this and maxLength decide how much memory training takes.',
+      ),
+    gradientAccumulationSteps: z
+      .int32()
+      .min(1)
+      .max(1024)
+      .default(1)
+      .describe(
+        'Batches whose gradients are summed before the weights change: a step learns from batchSize times so many rows. 2 batches of 8 rows learn what 1 batch of 16 learns, in half the memory for activations.',
+      ),
     learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
-      .enum(['Linear', 'Cosine', 'Constant'])
+      .enum([
+        'Linear',
+        'Cosine',
+        'CosineWithRestarts',
+        'Polynomial',
+        'Constant',
+        'ConstantWithWarmup',
+        'InverseSqrt',
+        'ReduceLROnPlateau',
+      ])
       .default('Linear')
       .describe(
-        'Course of the learning rate after the warm-up: to zero in a line or a half cosine, or constant.',
+        'Course of the learning rate after the warm-up. Linear and Cosine end at zero; Constant and ReduceLROnPlateau have no warm-up; ReduceLROnPlateau lowers the rate when the metric on the validation split stops improving.',
       ),
-    warmup: fraction('Part of all steps over which the learning rate rises from zero.').default('0.06'),
-    weightDecay: decimal('Decoupled weight decay of AdamW; biases and layer norms are left out.').default(
-      '0.01',
-    ),
+    cosineWithRestarts: cosineWithRestarts.optional(),
+    polynomial: polynomial.optional(),
+    reduceLROnPlateau: reduceLROnPlateau.optional(),
+    warmup: z
+      .string()
+      .max(24)
+      .regex(/^(0(\.[0-9]{1,20})?|[1-9][0-9]{0,8})$/)
+      .default('0.06')
+      .describe(
+        'Steps over which the learning rate rises from zero: below 1 the part of all steps, else their number. In quotes, for example "0.06" or "500".',
+      ),
+    optimizer: z
+      .enum(['AdamW', 'SGD', 'Adafactor'])
+      .default('AdamW')
+      .describe(
+        'How weights follow their gradients. AdamW remembers two numbers for each weight, SGD one or none, Adafactor one for each row and column of a matrix.',
+      ),
+    sgd: sgd.optional(),
+    weightDecay: decimal(
+      'Weight decay; biases and normalisation layers are left out. Decoupled in AdamW and Adafactor, part of the gradient in SGD.',
+    ).default('0.01'),
     maxGradNorm: decimal('Gradients are scaled down to this global norm; "0" switches clipping off.').default(
       '1.0',
     ),
@@ -32,14 +130,22 @@ export const training = z
       .default(256)
       .describe('Tokens kept of each text, special tokens included.'),
     dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
+    masking: masking
+      .optional()
+      .describe(
+        'What MaskedLM hides: of the chosen tokens 80 % become the mask token, 10 % a random token, 10 % stay. Default: 15 % of the tokens, one by one.',
+      ),
     seed: z
       .int32()
       .min(0)
       .default(42)
-      .describe('Seed of the split, the order of rows, dropout and new weights.'),
+      .describe('Seed of the split, the order of rows, masks, dropout and new weights.'),
     earlyStopping: z
       .strictObject({
-        metric: metricName.default('loss').describe('Metric on the validation split.'),
+        metric: z
+          .enum(metricNames)
+          .default('loss')
+          .describe('Metric on the validation split; each task has its own.'),
         patience: z
           .int32()
           .min(1)
@@ -53,3 +159,24 @@ export const training = z
   })
   .prefault({})
   .describe('How the model is trained. Names and defaults are those of Hugging Face Transformers.');
+
+/** Refuses the settings of a choice that was not made: they would have no effect. */
+function onlyWith(field: string, member: string, value: string): CelRule {
+  return {
+    rule: `!has(self.${member}) || self.${field} == '${value}'`,
+    message: `${member} has an effect only with ${field}: ${value}`,
+    fieldPath: `.${member}`,
+  };
+}
+
+export const training = withRules(fields, [
+  onlyWith('schedule', 'cosineWithRestarts', 'CosineWithRestarts'),
+  onlyWith('schedule', 'polynomial', 'Polynomial'),
+  onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
+  onlyWith('optimizer', 'sgd', 'SGD'),
+  {
+    rule: '!has(self.polynomial) || double(self.polynomial.endLearningRate) < double(self.learningRate)',
+    message: 'endLearningRate must be less than learningRate',
+    fieldPath: '.polynomial.endLearningRate',
+  },
+]);

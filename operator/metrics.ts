@@ -62,7 +62,7 @@ export const counters = {
   },
   finishedJobs: {
     name: 'finetune_jobs_finished_total',
-    help: 'Runs that ended, by outcome: Succeeded, Rejected, Failed, Validated.',
+    help: 'Runs that ended, by outcome: Succeeded, Rejected, Failed, Validated, Cancelled.',
     labels: ['outcome'],
   },
 } as const satisfies Record<string, Row>;

@@ -4,7 +4,7 @@ export type PolicyRule = { apiGroups: string[]; resources: string[]; verbs: stri
 
 /** Rules for all namespaces in which jobs may live. No Secrets: the kubelet mounts them. */
 export const clusterRules: readonly PolicyRule[] = [
-  { apiGroups: ['finetune.dev'], resources: ['finetunejobs'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['finetune.dev'], resources: ['finetunejobs'], verbs: ['delete', 'get', 'list', 'watch'] },
   { apiGroups: ['finetune.dev'], resources: ['finetunejobs/status'], verbs: ['update'] },
   // Where OwnerReferencesPermissionEnforcement is on, a child that blocks the deletion of its owner asks for it.
   { apiGroups: ['finetune.dev'], resources: ['finetunejobs/finalizers'], verbs: ['update'] },

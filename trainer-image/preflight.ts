@@ -14,11 +14,14 @@ import { loadTokenizer, type TextTokenizer } from './data/tokenizer.ts';
 import { type ModelConfig, readArchitecture } from './model/architecture.ts';
 import type { TensorEntry } from './model/safetensors.ts';
 import { mapWeights } from './model/weights.ts';
+import { optimizerOf } from './optim/optimizer-of.ts';
+import { trainedNumbers } from './optim/size.ts';
 import { downloadFolder } from './sources/folder.ts';
 import { findModelFiles, modelDigest } from './sources/model-files.ts';
 import { openSource } from './sources/open.ts';
 import { readSafetensorsHeader } from './sources/safetensors-header.ts';
 import type { Source } from './sources/source.ts';
+import { taskOf } from './tasks/tasks.ts';
 
 /** Room for the report in the termination message of 4096 bytes; the rest names the run. */
 const maxReportBytes = 3500;
@@ -43,7 +46,7 @@ export async function preflight(
   const { weights, small } = await findModelFiles(modelSource);
   const withoutWeights = new Set(small.map(({ path }) => path));
   await downloadFolder(modelSource, '', modelDirectory, { only: (path) => withoutWeights.has(path) });
-  const model = readArchitecture(modelDirectory, { labels: someLabels });
+  const model = readArchitecture(modelDirectory, { task: config.task, labels: someLabels });
   const tensors = await readHeaders(
     modelSource,
     weights.map(({ path }) => path),
@@ -53,10 +56,15 @@ export async function preflight(
   const dataDirectory = join(workDirectory, 'dataset');
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
-  const dataset = await loadDataset(config, dataDirectory, tokenizer);
+  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
   const report: PreflightReport = {
     ...dataReport(dataset),
-    ...plan(config, dataset, readArchitecture(modelDirectory, { labels: dataset.labels.length }), tensors),
+    ...plan(
+      config,
+      dataset,
+      readArchitecture(modelDirectory, { task: config.task, labels: dataset.labels.length }),
+      tensors,
+    ),
     modelDigest: await modelDigest(modelSource),
   };
   return fitReport(report, maxReportBytes);
@@ -65,15 +73,15 @@ export async function preflight(
 /** The tokenizer of a downloaded model, checked against the model and training.maxLength. */
 export function loadModelTokenizer(
   config: RunConfig,
-  { raw, architecture }: ModelConfig,
+  { architecture }: ModelConfig,
   directory: string,
 ): Promise<TextTokenizer> {
-  const pad = raw['pad_token_id'];
   return loadTokenizer(directory, {
     maxLength: config.training.maxLength,
     vocabularySize: architecture.vocabularySize,
     maxPositions: architecture.maxLength,
-    padTokenId: typeof pad === 'number' ? pad : undefined,
+    padTokenId: architecture.padTokenId,
+    pretokenized: config.dataset.columns.tokens !== undefined,
   });
 }
 
@@ -106,20 +114,26 @@ async function checkOutput(source: Source, workDirectory: string): Promise<void>
 /** Steps, memory and parameters. Throws TrainerError ModelError when the weights do not fit config.json. */
 function plan(
   config: RunConfig,
-  { splits }: Dataset,
-  { raw, architecture }: ModelConfig,
+  { task, labels, splits }: Dataset,
+  { architecture }: ModelConfig,
   tensors: ReadonlyMap<string, TensorEntry>,
 ) {
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { batchSize, epochs, maxLength } = config.training;
+  const { batchSize, maxLength } = config.training;
   const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
-  const batch = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
+  const rows = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
+  const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
+  const batch = { ...rows, logits: task.logitCount(rows, sizes) };
+  const numbers = {
+    weights: count(architecture.parameters),
+    trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training)),
+  };
   return {
-    totalSteps: totalSteps(splits.train.rows, batchSize, epochs),
-    memoryEstimateBytes: trainingMemoryBytes(raw, count(architecture.parameters), batch),
-    modelType: String(raw['model_type']),
+    totalSteps: totalSteps(splits.train.rows, config.training),
+    memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),
+    modelType: architecture.modelType,
     parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),
   };
 }

@@ -2,14 +2,15 @@
  * The recipe, from the run config to the published model:
  * inputs -> resume -> base model on the test split -> training -> best weights -> test split -> gate -> report and model.
  */
-import type { Batch } from './data/batch.ts';
-import { stepsPerEpoch, totalSteps, trainBatches } from './data/batches.ts';
+import { type Batch, tokensIn } from './data/batch.ts';
+import { stepsPerEpoch, totalSteps, trainSteps } from './data/batches.ts';
 import type { EncodedSplit } from './data/encoded.ts';
-import { type Evaluated, evaluate } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
 import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
 import { openSequenceClassifier } from './model/sequence-classifier.ts';
-import { learningRateAt, type Schedule } from './optim/schedule.ts';
+import { optimizerOf } from './optim/optimizer-of.ts';
+import { metricsOfModel } from './report/report.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
 import { Checkpoints } from './run/checkpoints.ts';
 import { type Context, StopRequested } from './run/context.ts';
@@ -17,16 +18,14 @@ import { openDevice } from './run/device.ts';
 import { afterEvaluation, bestMetric, patienceIsOver } from './run/early-stopping.ts';
 import { type FinishedOutcome, finishedOutcome, markFinished } from './run/finished.ts';
 import { openInputs } from './run/inputs.ts';
+import { learningRateOf, plateauAfter } from './run/learning-rate.ts';
 import { refuseNonFinite } from './run/non-finite.ts';
 import { ProgressReporter } from './run/progress-reporter.ts';
 import { publish } from './run/publish.ts';
 import type { Run } from './run/run.ts';
-import { configHash, newState } from './run/state.ts';
+import { comparedFigures, configHash, newState } from './run/state.ts';
 import { openSource } from './sources/open.ts';
-
-/** AdamW with the constants of Hugging Face's TrainingArguments. */
-const adamW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-const scheduleNames = { Linear: 'linear', Cosine: 'cosine', Constant: 'constant_with_warmup' } as const;
+import type { Evaluated } from './tasks/task.ts';
 
 export async function train(context: Context): Promise<Outcome> {
   const { config } = context;
@@ -37,15 +36,16 @@ export async function train(context: Context): Promise<Outcome> {
   const device = openDevice(context);
   context.report({ device: device.name });
   const inputs = await openInputs(context);
-  const { labels } = inputs.dataset;
-  const { weightDecay, maxGradNorm, seed, dropout } = config.training;
+  const { labels, task } = inputs.dataset;
+  const { maxGradNorm, gradientAccumulationSteps, seed, dropout } = config.training;
   const model = await openSequenceClassifier({
     binding: device.binding,
+    task,
     modelDirectory: inputs.modelDirectory,
     labels,
     seed,
     dropout,
-    optimizer: { ...adamW, weightDecay, maxGradNorm },
+    update: { optimizer: optimizerOf(config.training), maxGradNorm, gradientAccumulationSteps },
   });
   try {
     const run = await openRun(context, { device, inputs, model, output });
@@ -77,22 +77,24 @@ async function openRun(
   });
   const checkpoints = new Checkpoints(context, store, parts.model);
   const state = (await checkpoints.resume()) ?? newState();
-  const { epochs, batchSize } = config.training;
-  const steps = totalSteps(train.rows, batchSize, epochs);
-  const perEpoch = stepsPerEpoch(train.rows, batchSize);
+  const steps = totalSteps(train.rows, config.training);
+  const perEpoch = stepsPerEpoch(train.rows, config.training);
   const progress = new ProgressReporter(context, state, { totalSteps: steps, stepsPerEpoch: perEpoch });
   return { context, ...parts, checkpoints, state, progress, totalSteps: steps, stepsPerEpoch: perEpoch };
 }
 
 async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'Interrupted'>> {
   const { context, checkpoints, state } = run;
-  const { test, validation } = run.inputs.dataset.splits;
+  const { task, labels, splits } = run.inputs.dataset;
+  const { test, validation } = splits;
   let trained = false;
   try {
     if (context.config.evaluation.baseline && state.baseline === undefined) {
       context.report({ phase: 'EvaluatingBase' });
-      const { scores, predicted } = evaluateOn(run, test);
-      state.baseline = { loss: scores.loss, predicted };
+      const evaluated = evaluateOn(run, test);
+      state.baseline = comparedFigures(evaluated, task);
+      const scores = task.scores({ evaluated, split: test, labels });
+      context.report({ baseline: metricsOfModel(task.name, scores) });
     }
     await trainToTheEnd(run);
     trained = true;
@@ -116,8 +118,7 @@ async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'I
 async function trainToTheEnd(run: Run): Promise<void> {
   const { context, checkpoints, model, state, progress } = run;
   const { config } = context;
-  const schedule = scheduleOf(run);
-  const batches = batchesFrom(run);
+  const steps = stepsFrom(run);
   progress.start();
   for (;;) {
     validateIfDue(run);
@@ -125,12 +126,12 @@ async function trainToTheEnd(run: Run): Promise<void> {
     if (state.step % config.checkpoints.everySteps === 0) await checkpoints.save(state);
     if (context.stopRequested()) throw new StopRequested();
 
-    const batch = batches.next().value as Batch;
-    const learningRate = learningRateAt(schedule, state.step);
+    const microBatches = steps.next().value as Batch[];
+    const learningRate = learningRateOf(config, state, run.totalSteps);
     const started = performance.now();
-    const { loss, gradientNorm } = model.trainStep(batch, { step: state.step, learningRate });
+    const { loss, gradientNorm } = model.trainStep(microBatches, { step: state.step, learningRate });
     refuseNonFinite({ loss, gradientNorm, learningRate, step: state.step + 1 }, checkpoints.records());
-    const tokens = batch.attentionMask.reduce((sum, bit) => sum + bit, 0);
+    const tokens = microBatches.reduce((sum, batch) => sum + tokensIn(batch), 0);
     const seconds = (performance.now() - started) / 1000;
     state.step++;
     state.steps.push({ loss, learningRate, gradientNorm, tokens, time: Date.now() });
@@ -145,43 +146,44 @@ async function trainToTheEnd(run: Run): Promise<void> {
 function validateIfDue(run: Run): void {
   const { context, checkpoints, state, progress, inputs } = run;
   const { config } = context;
-  const { validation } = inputs.dataset.splits;
+  const { task, labels, splits } = inputs.dataset;
+  const { validation } = splits;
   const every = config.evaluation.everySteps ?? run.stepsPerEpoch;
   const due = state.step > 0 && (state.step % every === 0 || state.step === run.totalSteps);
   if (validation === undefined || !due || state.validation.at(-1)?.step === state.step) return;
   const started = performance.now();
-  const { loss, accuracy, f1, weightedF1 } = evaluateOn(run, validation).scores;
-  refuseNonFinite({ evalLoss: loss, step: state.step }, checkpoints.records());
-  const point = { step: state.step, loss, accuracy, f1, weightedF1 };
+  const evaluated = evaluateOn(run, validation);
+  refuseNonFinite({ evalLoss: evaluated.loss, step: state.step }, checkpoints.records());
+  const scores = task.scores({ evaluated, split: validation, labels });
+  const point = { step: state.step, ...metricsOfModel(task.name, scores) };
   state.validation.push(point);
   const metric = bestMetric(config);
   const minDelta = config.training.earlyStopping?.minDelta ?? 0;
-  state.best = afterEvaluation(state.best, { step: state.step, value: point[metric] }, { metric, minDelta });
+  const value = point[metric] as number;
+  state.best = afterEvaluation(state.best, { step: state.step, value }, { metric, minDelta });
   if (state.best.step === state.step) checkpoints.keepBest();
+  state.plateau = plateauAfter(config, state, value);
   context.log.info('evaluated', { ...point, best: state.best });
   progress.afterValidation((performance.now() - started) / 1000);
 }
 
 function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evaluated {
   return evaluate(model, split, {
-    classes: inputs.dataset.labels.length,
+    task: inputs.dataset.task,
+    labels: inputs.dataset.labels,
     batchSize: context.config.training.batchSize,
     stopRequested: context.stopRequested,
   });
 }
 
-/** The batches from the current step on, epoch after epoch without end. */
-function* batchesFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch> {
-  const { batchSize, seed } = context.config.training;
+/** The micro-batches of each step from the current one on, epoch after epoch without end. */
+function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch[]> {
+  const { batchSize, gradientAccumulationSteps, seed } = context.config.training;
+  const { task, splits } = inputs.dataset;
   let skip = state.step % stepsPerEpoch;
   for (let epoch = Math.floor(state.step / stepsPerEpoch); ; epoch++) {
-    yield* trainBatches(inputs.dataset.splits.train, { batchSize, seed, epoch, skip });
+    const order = { batchSize, gradientAccumulationSteps, seed, epoch, skip };
+    yield* trainSteps(splits.train, order, task.collate);
     skip = 0;
   }
-}
-
-function scheduleOf({ context, totalSteps }: Run): Schedule {
-  const { schedule, learningRate, warmup } = context.config.training;
-  const warmupSteps = Math.ceil(warmup * totalSteps);
-  return { name: scheduleNames[schedule], learningRate, warmupSteps, totalSteps };
 }

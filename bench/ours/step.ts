@@ -5,6 +5,8 @@
 import { createInterface } from 'node:readline';
 import { openBinding } from '../../trainer-image/graph/binding.ts';
 import { openSequenceClassifier } from '../../trainer-image/model/sequence-classifier.ts';
+import { optimizerOf } from '../../trainer-image/optim/optimizer-of.ts';
+import { sequenceClassification } from '../../trainer-image/tasks/sequence-classification.ts';
 import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
 import { tensorflowEnvironment } from '../../trainer-image/threads.ts';
 
@@ -14,10 +16,15 @@ Object.assign(process.env, tensorflowEnvironment(process.env, threads));
 const binding = openBinding(await tensorflowDirectory());
 const model = await openSequenceClassifier({
   binding,
+  task: sequenceClassification,
   modelDirectory,
   labels: ['no', 'yes'],
   seed: 1,
-  optimizer: { weightDecay: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxGradNorm: 1 },
+  update: {
+    optimizer: optimizerOf({ optimizer: { name: 'AdamW' }, weightDecay: 0.01 }),
+    maxGradNorm: 1,
+    gradientAccumulationSteps: 1,
+  },
 });
 // The same ids as the other side makes.
 const inputIds = Int32Array.from({ length: rows * length }, (_, at) => {
@@ -40,7 +47,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const losses: number[] = [];
   for (let left = (JSON.parse(line) as { steps: number }).steps; left > 0; left--) {
     const started = performance.now();
-    losses.push(model.trainStep(batch, { step: step++, learningRate: 5e-5 }).loss);
+    losses.push(model.trainStep([batch], { step: step++, learningRate: 5e-5 }).loss);
     seconds.push((performance.now() - started) / 1000);
   }
   console.log(JSON.stringify({ seconds, losses }));

@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { Action, FineTuneJob, JobEvent, Plan } from '../decide/plan.ts';
+import { present } from '../decide/present.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isKind } from '../kube/errors.ts';
 import { controllerUid } from '../kube/store.ts';
 import type { Log } from '../log.ts';
 import type { Memory } from './memory.ts';
-import { childResource, fineTuneJobs } from './resources.ts';
+import { fineTuneJobs, managedResource } from './resources.ts';
 
 export type ExecuteDependencies = {
   client: Client;
@@ -51,7 +52,7 @@ async function perform(
   const { namespace, uid: jobUid } = job.metadata;
   if (action.kind === 'create') return create(job, action.object, dependencies, log, signal);
   const { name, uid } = action;
-  const resource = childResource(action.apiVersion, action.objectKind);
+  const resource = managedResource(action.apiVersion, action.objectKind);
   const ref = { namespace, name };
   try {
     if (action.kind === 'patch') {
@@ -61,7 +62,8 @@ async function perform(
       memory.wrote(jobUid, resource, await client.patch(resource, ref, { ...patch, metadata }, signal));
       log.info('patched', { kind: resource.kind, object: name });
     } else {
-      await client.delete(resource, ref, uid, signal);
+      const { resourceVersion } = action;
+      await client.delete(resource, ref, present({ uid, resourceVersion }), signal);
       memory.deleted(jobUid, resource, ref, uid);
       log.info('deleted', { kind: resource.kind, object: name, because: action.because });
     }
@@ -82,7 +84,7 @@ async function create(
   log: Log,
   signal: AbortSignal,
 ): Promise<'done' | 'again'> {
-  const resource = childResource(object.apiVersion, object.kind);
+  const resource = managedResource(object.apiVersion, object.kind);
   const ref = { namespace, name: object.metadata?.name ?? '' };
   try {
     const wanted = { ...object, metadata: { ...object.metadata, namespace } };

@@ -13,6 +13,9 @@ export type QueueObserver = {
   finished(workedMs: number): void;
 };
 
+/** A timer of Node that is longer fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 const noObserver: QueueObserver = { added() {}, retried() {}, started() {}, finished() {} };
 
 type Options = { clock: Clock; backoff: Backoff; random?: () => number; observer?: QueueObserver };
@@ -129,7 +132,8 @@ export class Queue {
     if (first === undefined || this.#stopped) return;
     if (this.#timer !== undefined && this.#timer.at <= first.at) return;
     this.#timer?.cancel();
-    const cancel = this.#clock.after(Math.max(0, first.at - this.#clock.now()), () => {
+    const left = Math.min(longestTimerMs, Math.max(0, first.at - this.#clock.now()));
+    const cancel = this.#clock.after(left, () => {
       this.#timer = undefined;
       this.#fire();
     });

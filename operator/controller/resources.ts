@@ -14,10 +14,10 @@ export const fineTuneJobs = custom(jobResource);
 export const fineTuneRuntimes = custom(runtimeResource);
 
 /** Kinds that a plan may make, change or remove: what operator/permissions.ts grants. */
-const childResources = [jobs];
+const managed = [jobs, fineTuneJobs];
 
-export function childResource(apiVersion: string | undefined, kind: string | undefined): Resource {
-  const found = childResources.find((each) => apiVersionOf(each) === apiVersion && each.kind === kind);
+export function managedResource(apiVersion: string | undefined, kind: string | undefined): Resource {
+  const found = managed.find((each) => apiVersionOf(each) === apiVersion && each.kind === kind);
   if (found === undefined) throw new Error(`the operator does not manage ${apiVersion} ${kind}`);
   return found;
 }

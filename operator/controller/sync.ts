@@ -1,5 +1,5 @@
 /** One pass over one job: observe, decide, execute. */
-import type { JobPhase } from '../../crds/status.schema.ts';
+import { type JobPhase, jobEnds } from '../../crds/status.schema.ts';
 import type { FineTuneJob, Observed, Plan } from '../decide/plan.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -19,7 +19,7 @@ export type SyncDependencies = ExecuteDependencies &
 /** What the queue does with the key next. */
 export type Verdict = { kind: 'done' } | { kind: 'again' } | { kind: 'after'; ms: number };
 
-const final: readonly (JobPhase | undefined)[] = ['Succeeded', 'Rejected', 'Failed', 'Validated'];
+const final: readonly (JobPhase | undefined)[] = jobEnds;
 
 export class Sync {
   readonly #dependencies: SyncDependencies;

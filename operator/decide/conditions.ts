@@ -15,7 +15,7 @@ export type ConditionInput = {
 };
 
 const good: readonly JobPhase[] = ['Succeeded', 'Validated'];
-const bad: readonly JobPhase[] = ['Failed', 'Rejected'];
+const bad: readonly JobPhase[] = ['Failed', 'Rejected', 'Cancelled'];
 
 /** Every type, always; lastTransitionTime moves only when the status of the condition does. */
 export function conditionsOf(input: ConditionInput, previous: readonly Condition[]): Condition[] {
@@ -46,7 +46,7 @@ function conditionValue(type: ConditionType, { verdict, report }: ConditionInput
     case 'Complete':
       return endedAt === undefined ? undecided : main(phase === 'Succeeded');
     case 'Failed':
-      return endedAt === undefined ? undecided : main(phase === 'Failed');
+      return endedAt === undefined ? undecided : main(phase === 'Failed' || phase === 'Cancelled');
     case 'Rejected':
       if (endedAt === undefined) return undecided;
       return phase === 'Rejected' || phase === 'Succeeded' ? main(phase === 'Rejected') : notApplicable;

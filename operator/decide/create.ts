@@ -3,13 +3,16 @@ import type { KubernetesObject } from '@kubernetes/client-node';
 import type { Stage } from '../manifests/names.ts';
 import { runConfigOf } from '../manifests/run-config.ts';
 import { stageJob } from '../manifests/stage-job.ts';
+import { microBatchOf } from './micro-batch.ts';
 import type { Run } from './run.ts';
 
 export type Creation = { object: KubernetesObject } | { problem: string };
 
-export function creationOf({ job, runtime, report }: Run, stage: Stage): Creation {
+export function creationOf(run: Run, stage: Stage): Creation {
+  const { job, runtime, report } = run;
+  const microBatch = microBatchOf(run);
   if (runtime === undefined) return { problem: 'the FineTuneRuntime does not exist' };
-  const outcome = runConfigOf({ job, runtime, stage, preflight: report });
+  const outcome = runConfigOf({ job, runtime, stage, preflight: report, ...(microBatch && { microBatch }) });
   return 'problem' in outcome
     ? outcome
     : { object: stageJob({ job, runtime, stage, config: outcome.config }) };

@@ -1,6 +1,10 @@
 /** The state machine of a FineTuneJob: what is observed in, what has to be done and said out. */
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { budgetExhausted } from './checks/budget.ts';
+import { cancelled } from './checks/cancelled.ts';
+import { deadlineExceeded, waitingSince, withinPendingDeadline } from './checks/deadlines.ts';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
+import { expiry } from './checks/expired.ts';
 import { formerPodsLive } from './checks/former-run.ts';
 import { nameTaken } from './checks/name-taken.ts';
 import { preflight } from './checks/preflight.ts';
@@ -19,11 +23,14 @@ import type { Check, Verdict } from './verdict.ts';
 /** In the order in which they are asked: the first that answers decides, `train` answers always. */
 const checks: readonly Check[] = [
   formerPodsLive,
+  cancelled,
   runtimeMissing,
   runtimeForbids,
   nameTaken,
   settingsImpossible,
   suspendedByUser,
+  deadlineExceeded,
+  budgetExhausted,
   preflight,
   dryRun,
 ];
@@ -38,9 +45,14 @@ export function decide(observed: Observed, now: Date): Plan {
   // Children go with their owner; nothing is left to say.
   if (job.metadata.deletionTimestamp !== undefined) return keep(stored, []);
   const run = viewRun(observed, now);
-  if (hasEnded(run)) return keep(atGeneration(stored, job.metadata.generation), endLiveJobs(run));
-  const verdict =
-    checks.reduce<Verdict | undefined>((answer, check) => answer ?? check(run), undefined) ?? train(run);
+  if (hasEnded(run)) {
+    const { actions, ...wait } = expiry(job, now);
+    if (actions !== undefined) return keep(stored, actions);
+    return { ...keep(atGeneration(stored, job.metadata.generation), endLiveJobs(run)), ...wait };
+  }
+  const answer =
+    checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
+  const verdict = withinPendingDeadline(run, answer);
   const status = statusFrom(run, verdict);
   return {
     actions: verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run),
@@ -73,6 +85,7 @@ function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
     conditions,
     startTime: remembered.startTime ?? timestampOf(now),
     completionTime: verdict.endedAt,
+    waitingSince: waitingSince(run, verdict),
     ...memoryOf(run),
     failure: verdict.failure,
   });

@@ -94,12 +94,17 @@ function faultOf(seen: Seen): Fault {
   const said = 'result' in seen.reading ? seen.reading.result : undefined;
   return present({
     category,
-    retry: retry ?? rule.retry,
+    retry: retry ?? retryIn(seen.stage, rule.retry),
     message,
     hint: hint ?? hintFor(category, { stage: seen.stage, memoryLimit: memoryLimitOf(seen.pod) }),
     step: said !== undefined && 'step' in said ? said.step : undefined,
     logTail: 'text' in seen.reading && seen.reading.text !== '' ? seen.reading.text : undefined,
   });
+}
+
+/** Preflight has no micro-batches. */
+export function retryIn(stage: Stage, rule: RetryRule): RetryRule {
+  return rule === 'smaller' && stage === 'preflight' ? 'never' : rule;
 }
 
 function outOfMemory({ terminated, pod }: Seen): Verdict | undefined {

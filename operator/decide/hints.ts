@@ -17,7 +17,8 @@ const hints: Partial<Record<FailureCategory, string>> = {
   NonFiniteLoss:
     'Lower training.learningRate or training.maxGradNorm, look for broken rows, then set a new runId.',
   OutputError: 'Check that the output exists, is writable and has room, then set a new runId.',
-  AcceleratorOutOfMemory: 'Lower training.batchSize or training.maxLength, then set a new runId.',
+  AcceleratorOutOfMemory:
+    'Lower training.batchSize and raise training.gradientAccumulationSteps as much, or lower training.maxLength; then set a new runId.',
   SourceUnavailable: 'Check that the server can be reached from the cluster.',
   Internal: log,
   Interrupted: 'Nothing to do: the run goes on from its last checkpoint.',
@@ -27,6 +28,10 @@ const hints: Partial<Record<FailureCategory, string>> = {
   ImagePull: 'Ask the platform team: image and imagePullSecrets of the FineTuneRuntime have to be right.',
   PodRefused: 'See the events of the batch Job: kubectl describe job NAME. Often a quota is used up.',
   VolumeMount: 'Create what is missing in the namespace of the job; the pod starts by itself then.',
+  Cancelled: 'Set a new runId together with cancel: false to run it again.',
+  DeadlineExceeded:
+    'Set a new runId with a longer activeDeadlineSeconds, fewer epochs or a faster accelerator. The last checkpoint stays in the output.',
+  BudgetExhausted: 'Raise spec.budget: the run goes on from its last checkpoint. Or set cancel: true.',
   RuntimeNotFound: 'Create the FineTuneRuntime, or name one that exists: kubectl get ftr.',
   RuntimeForbidden: 'Ask for what the FineTuneRuntime allows, or ask the platform team to allow more.',
   NameTaken: 'Remove the object, or give the job another name.',
@@ -36,6 +41,6 @@ export function hintFor(category: FailureCategory, { stage, memoryLimit }: HintI
   if (category !== 'HostOutOfMemory') return hints[category] ?? log;
   const limit = memoryLimit === undefined ? 'its memory limit' : `its memory limit of ${memoryLimit}`;
   return stage === 'train'
-    ? `The trainer needs more than ${limit}: raise spec.resources.memory, or lower training.batchSize or training.maxLength, and set a new runId.`
+    ? `The trainer needs more than ${limit}: raise spec.resources.memory, or lower training.batchSize (and raise training.gradientAccumulationSteps as much) or training.maxLength, and set a new runId.`
     : `Preflight needs more than ${limit}: ask the platform team to raise spec.preflight.memory of the FineTuneRuntime, and set a new runId.`;
 }

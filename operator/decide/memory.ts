@@ -2,12 +2,15 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { Result } from '../../crds/trainer-contract.ts';
-import { attemptOf } from './attempts.ts';
+import { type Attempt, attemptOf } from './attempts.ts';
 import { endingOf } from './ending.ts';
 import { mergedHistory } from './history.ts';
+import { lostStepsOf } from './lost-steps.ts';
+import { microBatchOf } from './micro-batch.ts';
 import { present } from './present.ts';
-import { finalReport, interruptedReport, liveReport, type Reported, statusOf } from './report.ts';
+import { finalReport, interruptedReport, liveReport, percentOf, type Reported, statusOf } from './report.ts';
 import type { Run } from './run.ts';
+import { recordedTime, usageOf } from './usage.ts';
 
 export type Memory = Pick<
   FineTuneJobStatus,
@@ -20,33 +23,48 @@ export type Memory = Pick<
   | 'evaluation'
   | 'checkpoints'
   | 'resumedFromStep'
+  | 'microBatch'
   | 'result'
 >;
 
 export function memoryOf(run: Run): Memory {
-  const { remembered, train, report } = run;
-  const attempt = attemptOf(remembered.attempt, train.pods);
+  const { remembered, trainPods, report } = run;
+  const attempt = attemptOf(remembered.attempt, trainPods);
   const said = attempt && lastWord(run, attempt.podUID);
   return present({
     preflight: report,
-    attempt,
     device: remembered.device,
-    progress: remembered.progress,
     history: remembered.history,
+    evaluation: remembered.evaluation,
     checkpoints: remembered.checkpoints,
     resumedFromStep: remembered.resumedFromStep,
+    microBatch: microBatchOf(run),
+    progress: stoppedAt(remembered.progress, said?.interruptedAtStep),
     ...(said && statusOf(said)),
-    usage: attempt && usageOf(run, attempt.number, said),
+    ...(attempt && workOf(run, attempt, said)),
   });
+}
+
+function workOf(run: Run, attempt: Attempt, said: Reported | undefined): Pick<Memory, 'attempt' | 'usage'> {
+  const active = recordedTime(run, said?.progress && run.observed.progress?.at);
+  const now = { ...attempt, activeSeconds: active.attempt, ...lostStepsOf(run, attempt, said) };
+  return { attempt: now, usage: usageOf(run, said, now, active) };
+}
+
+/** The step at which the trainer stopped is newer than its last answer. */
+function stoppedAt(progress: Memory['progress'], step: number | undefined): Memory['progress'] {
+  if (progress === undefined || step === undefined) return progress;
+  return { ...progress, step, percent: percentOf(step, progress.totalSteps) };
 }
 
 /** What the pod of an attempt said last: its result, else its answer to the last question. */
 function lastWord(run: Run, podUid: string): Reported | undefined {
-  const { state, pods } = run.train;
+  const { trainPods } = run;
+  const { state } = run.train;
   if (state.at === 'reached') return finalWord(run, state.ending.result, state.ending.finishedAt);
   const stopped = interruption(
     run,
-    pods.find(({ metadata }) => metadata?.uid === podUid),
+    trainPods.find(({ metadata }) => metadata?.uid === podUid),
   );
   if (stopped !== undefined) return stopped;
   const { progress, job } = run.observed;
@@ -72,19 +90,4 @@ function interruption({ job }: Run, pod: V1Pod | undefined): Reported | undefine
   const identity = { jobUid: job.metadata.uid, runId: job.spec.runId, stage: 'train' as const };
   const result = pod && endingOf(pod, identity)?.result;
   return result?.outcome === 'Interrupted' ? interruptedReport(result) : undefined;
-}
-
-/** Totals of the run; they never fall, although an interruption loses the work since the last checkpoint. */
-function usageOf({ remembered, job }: Run, attempts: number, said: Reported | undefined) {
-  const trainSeconds = highest(remembered.usage?.trainSeconds, said?.trainSeconds);
-  return present({
-    attempts,
-    trainSeconds,
-    gpuSeconds: trainSeconds === undefined ? undefined : trainSeconds * job.spec.resources.gpus,
-    trainedTokens: highest(remembered.usage?.trainedTokens, said?.trainedTokens),
-  });
-}
-
-function highest(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined ? b : b === undefined ? a : Math.max(a, b);
 }

@@ -51,7 +51,16 @@ export type Action =
       /** JSON merge patch. */
       patch: object;
     }
-  | { kind: 'delete'; apiVersion: string; objectKind: string; name: string; uid: string; because: string };
+  | {
+      kind: 'delete';
+      apiVersion: string;
+      objectKind: string;
+      name: string;
+      uid: string;
+      /** The object is deleted only while it is still this version. */
+      resourceVersion?: string;
+      because: string;
+    };
 
 export type JobEvent = { type: 'Normal' | 'Warning'; reason: Reason; message: string };
 

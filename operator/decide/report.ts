@@ -1,5 +1,6 @@
 /** From what the trainer says (numbers) to what status holds (bounded text and decimals). */
 import { type FineTuneJobStatus, fineTuneJobStatus } from '../../crds/status.schema.ts';
+import { type MetricName, metricNames } from '../../crds/tasks.ts';
 import type {
   CheckpointRecord,
   Evaluation,
@@ -11,13 +12,13 @@ import type {
 } from '../../crds/trainer-contract.ts';
 import { historyOf } from './history.ts';
 import { present, timestampOf } from './present.ts';
-import { count, decimal, leading, line } from './text.ts';
+import { count, decimal, duration, leading, line } from './text.ts';
 
 /** What a report of the trainer says about a run. */
 export type Reported = Pick<
   FineTuneJobStatus,
   'device' | 'progress' | 'history' | 'evaluation' | 'checkpoints' | 'resumedFromStep' | 'result'
-> & { trainSeconds?: number; trainedTokens?: number };
+> & { trainSeconds?: number; trainedTokens?: number; interruptedAtStep?: number };
 
 type Split = PreflightReport['splits']['train'];
 
@@ -46,17 +47,19 @@ export function liveReport(said: Progress, at: Date): Reported | undefined {
       step,
       totalSteps,
       epoch: decimal(said.epoch) ?? '0',
-      percent: totalSteps === 0 ? 0 : Math.min(100, Math.floor((100 * step) / totalSteps)),
+      percent: percentOf(step, totalSteps),
       trainLoss: decimal(said.trainLoss),
       evalLoss: decimal(said.evalLoss),
       learningRate: decimal(said.learningRate),
       tokensPerSecond: decimal(said.tokensPerSecond),
       etaSeconds: count(said.etaSeconds),
+      eta: duration(said.etaSeconds),
       updatedAt: timestampOf(at) ?? '1970-01-01T00:00:00Z',
     }),
     // Empty while the trainer loads: the curve of the attempt before stays.
     history: said.history.length === 0 ? undefined : historyOf(said.history),
     checkpoints: said.checkpoints.length === 0 ? undefined : checkpointsOf(said.checkpoints),
+    evaluation: said.baseline && { baseline: metricsOf(said.baseline) },
   });
   return fineTuneJobStatus.safeParse(statusOf(reported)).success ? reported : undefined;
 }
@@ -79,6 +82,7 @@ export function finalReport(
       evalLoss: history.findLast((point) => point.evalLoss !== undefined)?.evalLoss,
       tokensPerSecond: said.trainSeconds > 0 ? decimal(said.trainedTokens / said.trainSeconds) : undefined,
       etaSeconds: 0,
+      eta: duration(0),
       updatedAt: finishedAt ?? '1970-01-01T00:00:00Z',
     }),
     history,
@@ -93,6 +97,7 @@ export function interruptedReport(said: ResultOf<'Interrupted'>): Reported {
   return present({
     trainSeconds: count(said.trainSeconds),
     trainedTokens: said.trainedTokens,
+    interruptedAtStep: said.step,
     checkpoints: said.checkpoints.length === 0 ? undefined : checkpointsOf(said.checkpoints),
   });
 }
@@ -138,9 +143,12 @@ function common(said: Common) {
 
 /** Newest first; one whose time is no time is left out. */
 function checkpointsOf(checkpoints: readonly CheckpointRecord[]) {
-  const dated = checkpoints.flatMap(({ step, time, uri, digest }) => {
+  const dated = checkpoints.flatMap(({ step, time, uri, digest, metric }) => {
     const at = timestampOf(time);
-    return at === undefined ? [] : { step, time: at, uri: line(uri, 1024), digest };
+    if (at === undefined) return [];
+    const value = decimal(metric?.value);
+    const measured = metric && value !== undefined ? { name: line(metric.name, 32), value } : undefined;
+    return present({ step, time: at, uri: line(uri, 1024), digest, metric: measured });
   });
   return leading(
     dated.sort((a, b) => b.step - a.step),
@@ -162,13 +170,9 @@ function evaluationOf({ rows, baseline, final, gain }: Evaluation) {
   });
 }
 
-function metricsOf({ loss, accuracy, f1, weightedF1 }: MetricValues) {
-  return present({
-    loss: decimal(loss),
-    accuracy: decimal(accuracy),
-    f1: decimal(f1),
-    weightedF1: decimal(weightedF1),
-  });
+function metricsOf(values: MetricValues) {
+  const decimals = metricNames.map((name) => [name, decimal(values[name])] as const);
+  return present(Object.fromEntries(decimals) as Record<MetricName, string | undefined>);
 }
 
 function modelOf({ uri, digest, format, bytes, reportUri }: ResultOf<'Succeeded'>['model']) {
@@ -182,6 +186,12 @@ function modelOf({ uri, digest, format, bytes, reportUri }: ResultOf<'Succeeded'
 }
 
 /** The part of a report that status holds under the same name. */
-export function statusOf({ trainSeconds: _, trainedTokens: __, ...rest }: Reported): FineTuneJobStatus {
+export function statusOf(said: Reported): FineTuneJobStatus {
+  const { trainSeconds: _, trainedTokens: __, interruptedAtStep: ___, ...rest } = said;
   return rest;
+}
+
+/** Part of the planned steps, in whole percent. */
+export function percentOf(step: number, totalSteps: number): number {
+  return totalSteps === 0 ? 0 : Math.min(100, Math.floor((100 * step) / totalSteps));
 }

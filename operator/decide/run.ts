@@ -6,7 +6,7 @@ import { type Stage, stageName } from '../manifests/names.ts';
 import { endingOf } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
 import { preflightOf } from './report.ts';
-import { controllerOf, type StageView, viewStage } from './stage.ts';
+import { byAge, controllerOf, type StageView, viewStage } from './stage.ts';
 
 export type Run = {
   observed: Observed;
@@ -21,6 +21,8 @@ export type Run = {
   strays: V1Pod[];
   preflight: StageView;
   train: StageView;
+  /** Pods that train or trained for this run, oldest first: also those whose Job is gone. */
+  trainPods: V1Pod[];
   /** What preflight found, remembered or just read. */
   report: FineTuneJobStatus['preflight'];
   /** The stage whose Job has to be made next. */
@@ -53,9 +55,18 @@ export function viewRun(observed: Observed, now: Date): Run {
     strays: straysAmong(pods, [preflight.job, train.job], job.metadata.namespace),
     preflight,
     train,
+    trainPods: podsOf(names.train, pods, job.metadata.namespace),
     report,
     missing: missingStage(report !== undefined, dryRun, preflight, train),
   };
+}
+
+/** The name of a Job holds the UID and the run: a deleted Job and the one made in its place have the same one. */
+function podsOf(jobName: string, pods: readonly V1Pod[], namespace: string): V1Pod[] {
+  return pods
+    .filter(({ metadata }) => metadata?.namespace === namespace)
+    .filter((pod) => controllerOf(pod)?.kind === 'Job' && controllerOf(pod)?.name === jobName)
+    .toSorted(byAge);
 }
 
 function reportOf({ state }: StageView): FineTuneJobStatus['preflight'] {

@@ -3,7 +3,7 @@ import type { V1Job, V1OwnerReference, V1Pod } from '@kubernetes/client-node';
 import { categoryOfExitCode, type FailureRule, failures } from '../../crds/failures.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { annotations, labels } from '../manifests/names.ts';
-import { containerStatus, type Ending, endingOf, type Fault, type RunIdentity } from './ending.ts';
+import { containerStatus, type Ending, endingOf, type Fault, type RunIdentity, retryIn } from './ending.ts';
 import { hintFor } from './hints.ts';
 import { millis } from './present.ts';
 
@@ -58,8 +58,10 @@ function stateOf(job: V1Job, pods: V1Pod[], run: RunIdentity, remembered: Rememb
   const reached = endings.find((ending) => ending.fault === undefined);
   if (reached !== undefined) return { at: 'reached', ending: reached };
   for (const ending of endings) {
-    if (ending.fault?.retry === 'never')
-      return { at: 'failed', ending, fault: ending.fault, exhausted: false };
+    const { fault } = ending;
+    // The Job would start the same again, whether it failed for good or with batches that are too large.
+    if (fault?.retry === 'never' || fault?.retry === 'smaller')
+      return { at: 'failed', ending, fault, exhausted: false };
   }
   if (job.metadata?.deletionTimestamp !== undefined) return { at: 'leaving' };
   const last = pods.at(-1);
@@ -86,6 +88,11 @@ function afterTheEnd(
   run: RunIdentity,
   remembered: Remembered,
 ): StageState {
+  const reason = job.status?.conditions?.find(
+    ({ type }) => type === 'Failed' || type === 'FailureTarget',
+  )?.reason;
+  // The operator's own doing: however the pod ended then, it is no failure of the run.
+  if (reason === 'DeadlineExceeded') return ending === undefined ? { at: 'lost' } : { at: 'lost', ending };
   if (ending?.fault?.retry === 'limited') {
     return { at: 'failed', ending, fault: ending.fault, exhausted: true };
   }
@@ -113,7 +120,13 @@ function ruledByPolicy(job: V1Job, { stage }: RunIdentity): Fault | undefined {
   if (code === undefined) return undefined;
   const category = categoryOfExitCode(Number(code));
   const message = `${failures[category].meaning} The trainer ended with exit code ${code}; its pod is gone.`;
-  return { category, retry: 'never', message, hint: hintFor(category, { stage, memoryLimit: undefined }) };
+  const retry = retryIn(stage, failures[category].retry);
+  return {
+    category,
+    retry: retry === 'smaller' ? retry : 'never',
+    message,
+    hint: hintFor(category, { stage, memoryLimit: undefined }),
+  };
 }
 
 /** How the Job controller sees the end of a Job; undefined while it may start pods. */
@@ -126,6 +139,11 @@ export function endedAs(job: V1Job): 'Complete' | 'Failed' | undefined {
   return undefined;
 }
 
+/** Whether a pod of the stage may still do something. */
+export function hasLivePods({ pods }: Pick<StageView, 'pods'>): boolean {
+  return pods.some(({ status }) => status?.phase === 'Pending' || status?.phase === 'Running');
+}
+
 export function heldByUser(job: V1Job): boolean {
   return job.metadata?.annotations?.[annotations.heldByUser] !== undefined;
 }
@@ -135,7 +153,8 @@ export function isQueued(job: V1Job): boolean {
   return job.metadata?.labels?.[labels.queue] !== undefined;
 }
 
-function byAge(a: V1Pod, b: V1Pod): number {
+/** The older pod first. */
+export function byAge(a: V1Pod, b: V1Pod): number {
   const order = (millis(a.metadata?.creationTimestamp) ?? 0) - (millis(b.metadata?.creationTimestamp) ?? 0);
   return order !== 0 ? order : (a.metadata?.uid ?? '') < (b.metadata?.uid ?? '') ? -1 : 1;
 }

@@ -64,3 +64,26 @@ export function count(value: number | undefined): number | undefined {
   if (value === undefined || !Number.isFinite(value)) return undefined;
   return Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.round(value)));
 }
+
+/** Seconds as people write them, in the two largest units: "45s", "4m10s", "2h5m", "3d4h"; undefined as `count` has it. */
+export function duration(seconds: number | undefined): string | undefined {
+  let left = count(seconds);
+  if (left === undefined) return undefined;
+  const parts: string[] = [];
+  for (const [unit, size] of [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+    ['s', 1],
+  ] as const) {
+    const amount = Math.floor(left / size);
+    left -= amount * size;
+    if (parts.length > 0 || amount > 0) parts.push(`${amount}${unit}`);
+  }
+  return (
+    parts
+      .slice(0, 2)
+      .join('')
+      .replace(/(\D)0\D$/, '$1') || '0s'
+  );
+}

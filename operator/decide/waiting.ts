@@ -7,8 +7,11 @@ import { millis } from './present.ts';
 /** `category` is set when a person should know; `recheckMs` when only time will show it. */
 export type Waiting = { message: string; category?: FailureCategory; recheckMs?: number };
 
-/** A Job without a pod, and a pod without its volumes, are normal for so long. */
-const patienceMs = { pod: 20_000, volumes: 30_000 };
+/**
+ * A Job without a pod, and a pod without its volumes, are normal for so long. So is a pod without a node: the pod of the
+ * stage before may still hold its place.
+ */
+const patienceMs = { pod: 20_000, node: 10_000, volumes: 30_000 };
 
 const imageReasons = new Set([
   'ErrImagePull',
@@ -29,7 +32,7 @@ export function waitingFor(
 ): Waiting {
   if (pod === undefined) return waitingForPod(job, now);
   const scheduled = condition(pod, 'PodScheduled');
-  if (scheduled?.status !== 'True') return waitingForNode(scheduled);
+  if (scheduled?.status !== 'True') return waitingForNode(pod, scheduled, now);
   const { reason = '', message } = containerStatus(pod)?.state?.waiting ?? {};
   if (imageReasons.has(reason)) {
     return { category: 'ImagePull', message: `The image cannot be pulled: ${message ?? reason}` };
@@ -50,10 +53,13 @@ function waitingForPod(job: V1Job, now: Date): Waiting {
   };
 }
 
-function waitingForNode(scheduled: V1PodCondition | undefined): Waiting {
+function waitingForNode(pod: V1Pod, scheduled: V1PodCondition | undefined, now: Date): Waiting {
   if (scheduled?.reason === 'SchedulingGated') return { message: 'The pod waits for a scheduling gate.' };
   if (scheduled?.reason !== 'Unschedulable') return { message: 'The pod waits for a node.' };
   const { message = 'no node can take the pod' } = scheduled;
+  const since = millis(pod.metadata?.creationTimestamp) ?? now.getTime();
+  const left = since + patienceMs.node - now.getTime();
+  if (left > 0) return { message: `The pod waits for room on a node: ${message}`, recheckMs: left };
   // "persistentvolumeclaim "data" not found" is no lack of nodes.
   const category = /persistentvolumeclaim/i.test(message) ? 'VolumeMount' : 'Unschedulable';
   return { category, message: `The pod cannot be scheduled: ${message}` };

@@ -93,12 +93,17 @@ export class Client {
     return this.#write<T>(resource, { method: 'PATCH', path, body: patch, contentType }, signal);
   }
 
-  /** Deletes the object with this UID; its children are removed in the background. */
-  async delete(resource: Resource, ref: Ref, uid: string, signal: AbortSignal): Promise<void> {
+  /** Deletes the object with this UID, and if given this version; its children are removed in the background. */
+  async delete(
+    resource: Resource,
+    ref: Ref,
+    preconditions: { uid: string; resourceVersion?: string },
+    signal: AbortSignal,
+  ): Promise<void> {
     const body = {
       apiVersion: 'v1',
       kind: 'DeleteOptions',
-      preconditions: { uid },
+      preconditions,
       propagationPolicy: 'Background',
     };
     await this.#json({ method: 'DELETE', path: pathOf(resource, ref), body }, signal);

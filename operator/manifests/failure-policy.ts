@@ -5,7 +5,7 @@ import { trainerContainer } from './names.ts';
 
 /**
  * First match wins; what no rule matches counts against backoffLimit.
- * 137 is left to the operator: out of memory (never retried) and killed from outside (retried) look the same here.
+ * 137 is left to the operator: out of memory (needs another Job) and killed from outside (retried) look the same here.
  */
 export function podFailurePolicy(): V1PodFailurePolicy {
   return {
@@ -23,14 +23,14 @@ function onExitCodes(values: number[]) {
   return { containerName: trainerContainer, operator: 'In', values };
 }
 
-function exitCodes(retry: FailureRule['retry']): number[] {
+function exitCodes(...retry: FailureRule['retry'][]): number[] {
   const rules: FailureRule[] = Object.values(failures);
   return rules
-    .filter((rule) => rule.retry === retry)
+    .filter((rule) => retry.includes(rule.retry))
     .flatMap((rule) => rule.exitCode ?? [])
     .filter((code) => code !== failures.HostOutOfMemory.exitCode)
     .sort((a, b) => a - b);
 }
 
 /** Exit codes at which the Job fails by itself and starts no other pod. */
-export const failJobExitCodes = exitCodes('never');
+export const failJobExitCodes = exitCodes('never', 'smaller');

@@ -21,6 +21,7 @@ export const labels = {
   run: 'finetune.dev/run',
   stage: 'finetune.dev/stage',
   queue: 'kueue.x-k8s.io/queue-name',
+  priority: 'kueue.x-k8s.io/priority-class',
 } as const;
 
 export const annotations = {

@@ -2,10 +2,12 @@
 import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { tasks } from '../../crds/tasks.ts';
 import { contractVersion, type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
 import type { Stage } from './names.ts';
 import { quantityValue } from './quantity.ts';
 import { locationOf } from './sources.ts';
+import { trainingOf } from './training.ts';
 
 export type RunConfigInput = {
   job: { metadata: { namespace: string; name: string; uid: string }; spec: FineTuneJobSpec };
@@ -13,6 +15,8 @@ export type RunConfigInput = {
   stage: Stage;
   /** What preflight found; the train stage is held to it. */
   preflight: FineTuneJobStatus['preflight'] | undefined;
+  /** Smaller batches than the spec names, because the trainer ran out of memory. */
+  microBatch?: FineTuneJobStatus['microBatch'];
 };
 
 export type RunConfigOutcome = { config: RunConfig } | { problem: string };
@@ -35,7 +39,7 @@ export function runConfigOf(input: RunConfigInput): RunConfigOutcome {
   return { problem: issues.join('; ') };
 }
 
-function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown {
+function unchecked({ job, runtime, stage, preflight, microBatch }: RunConfigInput): unknown {
   const { metadata, spec } = job;
   const gpus = stage === 'train' ? spec.resources.gpus : 0;
   return {
@@ -44,7 +48,7 @@ function unchecked({ job, runtime, stage, preflight }: RunConfigInput): unknown 
     task: spec.task,
     model: locationOf(spec, 'model'),
     dataset: datasetOf(spec),
-    training: trainingOf(spec),
+    training: { ...trainingOf(spec), ...(microBatch && sizesOf(microBatch)) },
     evaluation: spec.evaluation,
     ...(spec.gate && { gate: gateOf(spec.gate) }),
     output: locationOf(spec, 'output'),
@@ -59,7 +63,7 @@ function datasetOf(spec: FineTuneJobSpec) {
   return {
     source: locationOf(spec, 'dataset'),
     format,
-    columns,
+    columns: Object.fromEntries(tasks[spec.task].columns.map((role) => [role, columns[role] ?? role])),
     ...(labels && { labels }),
     splits,
     fractions: {
@@ -69,24 +73,15 @@ function datasetOf(spec: FineTuneJobSpec) {
   };
 }
 
-function trainingOf({ training }: FineTuneJobSpec) {
-  const { dropout, earlyStopping } = training;
-  return {
-    ...training,
-    epochs: Number(training.epochs),
-    learningRate: Number(training.learningRate),
-    warmup: Number(training.warmup),
-    weightDecay: Number(training.weightDecay),
-    maxGradNorm: Number(training.maxGradNorm),
-    ...(dropout !== undefined && { dropout: Number(dropout) }),
-    ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
-  };
+function sizesOf({ batchSize, gradientAccumulationSteps }: NonNullable<FineTuneJobStatus['microBatch']>) {
+  return { batchSize, gradientAccumulationSteps };
 }
 
-function gateOf({ metric, minimum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
+function gateOf({ metric, minimum, maximum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
   return {
     metric,
     ...(minimum !== undefined && { minimum: Number(minimum) }),
+    ...(maximum !== undefined && { maximum: Number(maximum) }),
     ...(minimumGainOverBaseline !== undefined && {
       minimumGainOverBaseline: Number(minimumGainOverBaseline),
     }),

@@ -6,12 +6,13 @@ import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { podFailurePolicy } from './failure-policy.ts';
 import { annotations, labels, type Stage, stageLabels, stageName } from './names.ts';
 import { podSpec } from './pod.ts';
+import { queueLabels } from './queue.ts';
 
 export type StageJobInput = {
   job: {
     apiVersion: string;
     kind: string;
-    metadata: { name: string; namespace: string; uid: string };
+    metadata: { name: string; namespace: string; uid: string; labels?: Record<string, string> };
     spec: FineTuneJobSpec;
   };
   runtime: FineTuneRuntimeSpec;
@@ -28,14 +29,14 @@ export function stageJob({ job, runtime, stage, config }: StageJobInput): V1Job 
   const { name, namespace, uid } = job.metadata;
   const { runId, retry } = job.spec;
   const own = stageLabels(job.metadata, runId, stage);
-  const queue = stage === 'train' ? runtime.queueName : undefined;
+  const queue = stage === 'train' ? queueLabels(job.metadata, runtime) : {};
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       name: stageName(job.metadata, runId, stage),
       namespace,
-      labels: { ...own, ...(queue && { [labels.queue]: queue }) },
+      labels: { ...own, ...queue },
       ownerReferences: [
         { apiVersion: job.apiVersion, kind: job.kind, name, uid, controller: true, blockOwnerDeletion: true },
       ],
@@ -47,7 +48,7 @@ export function stageJob({ job, runtime, stage, config }: StageJobInput): V1Job 
       podReplacementPolicy: 'Failed',
       podFailurePolicy: podFailurePolicy(),
       // The queue decides when the Job starts.
-      ...(queue && { suspend: true }),
+      ...(labels.queue in queue && { suspend: true }),
       template: {
         metadata: { labels: own, annotations: { [annotations.runConfig]: JSON.stringify(config) } },
         spec: podSpec({ spec: job.spec, runtime, stage }),

@@ -1,5 +1,6 @@
 /** FineTuneJobs that the API server accepts and refuses: a sentence, the changes to the smallest valid job, the answer. */
 import { accepted, type Case, pattern, refused } from './case.ts';
+import { taskCases } from './task-cases.ts';
 
 const training = (field: string, value: unknown) => ({ [`spec.training.${field}`]: value });
 const train = 'spec.dataset.splits.train';
@@ -100,6 +101,14 @@ export const jobCases: Record<string, Case> = {
   'text and label in one column': refused('spec.dataset.columns', 'must be two columns', {
     'spec.dataset.columns.text': 'label',
   }),
+  'text and label in one column, one of them by its usual name': refused(
+    'spec.dataset.columns',
+    'text and label must be two columns',
+    { 'spec.dataset.columns.label': 'text' },
+  ),
+  'text and label the other way round': accepted({
+    'spec.dataset.columns': { text: 'label', label: 'text' },
+  }),
   'a format that does not exist': refused('spec.dataset.format', 'Unsupported value: "XML"', {
     'spec.dataset.format': 'XML',
   }),
@@ -165,8 +174,73 @@ export const jobCases: Record<string, Case> = {
     training('epochs', '1e9'),
   ),
   'clipping switched off': accepted(training('maxGradNorm', '0')),
-  'a warm-up of more than all steps': refused('spec.training.warmup', pattern, training('warmup', '1.1')),
-  'a warm-up over all steps': accepted(training('warmup', '1.0')),
+  'a warm-up of a broken number of steps': refused(
+    'spec.training.warmup',
+    pattern,
+    training('warmup', '1.1'),
+  ),
+  'a warm-up over a part of the steps': accepted(training('warmup', '0.125')),
+  'a warm-up over a number of steps': accepted(training('warmup', '500')),
+  'restarts of a schedule that has none': refused(
+    'spec.training.cosineWithRestarts',
+    'only with schedule: CosineWithRestarts',
+    { ...training('schedule', 'Cosine'), ...training('cosineWithRestarts', { numCycles: 2 }) },
+  ),
+  'a cosine with restarts': accepted({
+    ...training('schedule', 'CosineWithRestarts'),
+    ...training('cosineWithRestarts', { numCycles: 2 }),
+  }),
+  'a power of a schedule that has none': refused(
+    'spec.training.polynomial',
+    'only with schedule: Polynomial',
+    training('polynomial', { power: '2' }),
+  ),
+  'a polynomial': accepted({
+    ...training('schedule', 'Polynomial'),
+    ...training('polynomial', { power: '2.5', endLearningRate: '1e-6' }),
+  }),
+  'a polynomial that ends above its peak': refused(
+    'spec.training.polynomial.endLearningRate',
+    'must be less than learningRate',
+    { ...training('schedule', 'Polynomial'), ...training('polynomial', { endLearningRate: '5e-5' }) },
+  ),
+  'a polynomial of power zero': refused('spec.training.polynomial.power', 'must be greater than 0', {
+    ...training('schedule', 'Polynomial'),
+    ...training('polynomial', { power: '0' }),
+  }),
+  'a polynomial of power 101': refused('spec.training.polynomial.power', 'must be at most 100', {
+    ...training('schedule', 'Polynomial'),
+    ...training('polynomial', { power: '101' }),
+  }),
+  'a plateau without validation data': refused(
+    'spec.training.schedule',
+    'needs a validation split',
+    training('schedule', 'ReduceLROnPlateau'),
+  ),
+  'a plateau with validation data': accepted({
+    ...training('schedule', 'ReduceLROnPlateau'),
+    ...training('reduceLROnPlateau', { factor: '0.5', patience: 0, minLearningRate: '1e-6' }),
+    'spec.dataset.fractions.validation': '0.1',
+  }),
+  'plateau settings of another schedule': refused(
+    'spec.training.reduceLROnPlateau',
+    'only with schedule: ReduceLROnPlateau',
+    training('reduceLROnPlateau', {}),
+  ),
+  'a plateau that lowers to zero': refused(
+    'spec.training.reduceLROnPlateau.factor',
+    'must be greater than 0',
+    {
+      ...training('schedule', 'ReduceLROnPlateau'),
+      ...training('reduceLROnPlateau', { factor: '0' }),
+      'spec.dataset.fractions.validation': '0.1',
+    },
+  ),
+  'a plateau that lowers nothing': refused('spec.training.reduceLROnPlateau.factor', 'must be less than 1', {
+    ...training('schedule', 'ReduceLROnPlateau'),
+    ...training('reduceLROnPlateau', { factor: '1' }),
+    'spec.dataset.fractions.validation': '0.1',
+  }),
   'dropout of everything': refused('spec.training.dropout', 'must be less than 1', training('dropout', '1')),
   'an empty batch': refused(
     'spec.training.batchSize',
@@ -184,6 +258,24 @@ export const jobCases: Record<string, Case> = {
     'must be of type integer',
     training('batchSize', '16'),
   ),
+  'no batch in a step': refused(
+    'spec.training.gradientAccumulationSteps',
+    'greater than or equal to 1',
+    training('gradientAccumulationSteps', 0),
+  ),
+  'momentum for AdamW': refused(
+    'spec.training.sgd',
+    'only with optimizer: SGD',
+    training('sgd', { momentum: '0.9' }),
+  ),
+  'momentum for SGD': accepted({
+    ...training('optimizer', 'SGD'),
+    ...training('sgd', { momentum: '0.9' }),
+  }),
+  'momentum of everything': refused('spec.training.sgd.momentum', 'must be less than 1', {
+    ...training('optimizer', 'SGD'),
+    ...training('sgd', { momentum: '1' }),
+  }),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',
@@ -205,14 +297,11 @@ export const jobCases: Record<string, Case> = {
     'spec.dataset.fractions.validation': '0.1',
   }),
 
-  'a gate without a value': refused('spec.gate', 'set minimum, minimumGainOverBaseline or both', {
+  'a gate without a value': refused('spec.gate', 'set minimum or maximum, minimumGainOverBaseline, or both', {
     'spec.gate': { metric: 'f1' },
   }),
   'a gate without a metric': refused('spec.gate.metric', 'Required value', {
     'spec.gate': { minimum: '0.9' },
-  }),
-  'a gate on the loss': refused('spec.gate.metric', 'Unsupported value: "loss"', {
-    'spec.gate': { metric: 'loss', minimum: '0.9' },
   }),
   'a gate on the gain without a baseline': refused(
     'spec.gate.minimumGainOverBaseline',
@@ -245,9 +334,48 @@ export const jobCases: Record<string, Case> = {
   'a negative retry limit': refused('spec.retry.limit', 'greater than or equal to 0', {
     'spec.retry.limit': -1,
   }),
+  'more retries with smaller batches than make sense': refused(
+    'spec.retry.outOfMemoryLimit',
+    'less than or equal to 10',
+    { 'spec.retry.outOfMemoryLimit': 11 },
+  ),
   'a runId in upper case': refused('spec.runId', pattern, { 'spec.runId': 'Run2' }),
   'a runId of 33 characters': refused('spec.runId', 'may not be more than 32', {
     'spec.runId': 'r'.repeat(33),
   }),
+  'deadlines and a budget': accepted({
+    'spec.activeDeadlineSeconds': 3600,
+    'spec.pendingDeadlineSeconds': 600,
+    'spec.budget': { maxGpuHours: '2.5', maxCost: '10' },
+  }),
+  'a deadline of no time': refused('spec.activeDeadlineSeconds', 'greater than or equal to 1', {
+    'spec.activeDeadlineSeconds': 0,
+  }),
+  'no time to wait': refused('spec.pendingDeadlineSeconds', 'greater than or equal to 1', {
+    'spec.pendingDeadlineSeconds': 0,
+  }),
+  'a budget without an amount': refused('spec.budget', 'set maxGpuHours, maxCost or both', {
+    'spec.budget': {},
+  }),
+  'a budget of nothing': refused('spec.budget.maxGpuHours', 'must be greater than 0', {
+    'spec.budget': { maxGpuHours: '0' },
+  }),
+  'a budget with a currency': refused('spec.budget.maxCost', pattern, {
+    'spec.budget': { maxCost: '5 EUR' },
+  }),
+  'a budget beyond all sense': refused('spec.budget.maxCost', 'must be at most 1000000000', {
+    'spec.budget': { maxCost: '1e10' },
+  }),
+  'a budget without an accelerator': refused('spec.budget', 'resources.gpus is 0', {
+    'spec.budget': { maxGpuHours: '1' },
+    'spec.resources.gpus': 0,
+  }),
+  'cancelled from birth': accepted({ 'spec.cancel': true }),
+  'a time to live of nothing': accepted({ 'spec.ttlSecondsAfterFinished': 0 }),
+  'a negative time to live': refused('spec.ttlSecondsAfterFinished', 'greater than or equal to 0', {
+    'spec.ttlSecondsAfterFinished': -1,
+  }),
   'suspend in quotes': refused('spec.suspend', 'must be of type boolean', { 'spec.suspend': 'true' }),
+
+  ...taskCases,
 };

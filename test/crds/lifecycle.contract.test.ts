@@ -39,6 +39,8 @@ suite('defaults', () => {
         learningRate: '5e-5',
         schedule: 'Linear',
         warmup: '0.06',
+        gradientAccumulationSteps: 1,
+        optimizer: 'AdamW',
         weightDecay: '0.01',
         maxGradNorm: '1.0',
         maxLength: 256,
@@ -48,14 +50,15 @@ suite('defaults', () => {
       checkpoints: { everySteps: 200, keep: 2 },
       runtimeRef: { name: 'default' },
       resources: { gpus: 1 },
-      retry: { limit: 3 },
+      retry: { limit: 3, outOfMemoryLimit: 3 },
       suspend: false,
+      cancel: false,
       dryRun: false,
       runId: '1',
     });
     assert.equal((model as { s3: { region: string } }).s3.region, 'us-east-1');
     const { format, columns } = dataset as { format: string; columns: object };
-    assert.deepEqual({ format, columns }, { format: 'JSONL', columns: { text: 'text', label: 'label' } });
+    assert.deepEqual({ format, columns }, { format: 'JSONL', columns: {} });
     assert.deepEqual(output, { s3: { ...(job().spec['output'] as { s3: object }).s3, region: 'us-east-1' } });
   });
 
@@ -145,6 +148,37 @@ suite('changes within a run', () => {
     const suspended = stored(await server.update(changed(before, { 'spec.suspend': true })));
     const resumed = stored(await server.update(changed(suspended, { 'spec.suspend': false })));
     assert.equal(resumed.spec['suspend'], false);
+  });
+
+  test('deadlines and budget can be set, changed and left out', async () => {
+    let object = stored(await server.create(job({}, 'limits')));
+    const budgets = [{ maxGpuHours: '1' }, { maxCost: '5' }, undefined];
+    for (const [i, budget] of budgets.entries()) {
+      const deadline = budget && 60 + i;
+      const changes = {
+        'spec.budget': budget,
+        'spec.activeDeadlineSeconds': deadline,
+        'spec.pendingDeadlineSeconds': deadline,
+      };
+      object = stored(await server.update(changed(object, changes)));
+      assert.deepEqual(object.spec['budget'], budget);
+    }
+  });
+
+  test('cancel cannot be taken back, and can with a new runId', async () => {
+    const before = stored(await server.create(job({}, 'cancel')));
+    const cancelled = stored(await server.update(changed(before, { 'spec.cancel': true })));
+    const back = changed(cancelled, { 'spec.cancel': false });
+    assertRefused(await server.update(back), 'spec.cancel', 'cannot be taken up again once it is cancelled');
+    stored(await server.update(changed(back, { 'spec.runId': '2' })));
+  });
+
+  test('the time to live can be set, changed and left out', async () => {
+    let object = stored(await server.create(job({}, 'ttl')));
+    for (const ttl of [60, 0, undefined]) {
+      object = stored(await server.update(changed(object, { 'spec.ttlSecondsAfterFinished': ttl })));
+      assert.equal(object.spec['ttlSecondsAfterFinished'], ttl);
+    }
   });
 
   test('two fields that change at once are both named', async () => {

@@ -56,5 +56,21 @@ export const runtimeCases: Record<string, Case> = {
     'greater than or equal to 10',
     { 'spec.terminationGracePeriodSeconds': 5 },
   ),
+  'a price': accepted({ 'spec.accelerator': { pricePerHour: '2.5', currency: 'EUR' } }),
+  'an accelerator for nothing': refused('spec.accelerator.pricePerHour', 'must be greater than 0', {
+    'spec.accelerator': { pricePerHour: '0' },
+  }),
+  'a price with its currency': refused('spec.accelerator.pricePerHour', pattern, {
+    'spec.accelerator': { pricePerHour: '2.5 EUR' },
+  }),
+  'a price beyond all sense': refused('spec.accelerator.pricePerHour', 'must be at most 1000000', {
+    'spec.accelerator': { pricePerHour: '1e7' },
+  }),
+  'a currency that is no word': refused('spec.accelerator.currency', pattern, {
+    'spec.accelerator': { pricePerHour: '1', currency: '<b>' },
+  }),
+  'a currency without a price': refused('spec.accelerator.currency', 'a currency needs a pricePerHour', {
+    'spec.accelerator': { currency: 'EUR' },
+  }),
   'memory without a unit': refused('spec.trainer.memory', 'without a unit', { 'spec.trainer.memory': '8' }),
 };

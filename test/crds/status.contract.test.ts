@@ -4,6 +4,7 @@ import { after, before, suite, test } from 'node:test';
 import { jobResource, resourceSchema } from '../../crds/crd.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { StructuralSchema } from '../../crds/structural-type.ts';
+import { metricNames } from '../../crds/tasks.ts';
 import { type Answer, type ApiServer, startApiServer } from './api-server.ts';
 import { largest } from './largest.ts';
 import { changed, job, type KubeObject, runtime } from './objects.ts';
@@ -21,8 +22,8 @@ function stored(answer: Answer): KubeObject {
 
 const decimals = (text: string) =>
   Object.fromEntries(
-    ['loss', 'accuracy', 'f1', 'weightedF1', 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
-      .concat(['tokensPerSecond', 'value', 'low', 'high'])
+    [...metricNames, 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
+      .concat(['tokensPerSecond', 'value', 'low', 'high', 'pricePerHour', 'cost'])
       .concat(['unknownTokenShare', 'lengthRuleAccuracy'])
       .map((name) => [name, text]),
   );
@@ -142,7 +143,7 @@ suite('what status holds', () => {
   test('a long status of everyday texts, every list full, stays below 16 KB', async () => {
     const texts = { ...decimals('0.123456'), ...digests, label: 'billing question' };
     const full = largest(everyday(statusSchema), texts) as FineTuneJobStatus;
-    const status = { ...full, checkpoints: full.checkpoints?.slice(0, 10) };
+    const status = { ...full, checkpoints: full.checkpoints?.slice(0, 8) };
     const bytes = JSON.stringify(status).length;
     assert.ok(bytes < 16 * 1024, `${bytes} bytes`);
     const created = stored(await server.create(job({}, 'everyday')));
@@ -171,6 +172,7 @@ suite('kubectl', () => {
             trainLoss: '0.3141',
             evalLoss: '0.2718',
             etaSeconds: 77,
+            eta: '1m17s',
             updatedAt: '2026-01-01T00:00:00Z',
           },
           evaluation: {
@@ -189,7 +191,7 @@ suite('kubectl', () => {
   test('get ftj shows what a person wants to know', async () => {
     const [header, row] = (await server.kubectl(['get', 'ftj', 'columns'])).split('\n');
     assert.deepEqual(cells(header!), ['NAME', 'TASK', 'PHASE', 'PROGRESS', 'LOSS', 'EVAL', 'ETA', 'AGE']);
-    const want = ['columns', 'SequenceClassification', 'Training', '42', '0.3141', '0.2718', '77'];
+    const want = ['columns', 'SequenceClassification', 'Training', '42', '0.3141', '0.2718', '1m17s'];
     assert.deepEqual(cells(row!).slice(0, -1), want);
   });
 

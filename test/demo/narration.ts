@@ -45,9 +45,9 @@ export function summary(job: JobView, report: TrainingReport, prometheusLosses: 
   return {
     phase: job.status?.phase ?? 'Pending',
     baselineAccuracy: number(evaluation?.baseline?.accuracy),
-    accuracy: number(evaluation?.final.accuracy),
+    accuracy: number(evaluation?.final?.accuracy),
     baselineF1: number(evaluation?.baseline?.f1),
-    f1: number(evaluation?.final.f1),
+    f1: number(evaluation?.final?.f1),
     firstTrainLoss: mean(report.stepLosses.slice(0, 10)),
     lastTrainLoss: mean(report.stepLosses.slice(-10)),
     steps: report.stepLosses.length,

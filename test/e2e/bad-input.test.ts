@@ -190,16 +190,19 @@ test('a runtime that does not exist: pending until it is there', async () => {
   await cluster.kubectl(['delete', 'finetunejob', 'no-runtime', '-n', namespace]);
 });
 
-test('a trainer killed for memory fails once, and the hint names the limit', async () => {
+test('a trainer killed for memory is tried with smaller batches, then fails, and the hint names the limit', async () => {
   const { cluster } = platform;
   await applyJobs(
     cluster,
-    fineTuneJob(cluster, namespace, 'small-memory', { resources: { memory: '300Mi' } }),
+    fineTuneJob(cluster, namespace, 'small-memory', {
+      resources: { memory: '300Mi' },
+      retry: { outOfMemoryLimit: 1 },
+    }),
   );
   const job = await waitForEnd(cluster, namespace, 'small-memory');
   assert.equal(job.status?.failure?.category, 'HostOutOfMemory', JSON.stringify(job.status?.failure));
   assert.match(`${job.status?.failure?.message} ${job.status?.failure?.hint}`, /300Mi/);
-  assert.equal(job.status?.usage?.attempts, 1);
+  assert.deepEqual([job.status?.usage?.attempts, job.status?.microBatch?.retries], [2, 1]);
 });
 
 test('a loss that is not finite fails at once, naming step and learning rate', async () => {

@@ -55,8 +55,8 @@ test('the tuned model is at least 96 % right on 300 or more held-out e-mails, cl
   assert.equal(job.status?.phase, 'Succeeded', JSON.stringify(job.status?.failure));
   const { evaluation } = job.status;
   assert.equal(evaluation?.rows, demoCounts.test);
-  assert.ok(evaluation.rows >= 300);
-  assert.ok(Number(evaluation.final.accuracy) >= 0.96, `accuracy ${evaluation.final.accuracy}`);
+  assert.ok(demoCounts.test >= 300);
+  assert.ok(Number(evaluation.final?.accuracy) >= 0.96, `accuracy ${evaluation.final?.accuracy}`);
   assert.ok(Number(evaluation.gain?.low) > 0.1, `gain ${JSON.stringify(evaluation.gain)}`);
 });
 

@@ -54,6 +54,25 @@ logits = random.normal(size=(12, 3)).round(4)
 labels = random.integers(0, 3, 12)
 exp = numpy.exp(logits - logits.max(axis=1, keepdims=True))
 probabilities = exp / exp.sum(axis=1, keepdims=True)
+
+
+def masked_tokens(tokens, classes):
+    logits = (3 * random.normal(size=(tokens, classes))).astype(numpy.float32)
+    labels = numpy.where(random.random(tokens) < 0.5, logits.argmax(axis=1), random.integers(0, classes, tokens))
+    wide = logits.astype(numpy.float64)
+    losses = numpy.log(numpy.exp(wide).sum(axis=1)) - wide[numpy.arange(tokens), labels]
+    loss = log_loss(labels, numpy.exp(wide) / numpy.exp(wide).sum(axis=1, keepdims=True), labels=list(range(classes)))
+    return {
+        "logits": [float(x) for x in logits.flatten()],
+        "classes": classes,
+        "labels": labels.tolist(),
+        "losses": losses.tolist(),
+        "loss": loss,
+        "perplexity": float(numpy.exp(loss)),
+        "accuracy": accuracy_score(labels, logits.argmax(axis=1)),
+    }
+
+
 print(
     json.dumps(
         {
@@ -67,6 +86,7 @@ print(
                 "confidence": probabilities.max(axis=1).tolist(),
                 "loss": log_loss(labels, probabilities, labels=[0, 1, 2]),
             },
+            "masked": masked_tokens(30, 20),
             "percentile": {
                 "sorted": [0.0, 1.0, 4.0, 9.0, 16.0],
                 "fractions": [0.0, 0.025, 0.3, 0.975, 1.0],

@@ -95,8 +95,15 @@ export async function apply(plane: ControlPlane, objects: object[]): Promise<voi
   await plane.kubectl(['apply', '--server-side', '-f', '-'], { input });
 }
 
-export async function createJob(plane: ControlPlane, name: string, changes: Record<string, unknown> = {}) {
-  const object: KubeObject = smallestJob(changes, name);
+/** @param changes to the smallest job, by dotted path */
+export async function createJob(
+  plane: ControlPlane,
+  name: string,
+  changes: Record<string, unknown> = {},
+  labels: Record<string, string> = {},
+) {
+  const smallest: KubeObject = smallestJob(changes, name);
+  const object = { ...smallest, metadata: { ...smallest.metadata, labels } };
   return JSON.parse(
     await plane.kubectl(['create', '-o', 'json', '-f', '-'], { input: JSON.stringify(object) }),
   ) as FineTuneJob;

@@ -101,7 +101,7 @@ export function aPod(
         {
           apiVersion: 'batch/v1',
           kind: 'Job',
-          name: '',
+          name: batchJob.metadata?.name ?? '',
           uid: batchJob.metadata?.uid ?? '',
           controller: true,
         },
@@ -122,6 +122,14 @@ export const runningStatus: NonNullable<V1Pod['status']> = {
   conditions: [{ type: 'PodScheduled', status: 'True', lastTransitionTime: start }],
   containerStatuses: [container({ running: { startedAt: start } })],
 };
+
+/** A trainer that runs since so many seconds after the start. */
+export function runningFrom(seconds: number): NonNullable<V1Pod['status']> {
+  return {
+    ...runningStatus,
+    containerStatuses: [container({ running: { startedAt: after(seconds) } })],
+  };
+}
 
 export function waitingStatus(reason: string, message?: string): NonNullable<V1Pod['status']> {
   return {
@@ -151,7 +159,9 @@ export function endedStatus(
   return {
     phase: exitCode === 0 ? 'Succeeded' : 'Failed',
     containerStatuses: [
-      container({ terminated: { exitCode, reason, message: text, finishedAt: after(100) } }),
+      container({
+        terminated: { exitCode, reason, message: text, startedAt: start, finishedAt: after(100) },
+      }),
     ],
   };
 }
@@ -206,6 +216,7 @@ const checkpoint = {
   time: '2026-01-01T00:01:00Z',
   uri: 's3://finetune/runs/spam/checkpoints/20',
   digest,
+  metric: { name: 'loss', value: 0.23456789 },
 };
 
 const training = {

@@ -10,6 +10,8 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, task: () => void): () => void {
+    // Node's timers fire at once then.
+    if (ms > 2 ** 31 - 1) throw new Error(`a timer of ${ms} ms`);
     const entry = { at: this.#now + ms, task };
     this.#tasks.push(entry);
     return () => {

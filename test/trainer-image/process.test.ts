@@ -98,12 +98,21 @@ test('the config hash changes with settings, data and job, and not with what lea
     hash((config) => {
       config.dataset.labels = ['spam', 'ham'];
     }),
+    hash(({ training }) => {
+      training.optimizer = { name: 'Adafactor' };
+    }),
+    hash(({ training }) => {
+      training.gradientAccumulationSteps = 2;
+    }),
     hash(() => {}, ['a', 'c']),
   ];
   for (const other of changed) assert.notEqual(other, hash());
   const same = hash((config) => {
     config.checkpoints.keep = 9;
     config.accelerator.count = 1;
+    // The rows of a step stay the same.
+    config.training.batchSize /= 2;
+    config.training.gradientAccumulationSteps = 2;
   });
   assert.equal(same, hash());
 });

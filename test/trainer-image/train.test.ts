@@ -137,7 +137,7 @@ test('early stopping ends the run after its patience, with the best weights', as
   const ended = await place.run(
     configFor('early', (config) => {
       config.training.epochs = 10;
-      config.training.schedule = 'Constant';
+      config.training.schedule = { name: 'ConstantWithWarmup' };
       config.training.earlyStopping = { metric: 'accuracy', patience: 2, minDelta: 0 };
     }),
   );
@@ -275,6 +275,7 @@ test('SIGTERM saves a checkpoint and ends with 143; the next pod goes on to the 
   assert.equal(interrupted.outcome, 'Interrupted');
   assert.ok(interrupted.step >= 60 && interrupted.step < 240);
   assert.equal(interrupted.checkpoints[0]?.step, interrupted.step);
+  assert.ok(interrupted.checkpoints[0].metric!.value > 0);
   const result = succeeded(await place.run(long('sigterm')));
   assert.equal(result.resumedFromStep, interrupted.step);
   assert.ok(result.trainSeconds > interrupted.trainSeconds);
@@ -299,6 +300,18 @@ test('after kill -9, and with the newest checkpoint torn, the next pod still com
   await assertSameAsUndisturbed('kill');
 });
 
+test('with smaller batches and more of them a step, the next pod goes on from the same checkpoint', async () => {
+  const trainer = await place.start(long('smaller'));
+  await trainer.reaches(60);
+  trainer.child.kill('SIGTERM');
+  const interrupted = (await trainer.ended).result as ResultOf<'Interrupted'>;
+  const smaller = long('smaller');
+  Object.assign(smaller.training, { batchSize: 1, gradientAccumulationSteps: 4 });
+  const result = succeeded(await place.run(smaller));
+  assert.equal(result.resumedFromStep, interrupted.step);
+  assert.equal(result.step, 240);
+});
+
 test('a pod that dies after training but before its result is final does not train again', async () => {
   await undisturbedReport();
   rmSync(outputOf('undisturbed', 'runs'), { recursive: true });
@@ -318,6 +331,7 @@ test('progress, metrics and health are served while a step is under way', async 
   assert.equal(progress.totalSteps, 240);
   assert.ok(progress.trainLoss! > 0 && progress.tokensPerSecond! > 0 && progress.etaSeconds! >= 0);
   assert.ok(progress.history.length > 0 && progress.history.length <= 50);
+  assert.ok(progress.baseline!.loss! > 0 && progress.baseline!.accuracy! >= 0);
   const address = await trainer.address();
   const metrics = await (await fetch(`${address}/metrics`)).text();
   assert.match(metrics, /^finetune_trainer_loss\{namespace="team-a",job="spam",run="1"\} 0\.\d+$/m);

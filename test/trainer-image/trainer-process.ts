@@ -4,8 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Progress, progress, type Result, type RunConfig, result } from '../../crds/trainer-contract.ts';
-import { bertConfig, bertParameters } from '../../trainer-image/model/bert.ts';
+import { bert } from '../../trainer-image/model/bert.ts';
 import { initialWeight } from '../../trainer-image/model/initial-weights.ts';
+import { fresh } from '../../trainer-image/model/parameters.ts';
 import { writeSafetensors } from '../../trainer-image/model/safetensors-writer.ts';
 import type { NamedTensor } from '../../trainer-image/model/tensor.ts';
 import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
@@ -81,15 +82,10 @@ export class Workplace {
 
 /** Random weights as a fresh BERT has them, so that a few steps teach it something. */
 function writeLearnableWeights(file: string): void {
-  const tensors = bertParameters(bertConfig.parse(tinyConfig), 2).filter(({ name }) =>
-    name.startsWith('bert.'),
-  );
-  const weights = tensors.map(({ name, shape }): NamedTensor => {
-    if (/LayerNorm\.weight$/.test(name)) {
-      return { name, shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(1) };
-    }
-    const initial = name.endsWith('.bias') ? 'zeros' : 'normal';
-    return { name, shape, data: initialWeight({ name, shape, initial }, 1, 0.3) };
+  const { parameters, heads } = bert(tinyConfig, { labels: 2 });
+  const pooler = heads.SequenceClassification.parameters.filter(({ name }) => name.startsWith('bert.'));
+  const weights = fresh([...parameters, ...pooler]).map((spec): NamedTensor => {
+    return { name: spec.name, shape: spec.shape, data: initialWeight(spec, 1, 0.3) };
   });
   writeSafetensors(file, weights);
 }

@@ -1,7 +1,7 @@
 import { type EncodedSplit, tokensOf } from './encoded.ts';
 
 /** Rows of one step, padded to the longest of them. All arrays are row-major. */
-export type Batch = {
+export type PaddedRows = {
   rows: number;
   length: number;
   /** [rows * length] */
@@ -10,13 +10,19 @@ export type Batch = {
   attentionMask: Int32Array;
   /** [rows * length] */
   tokenTypeIds: Int32Array;
-  /** [rows] */
-  labels: Int32Array;
   /** [rows] places of the rows in their split. */
   indices: Int32Array;
 };
 
-export function makeBatch(split: EncodedSplit, indices: Int32Array): Batch {
+/** Rows with what the loss compares with. */
+export type Batch = PaddedRows & {
+  /** In the layout of the task; -100 (any negative number) = no label. */
+  labels: Int32Array;
+  /** Places in [rows * length] whose logits are wanted, where the task asks for some alone. */
+  positions?: Int32Array;
+};
+
+export function padRows(split: EncodedSplit, indices: Int32Array): PaddedRows {
   const rows = indices.length;
   const length = indices.reduce((longest, row) => Math.max(longest, tokensOf(split, row)), 0);
   const inputIds = new Int32Array(rows * length).fill(split.padTokenId);
@@ -30,6 +36,10 @@ export function makeBatch(split: EncodedSplit, indices: Int32Array): Batch {
     tokenTypeIds.set(split.typeIds.subarray(start, end), target);
     attentionMask.fill(1, target, target + end - start);
   }
-  const labels = indices.map((row) => split.labels[row] as number);
-  return { rows, length, inputIds, attentionMask, tokenTypeIds, labels, indices };
+  return { rows, length, inputIds, attentionMask, tokenTypeIds, indices };
+}
+
+/** Tokens of a batch without its padding. */
+export function tokensIn({ attentionMask }: Batch): number {
+  return attentionMask.reduce((sum, bit) => sum + bit, 0);
 }

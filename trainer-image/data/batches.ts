@@ -1,12 +1,17 @@
-import { type Batch, makeBatch } from './batch.ts';
+import { type Batch, type PaddedRows, padRows } from './batch.ts';
 import { type EncodedSplit, tokensOf } from './encoded.ts';
 import { purposes, random, shuffle } from './random.ts';
 
 /** Batches whose rows are sorted together by length: more saves padding, fewer keeps the order random. */
 const batchesSortedTogether = 50;
 
-export type TrainOrder = {
+export type StepPlan = {
   batchSize: number;
+  /** Batches of one optimiser step. */
+  gradientAccumulationSteps: number;
+};
+
+export type TrainOrder = StepPlan & {
   seed: number;
   /** From 0; each epoch has an order of its own. */
   epoch: number;
@@ -14,22 +19,54 @@ export type TrainOrder = {
   skip?: number;
 };
 
-/** Batches of one epoch. The same arguments give the same batches; the last one may be smaller. */
-export function* trainBatches(split: EncodedSplit, order: TrainOrder): Generator<Batch> {
-  const { batchSize, seed, epoch, skip = 0 } = order;
+/** Adds to padded rows what the loss compares with; random choices hang on seed and epoch, without them they are fixed. */
+export type Collate = (
+  rows: PaddedRows,
+  split: EncodedSplit,
+  draw?: { seed: number; epoch: number },
+) => Batch;
+
+/**
+ * Batches of one epoch. The same arguments give the same batches; the last one may be smaller. Rows are ordered by whole
+ * steps, as transformers does: which rows a step has depends only on the product of batch size and accumulation.
+ */
+export function* trainBatches(split: EncodedSplit, order: TrainOrder, collate: Collate): Generator<Batch> {
+  const { batchSize, gradientAccumulationSteps, seed, epoch, skip = 0 } = order;
   const permutation = Int32Array.from({ length: split.rows }, (_, row) => row);
   shuffle(permutation, random(seed, purposes.order, epoch));
-  const rows = groupByLength(permutation, (row) => tokensOf(split, row), batchSize);
+  const rows = groupByLength(
+    permutation,
+    (row) => tokensOf(split, row),
+    batchSize * gradientAccumulationSteps,
+  );
   for (let start = skip * batchSize; start < rows.length; start += batchSize)
-    yield makeBatch(split, rows.slice(start, start + batchSize));
+    yield collate(padRows(split, rows.slice(start, start + batchSize)), split, { seed, epoch });
+}
+
+/** The batches of each optimiser step; the last step of an epoch may have fewer. `skip` counts steps. */
+export function* trainSteps(split: EncodedSplit, order: TrainOrder, collate: Collate): Generator<Batch[]> {
+  const { gradientAccumulationSteps, skip = 0 } = order;
+  const fromStep = { ...order, skip: skip * gradientAccumulationSteps };
+  let step: Batch[] = [];
+  for (const batch of trainBatches(split, fromStep, collate)) {
+    step.push(batch);
+    if (step.length < gradientAccumulationSteps) continue;
+    yield step;
+    step = [];
+  }
+  if (step.length > 0) yield step;
 }
 
 /** All rows once, the longest first, so that memory shows at once whether it is enough. */
-export function* evaluationBatches(split: EncodedSplit, batchSize: number): Generator<Batch> {
+export function* evaluationBatches(
+  split: EncodedSplit,
+  batchSize: number,
+  collate: Collate,
+): Generator<Batch> {
   const rows = Int32Array.from({ length: split.rows }, (_, row) => row);
   rows.sort((a, b) => tokensOf(split, b) - tokensOf(split, a) || a - b);
   for (let start = 0; start < rows.length; start += batchSize)
-    yield makeBatch(split, rows.slice(start, start + batchSize));
+    yield collate(padRows(split, rows.slice(start, start + batchSize)), split);
 }
 
 /**
@@ -62,11 +99,12 @@ function sortByLength(rows: Int32Array, lengthOf: (row: number) => number): numb
   return Array.from(rows).sort((a, b) => lengthOf(b) - lengthOf(a));
 }
 
-export function stepsPerEpoch(rows: number, batchSize: number): number {
-  return Math.ceil(rows / batchSize);
+/** Optimiser steps in which every row is used once. */
+export function stepsPerEpoch(rows: number, plan: StepPlan): number {
+  return Math.ceil(rows / (plan.batchSize * plan.gradientAccumulationSteps));
 }
 
 /** Steps of a run, as transformers counts them for whole and for broken numbers of epochs. */
-export function totalSteps(rows: number, batchSize: number, epochs: number): number {
-  return Math.ceil(epochs * stepsPerEpoch(rows, batchSize));
+export function totalSteps(rows: number, plan: StepPlan & { epochs: number }): number {
+  return Math.ceil(plan.epochs * stepsPerEpoch(rows, plan));
 }

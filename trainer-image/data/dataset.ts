@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
-import { EncodedRows, type EncodedSplit, selectRows } from './encoded.ts';
+import type { Task } from '../tasks/task.ts';
+import { EncodedRows, type EncodedSplit, type EncodedTexts, selectRows } from './encoded.ts';
 import { Labels } from './labels.ts';
 import { BadRows, type Row } from './row.ts';
 import { placeOf, readRows } from './rows.ts';
@@ -14,7 +15,7 @@ export type Splits = {
   test: EncodedSplit;
 };
 /** labels[i] is the name of label id i. */
-export type Dataset = { labels: string[]; splits: Splits };
+export type Dataset = { task: Task; labels: string[]; splits: Splits };
 
 /**
  * Texts given to the tokenizer at a time: enough for all its threads. Its results take about 100 bytes a token until they
@@ -31,13 +32,15 @@ export function datasetFiles({ dataset }: RunConfig): string[] {
 
 /**
  * Reads and encodes the splits from the downloaded files below `directory`.
- * @throws TrainerError DataError that names file and line (row in a Parquet file) of bad rows, an empty split, or fewer than two labels.
+ * @throws TrainerError DataError that names file and line (row in a Parquet file) of bad rows, an empty split, or one
+ * that teaches nothing; ModelError when the tokenizer lacks what the task needs.
  */
 export async function loadDataset(
   config: RunConfig,
-  directory: string,
-  tokenizer: TextTokenizer,
+  task: Task,
+  { directory, tokenizer }: { directory: string; tokenizer: TextTokenizer },
 ): Promise<Dataset> {
+  task.checkTokenizer(tokenizer);
   const { splits, fractions, labels: given } = config.dataset;
   if ((splits.test === undefined) === (fractions.test === undefined)) {
     throw new TrainerError(
@@ -47,20 +50,22 @@ export async function loadDataset(
     );
   }
   const labels = new Labels(given);
-  const read = (file: string) => readSplit(file, { config, directory, tokenizer, labels });
+  const read = (file: string) => readSplit(file, { config, task, directory, tokenizer, labels });
   const trainFile = await read(splits.train);
   const order = labels.close();
-  const whole = trainFile.finish(splits.train, tokenizer.padTokenId, order);
+  const whole = trainFile.finish(splits.train, tokenizer, order);
   const names = labels.names();
-  refuseOneLabel(whole, names);
-  const drawn = drawSplits(whole.labels, names.length, fractions, config.training.seed);
+  task.checkTrain(whole, names);
+  const strata = task.labelled === 'row' ? whole.labels : new Int32Array(whole.rows);
+  const drawn = drawSplits(strata, Math.max(1, names.length), fractions, config.training.seed);
   const part = async (file: string | undefined, rows: Int32Array | undefined) => {
-    if (file !== undefined) return (await read(file)).finish(file, tokenizer.padTokenId, labels.identity());
+    if (file !== undefined) return (await read(file)).finish(file, tokenizer, labels.identity());
     return rows === undefined ? undefined : selectRows(whole, rows);
   };
   const validation = await part(splits.validation, drawn.validation);
   const test = await part(splits.test, drawn.test);
   return {
+    task,
     labels: names,
     splits: {
       train: drawn.train.length === whole.rows ? whole : selectRows(whole, drawn.train),
@@ -70,12 +75,28 @@ export async function loadDataset(
   };
 }
 
-type Reading = { config: RunConfig; directory: string; tokenizer: TextTokenizer; labels: Labels };
+/** A row is a text or a list of words, and of one task all are the same. */
+function encodeRows(rows: readonly Row[], task: Task, tokenizer: TextTokenizer): Promise<EncodedTexts> {
+  const words = rows.flatMap((row) => (row.words === undefined ? [] : [row.words]));
+  if (words.length > 0) return tokenizer.encodeWords(words);
+  return tokenizer.encode(
+    rows.map(({ text }) => text),
+    task.readsWords,
+  );
+}
+
+type Reading = {
+  config: RunConfig;
+  task: Task;
+  directory: string;
+  tokenizer: TextTokenizer;
+  labels: Labels;
+};
 
 /** Reads one file; the tokenizer works on one chunk while the next is read. */
 async function readSplit(
   file: string,
-  { config, directory, tokenizer, labels }: Reading,
+  { config, task, directory, tokenizer, labels }: Reading,
 ): Promise<EncodedRows> {
   const { format, columns } = config.dataset;
   const bad = new BadRows(file, placeOf(format));
@@ -87,12 +108,15 @@ async function readSplit(
   const encodeChunk = async (ready: Row[]): Promise<void> => {
     // A file with bad rows is refused at its end, so its texts need no tokens.
     if (bad.count > 0) return;
-    const encoded = await tokenizer.encode(ready.map((row) => row.text));
-    encodedRows.append(
-      ready,
-      encoded,
-      ready.map((row) => labels.idOf(row.label) as number),
-    );
+    const encoded = await encodeRows(ready, task, tokenizer);
+    const targets = ready.map((row, index) => {
+      const words = encoded.words.subarray(encoded.offsets[index], encoded.offsets[index + 1]);
+      return task.targets(
+        row.labels.map((label) => labels.idOf(label) as number),
+        words,
+      );
+    });
+    encodedRows.append(ready, encoded, targets);
   };
   const flush = async (): Promise<void> => {
     await encoding;
@@ -105,11 +129,12 @@ async function readSplit(
   for await (const row of readRows(join(directory, file), {
     name: file,
     format,
+    readRow: task.readRow,
     columns,
     onBadRow: bad.add,
   })) {
     rows += 1;
-    const reason = labels.add(row.label);
+    const reason = labels.addAll(row.labels);
     if (reason !== undefined) {
       bad.add(row.line, reason);
       continue;
@@ -126,16 +151,5 @@ async function readSplit(
     'DataError',
     `${file} has no rows.`,
     'Give the split at least one row, or leave it out and use dataset.fractions.',
-  );
-}
-
-function refuseOneLabel(train: EncodedSplit, names: readonly string[]): void {
-  const present = new Set(train.labels);
-  if (present.size >= 2) return;
-  const [only] = present;
-  throw new TrainerError(
-    'DataError',
-    `All ${train.rows} rows of ${train.file} have the label ${JSON.stringify(names[only ?? 0])}.`,
-    'A classifier needs rows with at least two labels. Check dataset.columns.label.',
   );
 }

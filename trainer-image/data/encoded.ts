@@ -13,8 +13,14 @@ export type EncodedSplit = {
   typeIds: Uint8Array;
   /** [rows + 1] */
   offsets: Int32Array;
-  /** [rows] indices into the list of labels. */
+  /** Label ids that the loss compares with, -100 for none; those of row r from labelOffsets[r] to labelOffsets[r + 1]. */
   labels: Int32Array;
+  /** [rows + 1] */
+  labelOffsets: Int32Array;
+  /** [tokens] place of each token's word in its text, -1 for special tokens; empty where the task reads no words. */
+  words: Int32Array;
+  /** [rows] labels that no token stands for. */
+  lostLabels: Int32Array;
   /** [rows] tokens before truncation. */
   fullLengths: Int32Array;
   /** [rows] tokens that the vocabulary does not know, after truncation. */
@@ -24,12 +30,21 @@ export type EncodedSplit = {
   /** [rows] hash of the text without regard to case and white space: equal keys are duplicates. */
   textKeys: string[];
   padTokenId: number;
+  maskTokenId: number | undefined;
+  /** Tokens that the tokenizer knows. */
+  vocabularySize: number;
   /** "sha256:..." over the row digests in order. */
   digest: string;
 };
 
 /** Tokens of several texts; text t from offsets[t] to offsets[t + 1]. */
-export type EncodedTexts = Pick<EncodedSplit, 'ids' | 'typeIds' | 'offsets' | 'fullLengths' | 'unknown'>;
+export type EncodedTexts = Pick<
+  EncodedSplit,
+  'ids' | 'typeIds' | 'offsets' | 'words' | 'fullLengths' | 'unknown'
+>;
+
+/** What a split takes over from the tokenizer. */
+export type SplitTokens = Pick<EncodedSplit, 'padTokenId' | 'maskTokenId' | 'vocabularySize'>;
 
 const digestBytes = 32;
 /** 22 letters of base64 are 132 bits: two different texts do not meet. */
@@ -42,6 +57,9 @@ export class EncodedRows {
   readonly #offsets = new Growing((length) => new Int32Array(length));
   readonly #lines = new Growing((length) => new Int32Array(length));
   readonly #labels = new Growing((length) => new Int32Array(length));
+  readonly #labelOffsets = new Growing((length) => new Int32Array(length));
+  readonly #words = new Growing((length) => new Int32Array(length));
+  readonly #lostLabels = new Growing((length) => new Int32Array(length));
   readonly #fullLengths = new Growing((length) => new Int32Array(length));
   readonly #unknown = new Growing((length) => new Int32Array(length));
   readonly #rowDigests = new Growing((length) => new Uint8Array(length));
@@ -49,26 +67,33 @@ export class EncodedRows {
 
   constructor() {
     this.#offsets.append([0]);
+    this.#labelOffsets.append([0]);
   }
 
-  /** Appends rows with their tokens; `labelIds` gives the id of each row's label. */
-  append(rows: readonly Row[], encoded: EncodedTexts, labelIds: readonly number[]): void {
+  /** Appends rows with their tokens; `targets` gives for each row the label ids that the loss compares with. */
+  append(rows: readonly Row[], encoded: EncodedTexts, targets: readonly ArrayLike<number>[]): void {
     const before = this.#ids.length;
     this.#ids.append(encoded.ids);
     this.#typeIds.append(encoded.typeIds);
     this.#offsets.append(encoded.offsets.subarray(1).map((offset) => offset + before));
     this.#fullLengths.append(encoded.fullLengths);
     this.#unknown.append(encoded.unknown);
-    this.#labels.append(labelIds);
+    this.#words.append(encoded.words);
+    for (const [index, { labels }] of rows.entries()) {
+      const ids = targets[index] as ArrayLike<number>;
+      this.#labels.append(ids);
+      this.#labelOffsets.append([this.#labels.length]);
+      this.#lostLabels.append([labels.length - Array.from(ids).filter((id) => id >= 0).length]);
+    }
     this.#lines.append(rows.map((row) => row.line));
-    for (const { text, label } of rows) {
-      this.#rowDigests.append(hash('sha256', JSON.stringify([text, label]), 'buffer'));
+    for (const { text, words, labels } of rows) {
+      this.#rowDigests.append(hash('sha256', JSON.stringify([words ?? text, ...labels]), 'buffer'));
       this.#textKeys.push(textKey(text));
     }
   }
 
   /** @param labelOrder new id of each label id used in `append`. */
-  finish(file: string, padTokenId: number, labelOrder: Int32Array): EncodedSplit {
+  finish(file: string, tokens: SplitTokens, labelOrder: Int32Array): EncodedSplit {
     const rowDigests = this.#rowDigests.take();
     return {
       rows: this.#textKeys.length,
@@ -77,12 +102,17 @@ export class EncodedRows {
       ids: this.#ids.take(),
       typeIds: this.#typeIds.take(),
       offsets: this.#offsets.take(),
-      labels: this.#labels.take().map((label) => labelOrder[label] as number),
+      labels: this.#labels.take().map((label) => (label < 0 ? label : (labelOrder[label] as number))),
+      labelOffsets: this.#labelOffsets.take(),
+      words: this.#words.take(),
+      lostLabels: this.#lostLabels.take(),
       fullLengths: this.#fullLengths.take(),
       unknown: this.#unknown.take(),
       rowDigests,
       textKeys: this.#textKeys,
-      padTokenId,
+      padTokenId: tokens.padTokenId,
+      maskTokenId: tokens.maskTokenId,
+      vocabularySize: tokens.vocabularySize,
       digest: digestOf(rowDigests),
     };
   }
@@ -91,37 +121,42 @@ export class EncodedRows {
 /** The rows at `indices`, in that order. */
 export function selectRows(split: EncodedSplit, indices: Int32Array): EncodedSplit {
   const pick = (values: Int32Array): Int32Array => indices.map((row) => values[row] as number);
-  const offsets = new Int32Array(indices.length + 1);
-  for (const [position, row] of indices.entries())
-    offsets[position + 1] = (offsets[position] as number) + tokensOf(split, row);
-  const tokens = offsets[indices.length] as number;
-  const ids = new Int32Array(tokens);
-  const typeIds = new Uint8Array(tokens);
-  const rowDigests = new Uint8Array(indices.length * digestBytes);
-  for (const [position, row] of indices.entries()) {
-    const start = split.offsets[row] as number;
-    const end = split.offsets[row + 1] as number;
-    ids.set(split.ids.subarray(start, end), offsets[position]);
-    typeIds.set(split.typeIds.subarray(start, end), offsets[position]);
-    rowDigests.set(
-      split.rowDigests.subarray(row * digestBytes, (row + 1) * digestBytes),
-      position * digestBytes,
-    );
-  }
+  const pieces = <T extends Int32Array | Uint8Array>(values: T, offsets: Int32Array): T => {
+    const chosen = new Growing((length) => new (values.constructor as new (length: number) => T)(length));
+    for (const row of indices) chosen.append(values.subarray(offsets[row], offsets[row + 1]));
+    return chosen.take();
+  };
+  const ends = (offsets: Int32Array): Int32Array => {
+    const picked = new Int32Array(indices.length + 1);
+    for (const [position, row] of indices.entries())
+      picked[position + 1] =
+        (picked[position] as number) + (offsets[row + 1] as number) - (offsets[row] as number);
+    return picked;
+  };
+  const digestOffsets = Int32Array.from({ length: split.rows + 1 }, (_, row) => row * digestBytes);
+  const rowDigests = pieces(split.rowDigests, digestOffsets);
   return {
     ...split,
     rows: indices.length,
     lines: pick(split.lines),
-    ids,
-    typeIds,
-    offsets,
-    labels: pick(split.labels),
+    ids: pieces(split.ids, split.offsets),
+    typeIds: pieces(split.typeIds, split.offsets),
+    offsets: ends(split.offsets),
+    labels: pieces(split.labels, split.labelOffsets),
+    labelOffsets: ends(split.labelOffsets),
+    words: pieces(split.words, split.offsets),
+    lostLabels: pick(split.lostLabels),
     fullLengths: pick(split.fullLengths),
     unknown: pick(split.unknown),
     rowDigests,
     textKeys: Array.from(indices, (row) => split.textKeys[row] as string),
     digest: digestOf(rowDigests),
   };
+}
+
+/** Label ids of a row. */
+export function labelsOf(split: EncodedSplit, row: number): Int32Array {
+  return split.labels.subarray(split.labelOffsets[row], split.labelOffsets[row + 1]);
 }
 
 /** Tokens of a row after truncation. */

@@ -7,6 +7,7 @@ import {
   countDuplicates,
   countLabels,
   countLeaked,
+  countLost,
   countTruncated,
   lengthRuleAccuracy,
   unknownShare,
@@ -28,7 +29,8 @@ export type DataFigures = Pick<
 const maxListedLabels = 20;
 
 /** All figures of the report. Time and memory grow linearly with the rows. */
-export function figuresOf({ labels, splits }: Dataset): DataFigures {
+export function figuresOf(dataset: Dataset): DataFigures {
+  const { task, labels, splits } = dataset;
   const { train, validation, test } = splits;
   const heldOut = (count: (split: EncodedSplit, train: EncodedSplit) => number) => ({
     test: count(test, train),
@@ -36,19 +38,19 @@ export function figuresOf({ labels, splits }: Dataset): DataFigures {
   });
   return {
     splits: {
-      train: splitReport(train, labels),
-      ...(validation === undefined ? {} : { validation: splitReport(validation, labels) }),
-      test: splitReport(test, labels),
+      train: splitReport(train, dataset),
+      ...(validation === undefined ? {} : { validation: splitReport(validation, dataset) }),
+      test: splitReport(test, dataset),
     },
     leaked: heldOut(countLeaked),
     nearLeaked: heldOut(countNearLeaked),
     conflictingRows: countConflicting(train),
     unknownTokenShare: unknownShare(train),
-    lengthRuleAccuracy: lengthRuleAccuracy(train, labels.length),
+    ...(task.labelled === 'row' && { lengthRuleAccuracy: lengthRuleAccuracy(train, labels.length) }),
   };
 }
 
-function splitReport(split: EncodedSplit, labels: readonly string[]): SplitReport {
+function splitReport(split: EncodedSplit, { task, labels }: Dataset): SplitReport {
   const counts = Array.from(countLabels(split, labels.length), (rows, id): [string, number] => [
     labels[id] as string,
     rows,
@@ -59,6 +61,7 @@ function splitReport(split: EncodedSplit, labels: readonly string[]): SplitRepor
     truncatedRows: countTruncated(split),
     duplicateRows: countDuplicates(split),
     nearDuplicateRows: countNearDuplicates(split),
+    ...(task.labelled === 'word' && { lostWords: countLost(split) }),
     labels: counts.sort((a, b) => b[1] - a[1]).slice(0, maxListedLabels),
   };
 }

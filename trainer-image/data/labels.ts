@@ -14,6 +14,15 @@ export class Labels {
     for (const label of given ?? []) this.#ids.set(label, this.#ids.size);
   }
 
+  /** The first reason why the labels of a row make it bad, if there is one. */
+  addAll(labels: readonly string[]): string | undefined {
+    for (const label of labels) {
+      const reason = this.add(label);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
+  }
+
   /**
    * Takes note of a label while train is read.
    * @returns the reason why a row with this label is bad, if it is.
@@ -30,7 +39,7 @@ export class Labels {
       throw new TrainerError(
         'DataError',
         `The train file has more than ${maxLabels} different labels, among them ${quote(label)}.`,
-        'Check that dataset.columns.label names the column with the label.',
+        'Check that dataset.columns names the column with the labels.',
       );
     }
     this.#ids.set(label, this.#ids.size);

@@ -1,5 +1,5 @@
 /**
- * Random numbers for everything that has an order: splits, shuffles, resampling. The generator is xoshiro128**
+ * Random numbers for everything that is drawn: splits, shuffles, masks. The generator is xoshiro128**
  * (Blackman and Vigna, version 1.1); its state comes from splitmix32 over the seeds. Not for secrets.
  */
 export type Random = {
@@ -76,4 +76,4 @@ function splitmix32(value: number): number {
 }
 
 /** What the numbers are for; part of the seeds, so that two uses of one seed do not share their numbers. */
-export const purposes = { split: 1, order: 2 } as const;
+export const purposes = { split: 1, order: 2, mask: 3, evaluationMask: 4 } as const;

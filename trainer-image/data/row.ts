@@ -1,31 +1,38 @@
+import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
-import { type DataRecord, type OnBadRow, quote } from './record.ts';
+import type { OnBadRow } from './record.ts';
 
-/** One labelled text, and the line of its file on which it starts; in a Parquet file the number of the row. */
-export type Row = { line: number; text: string; label: string };
-export type Columns = { text: string; label: string };
+/** What a row says, whatever its task: texts and labels. */
+export type Content = {
+  /** The text; of words, all of them with spaces between. */
+  text: string;
+  /** Where the row is a list of words and not a text. */
+  words?: readonly string[];
+  /** One for the row, one for each word, or none. */
+  labels: readonly string[];
+};
+/** The content of a row, and the line of its file on which it starts; in a Parquet file the number of the row. */
+export type Row = Content & { line: number };
+export type Columns = RunConfig['dataset']['columns'];
 /** Longest label, as the result contract has it. */
 const maxLabelLength = 128;
 const maxListed = 20;
 /** Room for the list of lines in a failure message of 2048 characters. */
 const maxListedLength = 1700;
 
-/** Checks the values of one record; a string result is the reason why it is bad. */
-export function toRow({ line, values }: DataRecord, columns: Columns): Row | string {
-  const text = values[columns.text];
-  if (typeof text !== 'string') return `${quote(columns.text)} is ${kindOf(text)}, not a string`;
-  if (text.trim() === '') return `${quote(columns.text)} is empty`;
-  const reason = refuseCharacters(text);
-  if (reason !== undefined) return `${quote(columns.text)} ${reason}`;
-  const label = toLabel(values[columns.label]);
-  if (label === undefined)
-    return `${quote(columns.label)} is ${kindOf(values[columns.label])}, not a string, an integer or a boolean`;
-  if (label.trim() === '') return `${quote(columns.label)} is empty`;
+/** The reason why a value is no usable text, if there is one; `name` is what the message calls it. */
+export function textProblem(value: unknown, name: string): string | undefined {
+  if (typeof value !== 'string') return `${name} is ${kindOf(value)}, not a string`;
+  if (value.trim() === '') return `${name} is empty`;
+  const reason = refuseCharacters(value);
+  return reason === undefined ? undefined : `${name} ${reason}`;
+}
+
+/** The reason why a string is no usable label, if there is one. */
+export function labelProblem(label: string, name: string): string | undefined {
   if (label.length > maxLabelLength)
-    return `${quote(columns.label)} has ${label.length} characters; a label has at most ${maxLabelLength}`;
-  const labelReason = refuseCharacters(label);
-  if (labelReason !== undefined) return `${quote(columns.label)} ${labelReason}`;
-  return { line, text, label };
+    return `${name} has ${label.length} characters; a label has at most ${maxLabelLength}`;
+  return textProblem(label, name);
 }
 
 function refuseCharacters(text: string): string | undefined {
@@ -34,14 +41,16 @@ function refuseCharacters(text: string): string | undefined {
   return undefined;
 }
 
-function toLabel(value: unknown): string | undefined {
+/** A label as a string; undefined for what is none: integers and booleans are, other numbers are not. */
+export function toLabel(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   return undefined;
 }
 
-function kindOf(value: unknown): string {
+/** What a value is, for messages. */
+export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'number') return `the number ${value}`;

@@ -5,7 +5,7 @@ import { readDelimited } from './delimited.ts';
 import { readJsonl } from './jsonl.ts';
 import { readParquet } from './parquet.ts';
 import type { DataRecord, OnBadRow, ReadOptions } from './record.ts';
-import { type Columns, type Row, toRow } from './row.ts';
+import type { Columns, Content, Row } from './row.ts';
 
 export type Format = RunConfig['dataset']['format'];
 
@@ -34,19 +34,26 @@ export function placeOf(format: Format): 'line' | 'row' {
 }
 
 /**
- * Streams the rows of a file. A row that cannot be used goes to `onBadRow`, never silently away.
+ * Streams the rows of a file, read by `readRow` of the task. A row that cannot be used goes to `onBadRow`, never silently
+ * away.
  * @param name the file as the user knows it, for messages; its suffix tells how it is compressed.
  * @throws TrainerError DataError when the file as a whole cannot be read: another format, no usable header, damaged.
  */
 export async function* readRows(
   file: string,
-  options: { name: string; format: Format; columns: Columns; onBadRow: OnBadRow },
+  options: {
+    name: string;
+    format: Format;
+    columns: Columns;
+    readRow(values: DataRecord['values'], columns: Columns): Content | string;
+    onBadRow: OnBadRow;
+  },
 ): AsyncGenerator<Row> {
   const { columns, onBadRow } = options;
   for await (const record of readRecords(file, { ...options, columns: Object.values(columns) })) {
-    const row = toRow(record, columns);
-    if (typeof row === 'string') onBadRow(record.line, row);
-    else yield row;
+    const content = options.readRow(record.values, columns);
+    if (typeof content === 'string') onBadRow(record.line, content);
+    else yield { line: record.line, ...content };
   }
 }
 

@@ -1,15 +1,20 @@
-import { type EncodedSplit, tokensOf } from './encoded.ts';
+import { type EncodedSplit, labelsOf, tokensOf } from './encoded.ts';
 
 /** Nearest-rank quantile of sorted values; 0 for none. */
 export function quantile(sorted: Int32Array, part: number): number {
   return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0;
 }
 
-/** [labels] rows of each label. */
+/** [labels] rows, or words, of each label. */
 export function countLabels(split: EncodedSplit, labels: number): Int32Array {
   const counts = new Int32Array(labels);
-  for (const label of split.labels) counts[label] = (counts[label] as number) + 1;
+  for (const label of split.labels) if (label >= 0) counts[label] = (counts[label] as number) + 1;
   return counts;
+}
+
+/** Labels that no token stands for. */
+export function countLost(split: EncodedSplit): number {
+  return split.lostLabels.reduce((sum, lost) => sum + lost, 0);
 }
 
 /** Rows cut by maxLength. */
@@ -30,11 +35,11 @@ export function countLeaked(split: EncodedSplit, train: EncodedSplit): number {
 
 /** Rows whose text also occurs with another label in the split. */
 export function countConflicting(split: EncodedSplit): number {
-  const several = -1;
-  const labelOf = new Map<string, number>();
+  const several = 'several';
+  const labelOf = new Map<string, string>();
   for (const [row, key] of split.textKeys.entries()) {
     const known = labelOf.get(key);
-    const label = split.labels[row] as number;
+    const label = labelsOf(split, row).join();
     labelOf.set(key, known === undefined || known === label ? label : several);
   }
   return split.textKeys.reduce((count, key) => count + (labelOf.get(key) === several ? 1 : 0), 0);

@@ -10,15 +10,15 @@ const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ labels, splits }: Dataset, figures: DataFigures): string[] {
+export function dataWarnings({ task, labels, splits }: Dataset, figures: DataFigures): string[] {
   return [
     ...leakage(splits, figures),
     ...conflicts(figures),
     ...missingLabels(labels, splits),
     ...fewRows(splits),
-    ...shortcut(labels, splits, figures),
-    ...imbalance(labels, splits),
+    ...(task.labelled === 'row' ? [...shortcut(labels, splits, figures), ...imbalance(labels, splits)] : []),
     ...truncation(figures),
+    ...lostWords(figures),
     ...unknownTokens(figures),
     ...duplicates(figures),
   ]
@@ -110,6 +110,17 @@ function truncation({ splits: { train } }: DataFigures): string[] {
     : [
         `${percent(train.truncatedRows / train.rows)} of the train rows are longer than training.maxLength and lose their ends. Raise it, or shorten the texts to what decides the label.`,
       ];
+}
+
+function lostWords({ splits }: DataFigures): string[] {
+  return Object.entries(splits).flatMap(([name, split]) => {
+    const lostWords = split?.lostWords ?? 0;
+    return lostWords <= dataChecks.lostWords.threshold
+      ? []
+      : [
+          `${lostWords} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, or cut the texts.`,
+        ];
+  });
 }
 
 function unknownTokens({ unknownTokenShare }: DataFigures): string[] {

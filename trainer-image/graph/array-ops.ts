@@ -1,11 +1,18 @@
 /** TensorFlow ops that move elements: reshape, transpose, slice, gather and their like. */
 import { type Dim, type Graph, type Shape, sizeOf, type Tensor } from './graph.ts';
-import { constant, scalar, single } from './ops.ts';
+import { constant, mul, scalar, single } from './ops.ts';
 import { productDim, sameShape } from './shape.ts';
 
-/** int32 scalar with the value of a dimension. */
+/** int32 scalar with the value of a dimension; a name such as 'batch*length' is the product of its factors. */
 export function dimension(graph: Graph, dim: Dim): Tensor {
-  return typeof dim === 'number' ? scalar(graph, 'int32', dim) : graph.dimension(dim);
+  if (typeof dim === 'number') return scalar(graph, 'int32', dim);
+  const factors = dim.split('*');
+  if (factors.length > 1) graph.defineDimension(dim, () => factors.map(factor).reduce((a, b) => mul(a, b)));
+  return graph.dimension(dim);
+
+  function factor(name: string): Tensor {
+    return dimension(graph, /^\d+$/.test(name) ? Number(name) : name);
+  }
 }
 
 /** int32 vector with the values of a shape. */
@@ -177,5 +184,16 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
     [x, shapeVector(x.graph, shape)],
     { dtype: x.dtype, shape },
     { T: { type: x.dtype }, Tidx: { type: 'int32' } },
+  );
+}
+
+/** Place of the largest element along the last axis, int32; the first of equal ones. */
+export function argMax(x: Tensor): Tensor {
+  return single(
+    x.graph,
+    'ArgMax',
+    [x, scalar(x.graph, 'int32', x.shape.length - 1)],
+    { dtype: 'int32', shape: x.shape.slice(0, -1) },
+    { T: { type: x.dtype }, Tidx: { type: 'int32' }, output_type: { type: 'int32' } },
   );
 }

@@ -123,6 +123,7 @@ export const minimum = (a: Operand, b: Operand): Tensor => binary('Minimum', ...
 export const maximum = (a: Operand, b: Operand): Tensor => binary('Maximum', ...operands(a, b));
 export const greaterEqual = (a: Operand, b: Operand): Tensor =>
   binary('GreaterEqual', ...operands(a, b), 'bool');
+export const notEqual = (a: Operand, b: Operand): Tensor => binary('NotEqual', ...operands(a, b), 'bool');
 export const squaredDifference = (a: Operand, b: Operand): Tensor =>
   binary('SquaredDifference', ...operands(a, b));
 

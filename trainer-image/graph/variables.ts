@@ -1,5 +1,5 @@
 /** Variables: tensors that stay in the session between calls. */
-
+import { fill } from './array-ops.ts';
 import type { DType } from './dtype.ts';
 import type { Graph, Node, Tensor } from './graph.ts';
 import { identity, placeholder, scalar, single } from './ops.ts';
@@ -66,4 +66,29 @@ export function assignVariable(handle: Tensor, value: Tensor, controls: readonly
     { dtype: { type: value.dtype } },
     { controls },
   );
+}
+
+/** Adds `value` to a variable, in place. */
+export function addToVariable(handle: Tensor, value: Tensor): Node {
+  return handle.graph.add('AssignAddVariableOp', [handle, value], [], { dtype: { type: value.dtype } });
+}
+
+/** Subtracts `value` from a variable, in place. */
+export function subtractFromVariable(handle: Tensor, value: Tensor): Node {
+  return handle.graph.add('AssignSubVariableOp', [handle, value], [], { dtype: { type: value.dtype } });
+}
+
+/** Adds row i of `rows` to row indices[i] of a variable, in place. No index may come twice. */
+export function addToRows(handle: Tensor, indices: Tensor, rows: Tensor): Node {
+  return handle.graph.add('ResourceScatterAdd', [handle, indices, rows], [], {
+    dtype: { type: rows.dtype },
+    Tindices: { type: indices.dtype },
+  });
+}
+
+/** A fetch of the given name that sets float32 variables to zero. */
+export function zeroVariables(graph: Graph, variables: readonly Variable[], name: string): Tensor {
+  const zero = scalar(graph, 'float32', 0);
+  const assigns = variables.map(({ handle, shape }) => assignVariable(handle, fill(graph, shape, zero), []));
+  return identity(zero, assigns, name);
 }

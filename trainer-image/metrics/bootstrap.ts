@@ -1,62 +1,34 @@
-import { averages, emptyCounts } from './classification.ts';
+import { improvement, type MetricName } from '../../crds/tasks.ts';
 
 export const BOOTSTRAP_RESAMPLES = 1000;
 
-export type ComparedMetric = 'accuracy' | 'f1' | 'weightedF1';
-export type Gain = { metric: ComparedMetric; value: number; low: number; high: number };
+export type Gain = { metric: MetricName; value: number; low: number; high: number };
+
+/** A metric on some rows of a split, the same row perhaps several times. */
+export type Scorer = (rows: ArrayLike<number>) => number;
 
 /**
  * Gain of the tuned model over the base model with a 95 % interval by the paired bootstrap: rows of the test split
  * are drawn with replacement as often as it has rows, both models are scored on the same draw, and the interval
  * runs from the 2.5th to the 97.5th percentile of 1,000 such differences (Efron and Tibshirani 1993, chapter 13).
- * The same arguments always give the same interval.
+ * Positive means better, also where less of the metric is better. The same arguments always give the same interval.
  */
 export function bootstrapGain(
-  metric: ComparedMetric,
-  { actual, base, tuned, classes, seed }: BootstrapInput,
+  metric: MetricName,
+  { base, tuned, rows, seed }: { base: Scorer; tuned: Scorer; rows: number; seed: number },
 ): Gain {
-  const rows = actual.length;
   const order = Uint32Array.from({ length: rows }, (_, row) => row);
-  const value = differenceOn(order, metric, { actual, base, tuned, classes });
+  const difference = () => improvement(metric, tuned(order), base(order));
+  const value = difference();
   if (rows === 0) return { metric, value, low: value, high: value };
   const random = randomBelow(seed);
   const differences = new Float64Array(BOOTSTRAP_RESAMPLES);
   for (let resample = 0; resample < BOOTSTRAP_RESAMPLES; resample++) {
     for (let i = 0; i < rows; i++) order[i] = random(rows);
-    differences[resample] = differenceOn(order, metric, { actual, base, tuned, classes });
+    differences[resample] = difference();
   }
   differences.sort();
   return { metric, value, low: percentile(differences, 0.025), high: percentile(differences, 0.975) };
-}
-
-/** Class ids by row: what is right, what the base model and the tuned model said. */
-export type BootstrapInput = {
-  actual: ArrayLike<number>;
-  base: ArrayLike<number>;
-  tuned: ArrayLike<number>;
-  classes: number;
-  seed: number;
-};
-
-function differenceOn(
-  rows: Uint32Array,
-  metric: ComparedMetric,
-  { actual, base, tuned, classes }: Omit<BootstrapInput, 'seed'>,
-): number {
-  const baseCounts = emptyCounts(classes);
-  const tunedCounts = emptyCounts(classes);
-  for (const row of rows) {
-    const label = actual[row]!;
-    for (const [counts, predicted] of [
-      [baseCounts, base[row]!],
-      [tunedCounts, tuned[row]!],
-    ] as const) {
-      counts.actual[label]!++;
-      counts.predicted[predicted]!++;
-      if (predicted === label) counts.hits[label]!++;
-    }
-  }
-  return averages(tunedCounts)[metric] - averages(baseCounts)[metric];
 }
 
 /** Linear interpolation between the two nearest ranks, as numpy.percentile does. */

@@ -4,39 +4,53 @@ import { z } from 'zod';
 import { TrainerError } from '../failure.ts';
 import type { Tensor } from '../graph/graph.ts';
 import type { RandomSource } from '../graph/random.ts';
-import { type BertConfig, bertConfig, bertLogits, bertParameters, bertPrefix } from './bert.ts';
+import { bert } from './bert.ts';
 import { readJson } from './checkpoint-files.ts';
+import { distilbert } from './distilbert.ts';
+import { electra } from './electra.ts';
+import { rowsAt } from './layers.ts';
+import type { Model, ModelOptions, RawConfig, Task } from './model.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
+import { roberta, xlmRoberta } from './roberta.ts';
 
-export type Architecture = {
+/** A model with the head of one task. */
+export type Architecture = Pick<
+  Model,
+  | 'prefix'
+  | 'maxLength'
+  | 'vocabularySize'
+  | 'typeVocabularySize'
+  | 'padTokenId'
+  | 'initializerRange'
+  | 'sizes'
+> & {
+  /** model_type of config.json. */
+  readonly modelType: string;
   /** The class of Hugging Face Transformers that loads the saved model. */
   readonly className: string;
-  /** What keys have before the names of the bare model. */
-  readonly prefix: string;
+  /** Of encoder and head. */
   readonly parameters: readonly ParameterSpec[];
-  readonly maxLength: number;
-  readonly vocabularySize: number;
-  readonly typeVocabularySize: number;
-  /** Standard deviation of newly initialised weights. */
-  readonly initializerRange: number;
-  /** [batch, labels]; dropout only with `random`. */
+  /**
+   * SequenceClassification: [batch, labels]. TokenClassification: [batch, length, labels].
+   * MaskedLM: [positions, vocabulary] for the `positions` of the inputs. Dropout only with `random`.
+   */
   logits(inputs: EncoderInputs, weight: (name: string) => Tensor, random?: RandomSource): Tensor;
 };
 
 export type ModelConfig = {
   /** config.json as it is in the model directory. */
-  readonly raw: Readonly<Record<string, unknown>>;
+  readonly raw: RawConfig;
   readonly architecture: Architecture;
 };
 
-export type ArchitectureOptions = {
-  readonly labels: number;
-  /** Replaces every dropout rate of the config. */
-  readonly dropout?: number | undefined;
-};
+export type ArchitectureOptions = ModelOptions & { readonly task: Task };
 
-const families: Readonly<Record<string, (raw: unknown, options: ArchitectureOptions) => Architecture>> = {
-  bert: bertArchitecture,
+const families: Readonly<Record<string, (raw: RawConfig, options: ModelOptions) => Model>> = {
+  bert,
+  roberta,
+  'xlm-roberta': xlmRoberta,
+  distilbert,
+  electra,
 };
 
 /** Reads config.json. Throws TrainerError ModelError for unknown model types and settings that are not supported. */
@@ -47,40 +61,39 @@ export function readArchitecture(directory: string, options: ArchitectureOptions
   const raw = parsed.data;
   const type = raw['model_type'];
   const family = typeof type === 'string' && Object.hasOwn(families, type) ? families[type] : undefined;
-  if (family === undefined) {
+  if (typeof type !== 'string' || family === undefined) {
     throw unsupported(`The model type ${JSON.stringify(type) ?? '(none)'} is not supported.`);
   }
-  return { raw, architecture: family(raw, options) };
-}
-
-function bertArchitecture(raw: unknown, { labels, dropout }: ArchitectureOptions): Architecture {
-  const parsed = bertConfig.safeParse(raw);
-  if (!parsed.success) throw invalid(parsed.error);
-  const config = dropout === undefined ? parsed.data : withDropout(parsed.data, dropout);
-  if (config.hidden_size % config.num_attention_heads !== 0) {
-    throw unsupported(
-      `hidden_size ${config.hidden_size} is not a multiple of num_attention_heads ${config.num_attention_heads}.`,
-    );
+  if (options.task === 'MaskedLM' && raw['tie_word_embeddings'] === false) {
+    throw unsupported('tie_word_embeddings is false: for MaskedLM only true is supported.');
   }
+  try {
+    return { raw, architecture: architecture(type, family(raw, options), options.task) };
+  } catch (error) {
+    throw error instanceof z.ZodError ? invalid(error) : error;
+  }
+}
+
+function architecture(modelType: string, model: Model, task: Task): Architecture {
+  const { heads, hidden, parameters, ...properties } = model;
+  const head = heads[task];
   return {
-    className: 'BertForSequenceClassification',
-    prefix: bertPrefix,
-    parameters: bertParameters(config, labels),
-    maxLength: config.max_position_embeddings,
-    vocabularySize: config.vocab_size,
-    typeVocabularySize: config.type_vocab_size,
-    initializerRange: config.initializer_range,
-    logits: (inputs, weight, random) => bertLogits(inputs, { config, weight, random }),
+    ...properties,
+    modelType,
+    className: head.className,
+    parameters: [...parameters, ...head.parameters],
+    logits(inputs, weight, random) {
+      const scope = { weight, random };
+      const states = hidden(inputs, scope, head.readsFirst ?? false);
+      const read = () => (task === 'MaskedLM' ? rowsAt(states, positionsOf(inputs)) : states);
+      return states.graph.scope('head', () => head.logits(read(), scope, inputs));
+    },
   };
 }
 
-function withDropout(config: BertConfig, rate: number): BertConfig {
-  return {
-    ...config,
-    hidden_dropout_prob: rate,
-    attention_probs_dropout_prob: rate,
-    classifier_dropout: rate,
-  };
+function positionsOf({ positions }: EncoderInputs): Tensor {
+  if (positions === undefined) throw new Error('MaskedLM needs the positions whose logits are wanted.');
+  return positions;
 }
 
 function invalid(error: z.ZodError): TrainerError {

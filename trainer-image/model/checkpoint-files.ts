@@ -12,6 +12,19 @@ export type WeightFiles = {
   close(): void;
 };
 
+/** Files that belong to the tokenizers of the families; a model has some of them. */
+export const tokenizerFiles: readonly string[] = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+  'sentencepiece.bpe.model',
+  'spm.model',
+];
+
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 const pickled = /\.(bin|pt|pth|ckpt|pkl)$/;
 

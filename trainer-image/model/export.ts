@@ -1,18 +1,11 @@
-/** Writes a trained model in Hugging Face layout: what AutoModelForSequenceClassification.from_pretrained reads. */
+/** Writes a trained model in Hugging Face layout: what from_pretrained of the task's class reads. */
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Task } from '../tasks/task.ts';
+import { tokenizerFiles } from './checkpoint-files.ts';
 import { writeSafetensors } from './safetensors-writer.ts';
 import type { SequenceClassifier } from './sequence-classifier.ts';
-
-/** Files that belong to a tokenizer; those that the model has are copied. */
-const tokenizerFiles = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.txt',
-];
 
 /**
  * Fills `directory` (made if missing) with model.safetensors, config.json and the tokenizer's files from
@@ -20,15 +13,20 @@ const tokenizerFiles = [
  */
 export async function exportModel({
   model,
+  task,
   modelDirectory,
   directory,
 }: {
+  task: Pick<Task, 'exportedConfig'>;
   model: Pick<SequenceClassifier, 'config' | 'className' | 'labels' | 'weights'>;
   modelDirectory: string;
   directory: string;
 }): Promise<{ bytes: number; sha256: string }> {
   await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, 'config.json'), `${JSON.stringify(exportedConfig(model), null, 2)}\n`);
+  await writeFile(
+    join(directory, 'config.json'),
+    `${JSON.stringify(exportedConfig(model, task), null, 2)}\n`,
+  );
   for (const name of tokenizerFiles) {
     const source = join(modelDirectory, name);
     if (existsSync(source)) await copyFile(source, join(directory, name));
@@ -36,20 +34,17 @@ export async function exportModel({
   return writeSafetensors(join(directory, 'model.safetensors'), model.weights());
 }
 
-/** The config of the base model, as a classifier with these labels. */
-export function exportedConfig({
-  config,
-  className,
-  labels,
-}: Pick<SequenceClassifier, 'config' | 'className' | 'labels'>): Record<string, unknown> {
+/** The config of the base model, with what the task and its labels add. */
+export function exportedConfig(
+  { config, className, labels }: Pick<SequenceClassifier, 'config' | 'className' | 'labels'>,
+  task: Pick<Task, 'exportedConfig'>,
+): Record<string, unknown> {
   // The path of the base model says nothing elsewhere, and a label count beside id2label could contradict it.
   const { _name_or_path: _path, torch_dtype: _type, num_labels: _count, ...kept } = config;
   return {
     ...kept,
     architectures: [className],
     dtype: 'float32', // the type of the written weights, whatever the base model had
-    id2label: Object.fromEntries(labels.map((label, id) => [String(id), label])),
-    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
-    problem_type: 'single_label_classification',
+    ...task.exportedConfig(labels),
   };
 }

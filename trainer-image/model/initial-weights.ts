@@ -5,7 +5,7 @@ import type { ParameterSpec } from './parameters.ts';
 /** Separates these numbers from others that come from the same seed. */
 const purpose = 0x68656164;
 
-/** Zeros, or a normal distribution of the given standard deviation; the same for the same seed and name. */
+/** Zeros, ones, or a normal distribution of the given standard deviation; the same for the same seed and name. */
 export function initialWeight(
   { name, shape, initial }: ParameterSpec,
   seed: number,
@@ -13,7 +13,7 @@ export function initialWeight(
 ): Float32Array {
   const count = shape.reduce((product, size) => product * size, 1);
   const values = new Float32Array(count);
-  if (initial !== 'normal') return values;
+  if (initial !== 'normal') return values.fill(initial === 'ones' ? 1 : 0);
   const source = random(seed, purpose, ...Buffer.from(name));
   const uniform = (): number => (source.next() + 0.5) / 2 ** 32;
   for (let index = 0; index < count; index += 2) {

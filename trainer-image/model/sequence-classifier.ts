@@ -2,13 +2,16 @@
 import type { Batch } from '../data/batch.ts';
 import { TrainerError } from '../failure.ts';
 import type { Binding } from '../graph/binding.ts';
+import type { HostArray } from '../graph/dtype.ts';
+import type { Tensor } from '../graph/graph.ts';
 import { type Feed, Session } from '../graph/session.ts';
 import { assignVariables, variableReader } from '../graph/variable-transfer.ts';
 import type { Variable } from '../graph/variables.ts';
-import { type AdamWOptions, adamWValues } from '../optim/adamw.ts';
+import type { StepRates } from '../optim/optimizer.ts';
+import { runUpdate, type UpdateOptions } from '../optim/update.ts';
 import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
-import { buildClassifierGraph, type ClassifierGraph } from './classifier-graph.ts';
+import { buildClassifierGraph, type ClassifierGraph, type GraphTask } from './classifier-graph.ts';
 import { initialWeight } from './initial-weights.ts';
 import type { ParameterSpec } from './parameters.ts';
 import type { NamedTensor } from './tensor.ts';
@@ -16,13 +19,14 @@ import { mapWeights } from './weights.ts';
 
 export type SequenceClassifierOptions = {
   readonly binding: Binding;
+  readonly task: GraphTask;
   readonly modelDirectory: string;
   readonly labels: readonly string[];
   /** Seeds newly initialised weights and the dropout masks. */
   readonly seed: number;
   /** Replaces every dropout rate of config.json. */
   readonly dropout?: number | undefined;
-  readonly optimizer: AdamWOptions;
+  readonly update: UpdateOptions;
 };
 
 export type SequenceClassifier = {
@@ -37,15 +41,18 @@ export type SequenceClassifier = {
   readonly newlyInitialized: readonly string[];
   /** Keys of the checkpoint that were not used. */
   readonly unusedKeys: readonly string[];
-  /** One optimiser step as one graph call. `step` counts from 0. Loss: mean over labelled rows, before the update. */
-  trainStep(batch: Batch, at: { step: number; learningRate: number }): { loss: number; gradientNorm: number };
-  /** No dropout. logits: [rows, labels], row-major; the loss is summed over the `count` labelled rows. */
-  predict(batch: Batch): { logits: Float32Array; lossSum: number; count: number };
+  /**
+   * One optimiser step; with one micro-batch it is one graph call. `step` counts from 0. Loss: mean over the labelled
+   * rows of all micro-batches, before the update.
+   */
+  trainStep(microBatches: readonly Batch[], at: StepRates): { loss: number; gradientNorm: number };
+  /** No dropout. The outputs are those of the task; the loss is summed over `count` labels. */
+  predict(batch: Batch): { outputs: readonly HostArray[]; lossSum: number; count: number };
   /** Under the names of the state_dict; the data of each is read when asked for. */
   weights(): Iterable<NamedTensor>;
-  /** `<weight>.exp_avg` and `<weight>.exp_avg_sq`. */
+  /** Under the names of the optimiser, `<weight>.exp_avg` for one. */
   optimizerState(): Iterable<NamedTensor>;
-  /** Sets weights, moments, or both. Throws if a name or shape is wrong, or one of a kind is missing. */
+  /** Sets weights, optimiser state, or both. Throws if a name or shape is wrong, or one of a kind is missing. */
   restore(tensors: Iterable<NamedTensor>): void;
   /** Native tensors alive in this process, for leak tests. */
   tensorCount(): number;
@@ -56,15 +63,16 @@ export type SequenceClassifier = {
 export async function openSequenceClassifier(
   options: SequenceClassifierOptions,
 ): Promise<SequenceClassifier> {
-  const { binding, modelDirectory, labels, seed, optimizer } = options;
+  const { binding, task, modelDirectory, labels, seed } = options;
   const { raw, architecture } = readArchitecture(modelDirectory, {
+    task: task.name,
     labels: labels.length,
     dropout: options.dropout,
   });
   const files = openWeightFiles(modelDirectory);
   try {
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
-    const built = buildClassifierGraph(architecture, optimizer);
+    const built = buildClassifierGraph(architecture, task, options.update);
     const session = new Session(binding, built.graph);
     const specs = new Map(architecture.parameters.map((spec) => [spec.name, spec]));
     assignVariables(session, built.weights, ({ name }) => {
@@ -72,7 +80,7 @@ export async function openSequenceClassifier(
       if (key !== undefined) return files.read(key);
       return initialWeight(specs.get(name) as ParameterSpec, seed, architecture.initializerRange);
     });
-    session.run([built.clearMoments], []);
+    session.run([built.update.clearState], []);
     return {
       config: raw,
       className: architecture.className,
@@ -99,55 +107,50 @@ function operations(
   session: Session,
   built: ClassifierGraph,
   architecture: Architecture,
-  { seed, optimizer }: SequenceClassifierOptions,
+  { seed, update: { gradientAccumulationSteps } }: SequenceClassifierOptions,
 ): Operations {
-  const moments = built.firstMoments.flatMap((first, index) => [
-    first,
-    built.secondMoments[index] as Variable,
-  ]);
-  const scalarFeed = (tensor: Feed['tensor'], value: number): Feed => ({
-    tensor,
-    data: Float32Array.of(value),
-    shape: [],
-  });
+  const { state } = built.update;
   return {
-    trainStep(batch, { step, learningRate }) {
-      const values = adamWValues(optimizer, step, learningRate);
-      const [loss, norm] = session.run(
-        [built.train.loss, built.train.gradientNorm],
-        [
-          ...batchFeeds(built, architecture, batch),
-          { tensor: built.seed, data: Int32Array.of(foldSeed(seed), step), shape: [2] },
-          scalarFeed(built.rates.stepSize, values.stepSize),
-          scalarFeed(built.rates.epsilon, values.epsilon),
-          scalarFeed(built.rates.decay, values.decay),
-        ],
-      );
-      return { loss: Number(loss?.[0]), gradientNorm: Number(norm?.[0]) };
+    trainStep(microBatches, at) {
+      const feeds = microBatches.map((batch, index): Feed[] => {
+        const number = at.step * gradientAccumulationSteps + index;
+        const masks = { tensor: built.seed, data: Int32Array.of(foldSeed(seed), number), shape: [2] };
+        return [...batchFeeds(built, architecture, batch), masks];
+      });
+      return runUpdate(session, built.update, feeds, at);
     },
     predict(batch) {
-      const { logits, lossSum, count } = built.predict;
-      const results = session.run([logits, lossSum, count], batchFeeds(built, architecture, batch));
-      return {
-        logits: results[0] as Float32Array,
-        lossSum: Number(results[1]?.[0]),
-        count: Number(results[2]?.[0]),
-      };
+      const { outputs, lossSum, count } = built.predict;
+      const feeds = batchFeeds(built, architecture, batch);
+      const results = session.run([lossSum, count, ...outputs], feeds);
+      const [sum, number, ...read] = results;
+      return { outputs: read, lossSum: Number(sum?.[0]), count: Number(number?.[0]) };
     },
     weights: () => lazyTensors(session, built.weights),
-    optimizerState: () => lazyTensors(session, moments),
-    restore: (tensors) => restore(session, [built.weights, moments], tensors),
+    optimizerState: () => lazyTensors(session, state),
+    restore: (tensors) => restore(session, [built.weights, state], tensors),
   };
 }
 
 function batchFeeds(built: ClassifierGraph, architecture: Architecture, batch: Batch): Feed[] {
   checkBatch(architecture, batch);
-  const shape = [batch.rows, batch.length];
+  const { inputIds, attentionMask, tokenTypeIds, labels, positions } = batch;
+  const sizes: Record<string, number> = {
+    batch: batch.rows,
+    length: batch.length,
+    positions: positions?.length ?? 0,
+  };
+  const feed = (tensor: Tensor, data: HostArray): Feed => ({
+    tensor,
+    data,
+    shape: tensor.shape.map((dim) => (typeof dim === 'string' ? (sizes[dim] as number) : dim)),
+  });
   return [
-    { tensor: built.inputs.inputIds, data: batch.inputIds, shape },
-    { tensor: built.inputs.attentionMask, data: batch.attentionMask, shape },
-    { tensor: built.inputs.tokenTypeIds, data: batch.tokenTypeIds, shape },
-    { tensor: built.labels, data: batch.labels, shape: [batch.rows] },
+    feed(built.inputs.inputIds, inputIds),
+    feed(built.inputs.attentionMask, attentionMask),
+    feed(built.inputs.tokenTypeIds, tokenTypeIds),
+    feed(built.labels, labels),
+    ...(built.inputs.positions && positions ? [feed(built.inputs.positions, positions)] : []),
   ];
 }
 
@@ -170,7 +173,8 @@ function checkBatch(architecture: Architecture, batch: Batch): void {
     );
   };
   check(batch.inputIds, architecture.vocabularySize, 'token id');
-  check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
+  if (architecture.typeVocabularySize > 1)
+    check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
 }
 
 function lazyTensors(session: Session, variables: readonly Variable[]): NamedTensor[] {

@@ -1,3 +1,4 @@
+import { metrics, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { evenly } from '../run/history.ts';
 import { type Chart, lineChart } from './chart.ts';
 import type { Html } from './html.ts';
@@ -43,25 +44,25 @@ export function lossChart(report: Report): Html {
   });
 }
 
-/** Accuracy and F1 on the validation split; nothing with fewer than two evaluations. */
-export function validationChart({ validation, training }: Report): Html | undefined {
+/** The first metrics that go up to 1, on the validation split; nothing with fewer than two evaluations. */
+export function validationChart({ config, validation, training }: Report): Html | undefined {
   if (validation.length < 2) return undefined;
   const last = validation.at(-1)!;
+  const shown = metricsOf(config.task).filter((name) => metrics[name].better === 'more');
+  const series = shown.slice(0, 2).map((name, i) => ({
+    name: metricTitle(config.task, name),
+    look: (['eval', 'train'] as const)[i]!,
+    points: validation.map((v): Point => [v.step, v[name] ?? 0]),
+    dots: true,
+    value: score(last[name]),
+  }));
   return lineChart({
     id: 'scores',
     title: 'Scores on the validation split',
-    description: `Accuracy ${score(last.accuracy)} and macro F1 ${score(last.f1)} at the last evaluation.`,
+    description: `At the last evaluation: ${series.map(({ name, value }) => `${name} ${value}`).join(', ')}.`,
     xLabel: 'step',
     height: 220,
-    series: [
-      {
-        name: 'accuracy',
-        look: 'eval',
-        points: validation.map((v): Point => [v.step, v.accuracy]),
-        dots: true,
-      },
-      { name: 'macro F1', look: 'train', points: validation.map((v): Point => [v.step, v.f1]), dots: true },
-    ],
+    series,
     yHigh: 1,
     ...(training.best && { mark: { x: training.best.step, label: '' } }),
   });

@@ -1,4 +1,6 @@
 import { stringify } from 'yaml';
+import { metricsOf, metricTitle } from '../../crds/tasks.ts';
+import { taskOf } from '../tasks/tasks.ts';
 import { overfittingNote } from './overfitting.ts';
 import { type Report, score } from './report.ts';
 
@@ -6,10 +8,12 @@ import { type Report, score } from './report.ts';
 export function modelCard(report: Report): string {
   const { config, final, baseline, training, model, data, labels } = report;
   const { name, namespace, runId } = config.job;
-  const table = (['accuracy', 'f1', 'weightedF1', 'loss'] as const).map(
+  const table = metricsOf(config.task).map(
     (metric) =>
-      `| ${metric} | ${baseline ? score(baseline[metric]) : 'not measured'} | ${score(final[metric])} |`,
+      `| ${metricTitle(config.task, metric)} | ${score(baseline?.[metric])} | ${score(final[metric])} |`,
   );
+  const { does } = taskOf(config).card(labels);
+  const names = `${labels.slice(0, 40).map(plain).join(', ')}${labels.length > 40 ? ', ...' : ''}`;
   const settings = Object.entries(config.training).map(
     ([key, value]) => `- ${key}: ${typeof value === 'object' ? JSON.stringify(value) : value}`,
   );
@@ -23,8 +27,7 @@ ${stringify(frontMatter(report)).trimEnd()}
 ${report.verdict.sentence}.
 
 Fine-tuned from \`${model.uri}\` (${model.modelType}, ${model.parameters.toLocaleString('en')} parameters) by the
-FineTuneJob ${namespace}/${name}, run ${runId}. Puts a text into one of ${labels.length} classes:
-${labels.slice(0, 40).map(plain).join(', ')}${labels.length > 40 ? ', ...' : ''}.
+FineTuneJob ${namespace}/${name}, run ${runId}. ${does}${labels.length === 0 ? '' : `:\n${names}`}.
 
 ## Evaluation
 
@@ -46,30 +49,31 @@ The figures hold for texts like those of the test split; nothing is known about 
 ${warnings.length === 0 ? '' : `What the data report warns of:\n\n${warnings.join('\n')}\n`}`;
 }
 
-function frontMatter({ config, final }: Report): unknown {
+function frontMatter({ config, final, labels }: Report): unknown {
   const { name } = config.job;
+  const { pipelineTag } = taskOf(config).card(labels);
+  const metrics = metricsOf(config.task);
   return {
     library_name: 'transformers',
-    pipeline_tag: 'text-classification',
-    tags: ['text-classification', 'finetune-operator'],
-    metrics: ['accuracy', 'f1'],
+    pipeline_tag: pipelineTag,
+    tags: [pipelineTag, 'finetune-operator'],
+    metrics: metrics.filter((metric) => metric !== 'loss'),
     'model-index': [
       {
         name,
         results: [
           {
-            task: { type: 'text-classification' },
+            task: { type: pipelineTag },
             dataset: {
               name: config.dataset.source.uri,
               type: config.dataset.format.toLowerCase(),
               split: 'test',
             },
-            metrics: [
-              { type: 'accuracy', value: final.accuracy },
-              { type: 'f1', name: 'macro F1', value: final.f1 },
-              { type: 'f1', name: 'weighted F1', value: final.weightedF1 },
-              { type: 'loss', value: final.loss },
-            ],
+            metrics: metrics.map((metric) => ({
+              type: metric,
+              name: metricTitle(config.task, metric),
+              value: final[metric],
+            })),
           },
         ],
       },

@@ -1,3 +1,4 @@
+import { type MetricName, metricsOf, metricTitle, tasks } from '../../crds/tasks.ts';
 import { learningRateChart, lossChart, validationChart } from './curves.ts';
 import { Html, html } from './html.ts';
 import { overfittingNote } from './overfitting.ts';
@@ -31,7 +32,7 @@ ${comparisonTable(report)}
 <div class="pair">${report.baseline && confusionTable('Base model', report.labels, report.baseline)}
 ${confusionTable('Tuned model', report.labels, report.final)}</div>
 ${classTable(report)}
-${errorTable(report)}
+${tasks[report.config.task].labelled && errorTable(report)}
 <h2>Data</h2>
 ${warnings(report)}
 ${splitsTable(report)}
@@ -48,10 +49,14 @@ ${pairsTable('Digests', digestPairs(report))}
 function head(report: Report): Html {
   const { verdict, final, baseline, training, config } = report;
   const rejected = verdict.outcome === 'Rejected';
+  const [main, second] = metricsOf(config.task) as [MetricName, MetricName];
+  const title = (metric: MetricName) => metricTitle(config.task, metric);
   const figures: [string, string][] = [
-    ['accuracy', score(final.accuracy)],
-    ['macro F1', score(final.f1)],
-    ...(baseline ? ([['accuracy of the base model', score(baseline.accuracy)]] as [string, string][]) : []),
+    [title(main), score(final[main])],
+    [title(second), score(final[second])],
+    ...(baseline
+      ? ([[`${title(main)} of the base model`, score(baseline[main])]] as [string, string][])
+      : []),
     ['steps', String(training.steps)],
     ['training time', duration(training.trainSeconds)],
   ];
@@ -74,7 +79,10 @@ function dataPairs({ data }: Report): [string, string | number][] {
       `median ${data.tokens.median}, 95 % up to ${data.tokens.p95}, longest ${data.tokens.max}`,
     ],
     ['Test rows also in train', `${data.leakedRows}, nearly ${data.nearLeakedRows}`],
-    ['Train rows with conflicting labels', data.conflictingRows],
+    ...(data.labels === 0
+      ? []
+      : [['Train rows with conflicting labels', data.conflictingRows] as [string, number]]),
+    ...lostWords(data.splits),
     ['Tokens that the vocabulary does not know', percent(data.unknownTokenShare)],
     ...(data.lengthRuleAccuracy === undefined
       ? []
@@ -85,6 +93,13 @@ function dataPairs({ data }: Report): [string, string | number][] {
           ],
         ]),
   ];
+}
+
+/** Words that no token stands for, by split; nothing for a task that reads no words. */
+function lostWords(splits: Report['data']['splits']): [string, number][] {
+  return Object.entries(splits).flatMap(([name, split]): [string, number][] =>
+    split?.lostWords === undefined ? [] : [[`Words cut off in ${name}`, split.lostWords]],
+  );
 }
 
 function runPairs({ config, model, device, versions, training }: Report): [string, string | number][] {

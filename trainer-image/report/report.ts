@@ -1,38 +1,33 @@
-import type { RunConfig } from '../../crds/trainer-contract.ts';
+import { type MetricName, mainMetric, metricsOf, metricTitle, type TaskName } from '../../crds/tasks.ts';
+import type { MetricValues, RunConfig } from '../../crds/trainer-contract.ts';
 import type { DataReport } from '../data/report.ts';
 import type { Gain } from '../metrics/bootstrap.ts';
 import type { ClassScores } from '../metrics/classification.ts';
-import type { MetricName } from '../run/early-stopping.ts';
 
-/** One model on the test split. */
-export type EvaluatedModel = {
+/** One model on the test split: its metrics, and what else the task tells. */
+export type EvaluatedModel = MetricValues & {
   rows: number;
   loss: number;
-  accuracy: number;
-  f1: number;
-  weightedF1: number;
-  /** confusion[actual][predicted] = rows. */
-  confusion: number[][];
-  classes: ClassScores[];
+  /** confusion[actual][predicted] = rows, in the order of the labels. */
+  confusion?: number[][];
+  /** Of each label, or type of entity. */
+  classes?: (ClassScores & { name: string })[];
 };
+
+/** The metrics of a task alone, in its order. */
+export function metricsOfModel(task: TaskName, model: EvaluatedModel): MetricValues & { loss: number } {
+  const values = metricsOf(task).map((name) => [name, model[name]]);
+  return Object.fromEntries(values) as MetricValues & { loss: number };
+}
+
+/** What the tuned model got wrong in a row, and how sure it was. */
+export type Mistake = { label: string; predicted: string; probability: number };
 
 /** A row of the test split that the tuned model got wrong. */
-export type ConfidentError = {
-  line: number;
-  label: string;
-  predicted: string;
-  probability: number;
-  excerpt: string;
-};
+export type ConfidentError = Mistake & { line: number; excerpt: string };
 
 /** One evaluation on the validation split. */
-export type ValidationPoint = {
-  step: number;
-  loss: number;
-  accuracy: number;
-  f1: number;
-  weightedF1: number;
-};
+export type ValidationPoint = MetricValues & { step: number; loss: number };
 
 /** report.json: all that is known about a run. */
 export type Report = {
@@ -78,13 +73,17 @@ export type Report = {
 };
 
 /** "0.9876" as people read it. */
-export const score = (value: number) => value.toFixed(value > 0.9995 && value < 1 ? 4 : 3);
+export const score = (value: number | undefined) =>
+  value === undefined ? 'not measured' : value.toFixed(value > 0.9995 && value < 1 ? 4 : 3);
 
 /** The first line of the report: better than the base model, or not, with the figures. */
-export function verdictSentence(report: Pick<Report, 'final' | 'baseline' | 'gain'>): string {
-  const { final, baseline, gain } = report;
+export function verdictSentence(
+  { final, baseline, gain }: Pick<Report, 'final' | 'baseline' | 'gain'>,
+  task: TaskName,
+): string {
   if (baseline === undefined || gain === undefined) {
-    return `Accuracy ${score(final.accuracy)} on ${final.rows} held-out rows; the base model was not evaluated`;
+    const metric = mainMetric(task);
+    return `${metricTitle(task, metric)} ${score(final[metric])} on ${final.rows} held-out rows; the base model was not evaluated`;
   }
   const { metric, value, low, high } = gain;
   const change = low > 0 ? 'Better than' : high < 0 ? 'Worse than' : 'Not clearly different from';

@@ -1,3 +1,4 @@
+import { type MetricName, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { type Html, html } from './html.ts';
 import { type EvaluatedModel, type Report, score } from './report.ts';
 
@@ -5,12 +6,17 @@ import { type EvaluatedModel, type Report, score } from './report.ts';
 const maxMatrixClasses = 16;
 const maxConfusions = 20;
 
-/** Actual classes down, predicted classes across; the shade is the share of the row. */
-export function confusionTable(name: string, labels: readonly string[], model: EvaluatedModel): Html {
-  if (labels.length > maxMatrixClasses) return largestConfusions(name, labels, model.confusion);
+/** Actual classes down, predicted classes across; the shade is the share of the row. Nothing without a matrix. */
+export function confusionTable(
+  name: string,
+  labels: readonly string[],
+  { confusion }: EvaluatedModel,
+): Html | undefined {
+  if (confusion === undefined) return undefined;
+  if (labels.length > maxMatrixClasses) return largestConfusions(name, labels, confusion);
   return html`<div class="wide"><table class="matrix"><caption>${name}</caption>
 <thead><tr><th scope="col">actual ↓ predicted →</th>${labels.map((label) => html`<th scope="col">${label}</th>`)}</tr></thead>
-<tbody>${model.confusion.map((row, actual) => matrixRow(labels[actual]!, row, actual))}</tbody></table></div>`;
+<tbody>${confusion.map((row, actual) => matrixRow(labels[actual]!, row, actual))}</tbody></table></div>`;
 }
 
 function matrixRow(label: string, row: readonly number[], actual: number): Html {
@@ -35,28 +41,24 @@ function largestConfusions(name: string, labels: readonly string[], confusion: n
 }
 
 /** Base and tuned model side by side. */
-export function comparisonTable({ baseline, final, gain }: Report): Html {
-  const rows = [
-    ['Accuracy', 'accuracy'],
-    ['Macro F1', 'f1'],
-    ['Weighted F1', 'weightedF1'],
-    ['Loss', 'loss'],
-  ] as const;
-  const cells = (key: (typeof rows)[number][1]) =>
+export function comparisonTable({ config, baseline, final, gain }: Report): Html {
+  const cells = (key: MetricName) =>
     baseline === undefined
       ? html`<td class="n strong">${score(final[key])}</td>`
-      : html`<td class="n">${score(baseline[key])}</td><td class="n strong">${score(final[key])}</td><td class="n">${signed(final[key] - baseline[key])}</td><td class="n quiet">${gain?.metric === key && `${score(gain.low)} to ${score(gain.high)}`}</td>`;
+      : html`<td class="n">${score(baseline[key])}</td><td class="n strong">${score(final[key])}</td><td class="n">${signed((final[key] ?? 0) - (baseline[key] ?? 0))}</td><td class="n quiet">${gain?.metric === key && `${score(gain.low)} to ${score(gain.high)}`}</td>`;
   return html`<div class="wide"><table><caption>On ${final.rows} held-out rows of the test split</caption>
-<thead><tr><th scope="col"></th>${baseline && html`<th scope="col" class="n">base model</th>`}<th scope="col" class="n">tuned model</th>${baseline && html`<th scope="col" class="n">gain</th><th scope="col" class="n">95 % interval</th>`}</tr></thead>
-<tbody>${rows.map(([name, key]) => html`<tr><th scope="row">${name}</th>${cells(key)}</tr>`)}</tbody></table></div>`;
+<thead><tr><th scope="col"></th>${baseline && html`<th scope="col" class="n">base model</th>`}<th scope="col" class="n">tuned model</th>${baseline && html`<th scope="col" class="n">change</th><th scope="col" class="n">95 % interval of the gain</th>`}</tr></thead>
+<tbody>${metricsOf(config.task).map((key) => html`<tr><th scope="row">${metricTitle(config.task, key)}</th>${cells(key)}</tr>`)}</tbody></table></div>`;
 }
 
-export function classTable({ labels, final, baseline }: Report): Html {
+export function classTable({ final, baseline }: Report): Html | undefined {
+  if (final.classes === undefined) return undefined;
+  const base = new Map(baseline?.classes?.map(({ name, f1 }) => [name, f1]));
   return html`<div class="wide"><table><caption>By class, tuned model</caption>
-<thead><tr><th scope="col">class</th><th scope="col" class="n">precision</th><th scope="col" class="n">recall</th><th scope="col" class="n">F1</th>${baseline && html`<th scope="col" class="n">F1 of the base model</th>`}<th scope="col" class="n">rows</th></tr></thead>
+<thead><tr><th scope="col">class</th><th scope="col" class="n">precision</th><th scope="col" class="n">recall</th><th scope="col" class="n">F1</th>${baseline && html`<th scope="col" class="n">F1 of the base model</th>`}<th scope="col" class="n">support</th></tr></thead>
 <tbody>${final.classes.map(
-    (one, id) =>
-      html`<tr><th scope="row">${labels[id]}</th><td class="n">${score(one.precision)}</td><td class="n">${score(one.recall)}</td><td class="n">${score(one.f1)}</td>${baseline && html`<td class="n">${score(baseline.classes[id]?.f1 ?? 0)}</td>`}<td class="n">${one.support}</td></tr>`,
+    (one) =>
+      html`<tr><th scope="row">${one.name}</th><td class="n">${score(one.precision)}</td><td class="n">${score(one.recall)}</td><td class="n">${score(one.f1)}</td>${baseline && html`<td class="n">${score(base.get(one.name) ?? 0)}</td>`}<td class="n">${one.support}</td></tr>`,
   )}</tbody></table></div>`;
 }
 

@@ -22,10 +22,13 @@ const manifestSchema = z.object({
   configHash: z.string(),
   step: z.int().min(0),
   time: z.string(),
+  metric: z.object({ name: z.string(), value: z.number() }).optional(),
   files: z.array(z.object({ path: z.string().refine(isSafePath), bytes: z.int(), sha256: z.string() })),
 });
 type Manifest = z.infer<typeof manifestSchema>;
 type StoredFile = Manifest['files'][number];
+
+type Saved = { step: number; files: StoredFile[]; metric?: CheckpointRecord['metric'] };
 
 export type StoreOptions = { output: Source; runId: string; configHash: string; keep: number; log: Log };
 
@@ -47,8 +50,7 @@ export class CheckpointStore {
       if (path !== `${store.#folder(step)}/${manifestName}`) continue;
       const found = await store.#readManifest(step);
       if (found === undefined) continue;
-      const { time } = found.manifest;
-      store.#records.push({ step, time, uri: store.#uri(step), digest: found.digest });
+      store.#records.push(store.#record(found.manifest, found.digest));
     }
     store.#records.sort((a, b) => b.step - a.step);
     return store;
@@ -72,20 +74,24 @@ export class CheckpointStore {
     return undefined;
   }
 
-  /** Uploads the files of `directory` as the checkpoint of `step`, then removes the oldest ones beyond `keep`. */
-  async upload(directory: string, step: number, files: StoredFile[]): Promise<void> {
+  /** Uploads the files of `directory` as the checkpoint of a step, then removes the oldest ones beyond `keep`. */
+  async upload(directory: string, { step, files, metric }: Saved): Promise<void> {
     const { output, configHash, keep } = this.#options;
     const time = new Date().toISOString();
-    const manifest: Manifest = { format: 1, configHash, step, time, files };
+    const manifest: Manifest = { format: 1, configHash, step, time, files, ...(metric && { metric }) };
     const text = JSON.stringify(manifest);
     await writeFile(join(directory, manifestName), text);
     await output.remove(`${this.#folder(step)}/${manifestName}`);
     await uploadFolder(output, directory, this.#folder(step), { last: manifestName });
-    const record = { step, time, uri: this.#uri(step), digest: digestOf(text) };
+    const record = this.#record(manifest, digestOf(text));
     const others = this.#records.filter((other) => other.step !== step);
     this.#records = [record, ...others].sort((a, b) => b.step - a.step);
     for (const { step: old } of this.#records.slice(keep)) await this.#remove(old);
     this.#records = this.#records.slice(0, keep);
+  }
+
+  #record({ step, time, metric }: Manifest, digest: string): CheckpointRecord {
+    return { step, time, uri: this.#uri(step), digest, ...(metric && { metric }) };
   }
 
   async #remove(step: number): Promise<void> {

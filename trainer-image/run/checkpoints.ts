@@ -7,6 +7,7 @@ import { writeSafetensors } from '../model/safetensors-writer.ts';
 import type { SequenceClassifier } from '../model/sequence-classifier.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { Context } from './context.ts';
+import { bestMetric } from './early-stopping.ts';
 import type { RunState } from './state.ts';
 import { withTensors } from './tensor-file.ts';
 
@@ -73,12 +74,20 @@ export class Checkpoints {
         ...withTensors(this.#best, (weights) => writeSafetensors(best, weights)),
       });
     }
-    await this.#store.upload(this.#folder, state.step, files);
+    const metric = this.#metricOf(state);
+    await this.#store.upload(this.#folder, { step: state.step, files, ...(metric && { metric }) });
     await rm(this.#folder, { recursive: true });
     this.#savedStep = state.step;
     this.#context.report({ checkpoints: this.records() });
     const seconds = (performance.now() - started) / 1000;
     this.#context.log.info('checkpoint saved', { step: state.step, uri: this.records()[0]?.uri, seconds });
+  }
+
+  /** How good the model was when it was last evaluated. */
+  #metricOf({ validation }: RunState): CheckpointRecord['metric'] {
+    const name = bestMetric(this.#context.config);
+    const value = validation.at(-1)?.[name];
+    return value === undefined ? undefined : { name, value };
   }
 
   /** Remembers the weights of this moment as the best ones. */

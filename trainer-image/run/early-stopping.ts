@@ -1,6 +1,5 @@
+import { improvement, type MetricName } from '../../crds/tasks.ts';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
-
-export type MetricName = NonNullable<RunConfig['training']['earlyStopping']>['metric'];
 
 /** What has been seen so far on the validation split; part of every checkpoint. */
 export type BestSoFar = {
@@ -27,9 +26,9 @@ export function afterEvaluation(
 ): BestSoFar {
   const { step, value } = evaluation;
   if (best.value === undefined) return { step, value, badEvaluations: 0 };
-  const improvement = rule.metric === 'loss' ? best.value - value : value - best.value;
-  const badEvaluations = improvement > rule.minDelta ? 0 : best.badEvaluations + 1;
-  return improvement > 0 ? { step, value, badEvaluations } : { ...best, badEvaluations };
+  const gained = improvement(rule.metric, value, best.value);
+  const badEvaluations = gained > rule.minDelta ? 0 : best.badEvaluations + 1;
+  return gained > 0 ? { step, value, badEvaluations } : { ...best, badEvaluations };
 }
 
 /** True once `patience` evaluations in a row brought no improvement. */

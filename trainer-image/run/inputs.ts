@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { type Dataset, loadDataset } from '../data/dataset.ts';
-import { loadTokenizer } from '../data/tokenizer.ts';
 import { TrainerError } from '../failure.ts';
-import { downloadDataset } from '../preflight.ts';
+import { readArchitecture } from '../model/architecture.ts';
+import { downloadDataset, loadModelTokenizer } from '../preflight.ts';
 import { downloadFolder } from '../sources/folder.ts';
 import { findModelFiles, isModelFile, modelDigest } from '../sources/model-files.ts';
 import { openSource } from '../sources/open.ts';
+import { taskOf } from '../tasks/tasks.ts';
 import type { Context } from './context.ts';
 
 /** Model and data on the local disk, the data encoded; both are what preflight saw. */
@@ -39,16 +38,17 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   log.info('inputs downloaded', { modelFiles: files.length, modelDigest: digest });
 
   report({ phase: 'Preparing' });
-  const model = await readModelConfig(modelDirectory);
-  const tokenizer = await loadTokenizer(modelDirectory, {
-    maxLength: config.training.maxLength,
-    vocabularySize: model.vocab_size,
-    maxPositions: model.max_position_embeddings,
-    padTokenId: model.pad_token_id ?? undefined,
-  });
-  const dataset = await loadDataset(config, dataDirectory, tokenizer);
+  const model = readArchitecture(modelDirectory, { task: config.task, labels: 1 });
+  const tokenizer = await loadModelTokenizer(config, model, modelDirectory);
+  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
   refuseChangedSplits(config, dataset);
-  return { modelDirectory, modelDigest: digest, modelType: model.model_type, dataDirectory, dataset };
+  return {
+    modelDirectory,
+    modelDigest: digest,
+    modelType: model.architecture.modelType,
+    dataDirectory,
+    dataset,
+  };
 }
 
 function refuseChangedSplits({ dataset: { source }, expected }: RunConfig, { splits }: Dataset): void {
@@ -70,24 +70,4 @@ function refuseChanged(
     `${what[0]?.toUpperCase()}${what.slice(1)} changed since preflight: its digest is ${found}, preflight saw ${expected}.`,
     'Leave model and data alone while a job runs. Set a new runId to train on the new content.',
   );
-}
-
-const modelConfig = z.looseObject({
-  model_type: z.string(),
-  vocab_size: z.int().positive(),
-  max_position_embeddings: z.int().positive(),
-  pad_token_id: z.int().min(0).nullish(),
-});
-
-async function readModelConfig(directory: string): Promise<z.infer<typeof modelConfig>> {
-  try {
-    return modelConfig.parse(JSON.parse(await readFile(join(directory, 'config.json'), 'utf8')));
-  } catch (cause) {
-    throw new TrainerError(
-      'ModelError',
-      `config.json cannot be used: ${(cause as Error).message}`,
-      'Use the config.json that was published with the weights.',
-      { cause },
-    );
-  }
 }

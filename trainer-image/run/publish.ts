@@ -1,13 +1,13 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Evaluated } from '../evaluate.ts';
 import type { OutcomeOf } from '../messages.ts';
 import { exportModel } from '../model/export.ts';
 import { eventFile, type Scalar } from '../report/events.ts';
 import { modelCard } from '../report/model-card.ts';
 import { reportPage } from '../report/page.ts';
-import type { Report } from '../report/report.ts';
+import { metricsOfModel, type Report } from '../report/report.ts';
 import { uploadFolder } from '../sources/folder.ts';
+import type { Evaluated } from '../tasks/task.ts';
 import type { FinishedOutcome } from './finished.ts';
 import { thinHistory } from './history.ts';
 import { writePredictions } from './predictions.ts';
@@ -20,14 +20,14 @@ export const modelFormat = 'Hugging Face safetensors';
 /** Writes and uploads the report, and the model if it passes the gate. The model's weights are the ones to publish. */
 export async function publish(run: Run, final: Evaluated): Promise<FinishedOutcome> {
   const { context, output, inputs } = run;
+  const { task, labels, splits } = inputs.dataset;
   const reportDirectory = join(context.workDirectory, 'report');
   await mkdir(reportDirectory, { recursive: true });
   const confidentErrors = await writePredictions(join(reportDirectory, 'predictions.jsonl'), {
     dataset: context.config.dataset,
     dataDirectory: inputs.dataDirectory,
-    split: inputs.dataset.splits.test,
-    labels: inputs.dataset.labels,
-    evaluated: final,
+    task,
+    evaluation: { evaluated: final, split: splits.test, labels },
   });
   const report = buildReport(run, final, confidentErrors);
   await writeReport(reportDirectory, report, run.state);
@@ -53,7 +53,12 @@ async function writeReport(directory: string, report: Report, state: RunState): 
 /** Model, tokenizer, card: all that Hugging Face Transformers needs to load it. */
 async function uploadModel({ context, output, model, inputs }: Run, report: Report) {
   const directory = join(context.workDirectory, 'export');
-  const { sha256 } = await exportModel({ model, modelDirectory: inputs.modelDirectory, directory });
+  const { sha256 } = await exportModel({
+    model,
+    task: inputs.dataset.task,
+    modelDirectory: inputs.modelDirectory,
+    directory,
+  });
   await writeFile(join(directory, 'README.md'), modelCard(report));
   let bytes = 0;
   for (const name of await readdir(directory)) bytes += (await stat(join(directory, name))).size;
@@ -67,6 +72,7 @@ function commonResult(
 ): Omit<OutcomeOf<'Rejected'>, 'outcome' | 'message' | 'reportUri'> {
   const { state, checkpoints, device } = run;
   const { final, baseline, gain, training } = report;
+  const metricsOf = (of: Report['final']) => metricsOfModel(report.config.task, of);
   return {
     step: state.step,
     totalSteps: run.totalSteps,
@@ -86,13 +92,6 @@ function commonResult(
   };
 }
 
-const metricsOf = ({ loss, accuracy, f1, weightedF1 }: Report['final']) => ({
-  loss,
-  accuracy,
-  f1,
-  weightedF1,
-});
-
 function scalarsOf({ steps, validation }: RunState): Scalar[] {
   const points = steps.flatMap(({ loss, learningRate, gradientNorm, time }, i) => {
     const at = { step: i + 1, time };
@@ -102,13 +101,11 @@ function scalarsOf({ steps, validation }: RunState): Scalar[] {
       { tag: 'train/grad_norm', value: gradientNorm, ...at },
     ];
   });
-  const evaluations = validation.flatMap(({ step, loss, accuracy, f1 }) => {
+  const evaluations = validation.flatMap(({ step, ...metrics }) => {
     const at = { step, time: steps[step - 1]?.time ?? 0 };
-    return [
-      { tag: 'eval/loss', value: loss, ...at },
-      { tag: 'eval/accuracy', value: accuracy, ...at },
-      { tag: 'eval/f1', value: f1, ...at },
-    ];
+    return Object.entries(metrics).flatMap(([name, value]) =>
+      value === undefined ? [] : [{ tag: `eval/${name}`, value, ...at }],
+    );
   });
   return [...points, ...evaluations];
 }

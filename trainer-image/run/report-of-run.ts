@@ -1,9 +1,9 @@
+import { mainMetric } from '../../crds/tasks.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { dataReport } from '../data/report.ts';
-import type { Evaluated } from '../evaluate.ts';
 import { bootstrapGain } from '../metrics/bootstrap.ts';
-import { type ConfidentError, type EvaluatedModel, type Report, verdictSentence } from '../report/report.ts';
-import { type Scored, scorePredictions } from '../tasks/sequence-classification.ts';
+import { type ConfidentError, type Report, verdictSentence } from '../report/report.ts';
+import type { Evaluated } from '../tasks/task.ts';
 import { bestMetric } from './early-stopping.ts';
 import { gateFailures } from './gate.ts';
 import type { Run } from './run.ts';
@@ -14,24 +14,22 @@ export function buildReport(run: Run, final: Evaluated, confidentErrors: Confide
   const { config } = context;
   const { dataset } = inputs;
   const { baseline, gain } = comparison(run, final);
-  const reasons = gateFailures(config.gate, final.scores, baseline);
-  const measured = {
-    final: evaluatedModel(final.scores),
-    ...(baseline && { baseline: evaluatedModel(baseline) }),
-    ...(gain && { gain }),
-  };
+  const { task, labels, splits } = dataset;
+  const scores = task.scores({ evaluated: final, split: splits.test, labels });
+  const reasons = gateFailures(config.gate, scores, baseline);
+  const measured = { final: scores, ...(baseline && { baseline }), ...(gain && { gain }) };
   return {
     createdAt: new Date().toISOString(),
     verdict: {
       outcome: reasons.length === 0 ? 'Succeeded' : 'Rejected',
-      sentence: verdictSentence(measured),
+      sentence: verdictSentence(measured, task.name),
       reasons,
     },
     config,
     versions: { trainer: manifest.version, node: process.versions.node, tensorflow: device.tensorflow },
     device: device.name,
     ...(device.warning !== undefined && { deviceWarning: device.warning }),
-    labels: dataset.labels,
+    labels,
     model: {
       uri: config.model.uri,
       digest: inputs.modelDigest,
@@ -68,31 +66,17 @@ function trainingOf({ context, state, ...run }: Run): Report['training'] {
   };
 }
 
-/** The base model's scores, and the gain with its interval in the metric of the gate (accuracy without one). */
+/** The base model's scores, and the gain with its interval in the metric of the gate, else the main one of the task. */
 function comparison({ context, state, inputs }: Run, final: Evaluated) {
   if (state.baseline === undefined) return {};
-  const { labels, splits } = inputs.dataset;
-  const actual = splits.test.labels;
-  const classes = labels.length;
-  const baseline = scorePredictions(actual, state.baseline, classes);
-  const gain = bootstrapGain(context.config.gate?.metric ?? 'accuracy', {
-    actual,
-    base: state.baseline.predicted,
-    tuned: final.predicted,
-    classes,
+  const { task, labels, splits } = inputs.dataset;
+  const of = (evaluated: Evaluated) => ({ evaluated, split: splits.test, labels });
+  const metric = context.config.gate?.metric ?? mainMetric(task.name);
+  const gain = bootstrapGain(metric, {
+    base: task.scorer(of(state.baseline), metric),
+    tuned: task.scorer(of(final), metric),
+    rows: splits.test.rows,
     seed: context.config.training.seed,
   });
-  return { baseline, gain };
-}
-
-function evaluatedModel({
-  rows,
-  loss,
-  accuracy,
-  f1,
-  weightedF1,
-  confusion,
-  classes,
-}: Scored): EvaluatedModel {
-  return { rows, loss, accuracy, f1, weightedF1, confusion, classes };
+  return { baseline: task.scores(of(state.baseline)), gain };
 }

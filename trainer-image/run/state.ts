@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
+import type { Plateau } from '../optim/plateau.ts';
 import type { ValidationPoint } from '../report/report.ts';
+import type { Evaluated, Task } from '../tasks/task.ts';
 import type { BestSoFar } from './early-stopping.ts';
 import type { StepRecord } from './history.ts';
 
 /** What the base model did on the test split; enough to score it and to compare it row by row. */
-export type Baseline = { loss: number; predicted: number[] };
+export type Baseline = { loss: number; figures: Record<string, number[]> };
 
 /** All that a run knows besides weights and optimiser: the JSON part of every checkpoint. */
 export type RunState = {
@@ -15,11 +17,19 @@ export type RunState = {
   steps: StepRecord[];
   validation: ValidationPoint[];
   best: BestSoFar;
+  /** After the first evaluation of a run with the schedule ReduceLROnPlateau. */
+  plateau?: Plateau | undefined;
   baseline?: Baseline;
   /** Over all attempts. */
   trainSeconds: number;
   trainedTokens: number;
 };
+
+/** The part of an evaluation by which models are compared, as JSON holds it. */
+export function comparedFigures({ loss, figures }: Evaluated, { compared }: Task): Baseline {
+  const kept = compared.map((name) => [name, Array.from(figures[name] ?? [])]);
+  return { loss, figures: Object.fromEntries(kept) as Baseline['figures'] };
+}
 
 export function newState(): RunState {
   return {
@@ -39,7 +49,10 @@ export function newState(): RunState {
 export function configHash(config: RunConfig, inputDigests: readonly string[]): string {
   const { job, task, dataset, training, evaluation } = config;
   const { source: _, ...data } = dataset;
-  const parts = { uid: job.uid, runId: job.runId, task, data, training, evaluation, inputDigests };
+  const { batchSize, gradientAccumulationSteps, ...rest } = training;
+  // The course follows the rows of a whole step: a run that met the end of memory goes on with smaller micro-batches.
+  const course = { ...rest, rowsPerStep: batchSize * gradientAccumulationSteps };
+  const parts = { uid: job.uid, runId: job.runId, task, data, training: course, evaluation, inputDigests };
   return `sha256:${createHash('sha256')
     .update(JSON.stringify(sorted(parts)))
     .digest('hex')}`;

@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto';
 import { TrainerError } from '../failure.ts';
+import { tokenizerFiles } from '../model/checkpoint-files.ts';
 import type { FileEntry, Source } from './source.ts';
 
 const weightsFile = 'model.safetensors';
 const shardIndex = 'model.safetensors.index.json';
 const shard = /^model-\d+-of-\d+\.safetensors$/;
 /** Files beside the weights that the trainer reads or passes on with the tuned model. */
-const smallFiles: readonly string[] = [
-  'config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'vocab.txt',
-];
+const smallFiles: readonly string[] = ['config.json', ...tokenizerFiles];
 
 /** The largest tokenizers have about 35 MB. */
 const maxSmallFileBytes = 256 * 1024 * 1024;

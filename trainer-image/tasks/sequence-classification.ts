@@ -1,29 +1,110 @@
-/** The task SequenceClassification: one label a text. What logits mean and how good they are. */
-import { type ClassificationScores, classificationScores } from '../metrics/classification.ts';
+/** The task SequenceClassification: one label a text. */
+import type { MetricName } from '../../crds/tasks.ts';
+import { labelsOf } from '../data/encoded.ts';
+import { quote } from '../data/record.ts';
+import { kindOf, labelProblem, textProblem, toLabel } from '../data/row.ts';
+import { averages, classificationScores, emptyCounts } from '../metrics/classification.ts';
+import { refuseOneLabel } from './checks.ts';
+import { crossEntropy } from './loss.ts';
+import { negativeLogLikelihood, predictedClass, probabilities } from './softmax.ts';
+import type { Evaluation, Task } from './task.ts';
 
-/** Class of the largest logit of each row (the first of equal ones) from row-major logits. */
-export function predictedClasses(logits: Float32Array, classes: number): number[] {
-  return Array.from({ length: logits.length / classes }, (_, row) => {
-    const of = logits.subarray(row * classes, (row + 1) * classes);
-    return of.indexOf(Math.max(...of));
-  });
+export const sequenceClassification: Task = {
+  name: 'SequenceClassification',
+
+  readRow(values, { text: textColumn = 'text', label: labelColumn = 'label' }) {
+    const text = values[textColumn];
+    const problem = textProblem(text, quote(textColumn));
+    if (problem !== undefined) return problem;
+    const label = toLabel(values[labelColumn]);
+    if (label === undefined)
+      return `${quote(labelColumn)} is ${kindOf(values[labelColumn])}, not a string, an integer or a boolean`;
+    return labelProblem(label, quote(labelColumn)) ?? { text: text as string, labels: [label] };
+  },
+  readsWords: false,
+  checkTokenizer() {},
+  targets: (labelIds) => labelIds,
+  checkTrain: refuseOneLabel,
+  labelled: 'row',
+  collate: (rows, split) => ({
+    ...rows,
+    labels: rows.indices.map((row) => labelsOf(split, row)[0] as number),
+  }),
+
+  labels: { dtype: 'int32', shape: ['batch'] },
+  loss: crossEntropy,
+  logitCount: ({ rows }, { labels }) => rows * labels,
+  outputs: (logits) => [logits],
+
+  recorder(split, labels) {
+    const classes = labels.length;
+    const predicted = new Int32Array(split.rows);
+    const loss = new Float64Array(split.rows);
+    const logits = new Float32Array(split.rows * classes);
+    return {
+      figures: { predicted, loss, logits },
+      add({ indices, labels: actual }, [output]) {
+        for (const [position, row] of indices.entries()) {
+          const own = (output as Float32Array).subarray(position * classes, (position + 1) * classes);
+          predicted[row] = predictedClass(own);
+          loss[row] = negativeLogLikelihood(own, actual[position] as number);
+          logits.set(own, row * classes);
+        }
+      },
+    };
+  },
+  compared: ['predicted', 'loss'],
+  scores({ evaluated, split, labels }) {
+    const { predicted } = evaluated.figures as Record<string, Int32Array>;
+    const scores = classificationScores(split.labels, predicted as Int32Array, labels.length);
+    const classes = scores.classes.map((one, id) => ({ name: labels[id] as string, ...one }));
+    return { ...scores, classes, loss: evaluated.loss };
+  },
+  scorer,
+  prediction({ evaluated, split, labels }, row, { text }) {
+    const classes = labels.length;
+    const logits = (evaluated.figures['logits'] as Float32Array).subarray(row * classes, (row + 1) * classes);
+    const id = evaluated.figures['predicted']?.[row] as number;
+    const label = labels[split.labels[row] as number] as string;
+    const predicted = labels[id] as string;
+    const probability = probabilities(logits)[id] as number;
+    const line = { label, predicted, probability, logits: Array.from(logits), text };
+    return label === predicted ? { line } : { line, mistake: { label, predicted, probability } };
+  },
+
+  exportedConfig: (labels) => ({
+    id2label: Object.fromEntries(labels.map((label, id) => [String(id), label])),
+    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+    problem_type: 'single_label_classification',
+  }),
+  card: (labels) => ({
+    pipelineTag: 'text-classification',
+    does: `Puts a text into one of ${labels.length} classes`,
+  }),
+};
+
+function scorer(
+  { evaluated, split, labels }: Evaluation,
+  metric: MetricName,
+): (rows: ArrayLike<number>) => number {
+  const { predicted, loss } = evaluated.figures;
+  const own = (values: ArrayLike<number> | undefined, row: number) => values?.[row] as number;
+  if (metric === 'loss') return (rows) => meanOf(rows, (row) => own(loss, row));
+  return (rows) => {
+    const counts = emptyCounts(labels.length);
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index] as number;
+      const [actual, said] = [split.labels[row] as number, own(predicted, row)];
+      counts.actual[actual] = (counts.actual[actual] as number) + 1;
+      counts.predicted[said] = (counts.predicted[said] as number) + 1;
+      if (actual === said) counts.hits[actual] = (counts.hits[actual] as number) + 1;
+    }
+    return averages(counts)[metric as 'accuracy' | 'f1' | 'weightedF1'];
+  };
 }
 
-/** Softmax of one row of logits, largest logit first subtracted so that nothing overflows. */
-export function probabilities(logits: Float32Array): number[] {
-  const largest = Math.max(...logits);
-  const exponentials = Array.from(logits, (logit) => Math.exp(logit - largest));
-  const sum = exponentials.reduce((total, value) => total + value, 0);
-  return exponentials.map((value) => value / sum);
-}
-
-export type Scored = ClassificationScores & { loss: number };
-
-/** Scores of predictions against the labels of a split. */
-export function scorePredictions(
-  labels: ArrayLike<number>,
-  { predicted, loss }: { predicted: ArrayLike<number>; loss: number },
-  classes: number,
-): Scored {
-  return { ...classificationScores(labels, predicted, classes), loss };
+function meanOf(rows: ArrayLike<number>, figureOf: (row: number) => number): number {
+  let sum = 0;
+  for (let index = 0; index < rows.length; index++) sum += figureOf(rows[index] as number);
+  return rows.length === 0 ? 0 : sum / rows.length;
 }

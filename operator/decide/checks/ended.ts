@@ -3,8 +3,8 @@ import type { V1Job } from '@kubernetes/client-node';
 import { failJobExitCodes } from '../../manifests/failure-policy.ts';
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { endedAs } from '../stage.ts';
-import { endJob } from '../verdict.ts';
+import { endedAs, hasLivePods } from '../stage.ts';
+import { deleteJob, endJob } from '../verdict.ts';
 
 export function hasEnded({ remembered }: Run): boolean {
   return remembered.completionTime !== undefined;
@@ -15,11 +15,13 @@ export function hasEnded({ remembered }: Run): boolean {
  * code makes the Job fail by itself, nothing has to be done.
  */
 export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train'>): Action[] {
-  return [preflight, train].flatMap(({ job, state }) => {
+  return [preflight, train].flatMap(({ job, state, pods }) => {
     if (job === undefined || state.at === 'absent' || state.at === 'reached' || isOver(job)) return [];
     const exitCode = state.at === 'failed' ? state.ending?.exitCode : undefined;
     if (exitCode !== undefined && (exitCode === 0 || failJobExitCodes.includes(exitCode))) return [];
-    return endJob(job);
+    // A deadline does not run in a suspended Job, and a queue could wake it up; its last pod still has a word to say.
+    if (job.spec?.suspend === true) return hasLivePods({ pods }) ? [] : [deleteJob(job, 'its run is over')];
+    return [endJob(job)];
   });
 }
 

@@ -6,7 +6,7 @@ import type { Run } from '../run.ts';
 import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
 import { waitingFor } from '../waiting.ts';
 import { restart } from './restart.ts';
-import { resume } from './suspended.ts';
+import { resume } from './stop.ts';
 
 export const preflight: Check = (run) => (run.report === undefined ? undecided(run) : undefined);
 

@@ -1,16 +1,19 @@
 /** The train Job: from its creation to the result or the failure. */
 import type { Reason } from '../../../crds/conditions.ts';
+import { queueOf } from '../../manifests/queue.ts';
 import { mountedObjects } from '../../manifests/sources.ts';
 import { attemptOf } from '../attempts.ts';
 import { creationOf } from '../create.ts';
 import type { Ending } from '../ending.ts';
+import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
 import { present, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
-import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
+import { untilNextLimit } from '../usage.ts';
+import { type Check, deleteJob, failureFrom, failureOf, type Verdict } from '../verdict.ts';
 import { waitingFor } from '../waiting.ts';
 import { restart } from './restart.ts';
-import { resume } from './suspended.ts';
+import { resume } from './stop.ts';
 
 /** Stops after preflight where spec.dryRun says so. */
 export const dryRun: Check = ({ job, report, now }) => {
@@ -69,7 +72,7 @@ const stopping = {
 function create(run: Run): Verdict {
   const creation = creationOf(run, 'train');
   const actions = 'object' in creation ? [{ kind: 'create' as const, object: creation.object }] : [];
-  const queue = run.runtime?.queueName;
+  const queue = queueOf(run.job.metadata, run.runtime);
   return queue === undefined
     ? { ...pending('TrainingPending', 'The train Job is being made.'), actions }
     : { ...queued, message: `The train Job waits in queue "${queue}".`, actions };
@@ -96,13 +99,14 @@ function waiting({ train, job, now }: Run): Verdict {
 function running(run: Run, pod: Extract<StageState, { at: 'running' }>['pod']): Verdict {
   const { uid: podUid = '' } = pod.metadata ?? {};
   const ip = pod.status?.podIP;
-  return {
-    phase: 'Training',
-    reason: 'TrainingRunning',
+  return present({
+    phase: 'Training' as const,
+    reason: 'TrainingRunning' as const,
     message: `Attempt ${attemptNumber(run) ?? 1} trains on node ${pod.spec?.nodeName ?? 'unknown'}.`,
     running: true,
     poll: ip === undefined ? undefined : { podUid, ip },
-  };
+    requeueAfterMs: untilNextLimit(run),
+  });
 }
 
 function again(
@@ -116,12 +120,35 @@ function again(
 
 function failed(run: Run, state: Extract<StageState, { at: 'failed' }>): Verdict {
   const { fault, ending, exhausted } = state;
+  const next = microBatchOf(run);
+  const jobUID = run.train.job?.metadata?.uid;
+  if (fault.retry === 'smaller' && next !== undefined && next.jobUID === jobUID)
+    return withSmallerBatches(run, state, next);
   return {
     phase: 'Failed',
     reason: exhausted ? 'RetriesExhausted' : 'TrainingFailed',
     message: fault.message,
     endedAt: ending?.finishedAt ?? timestampOf(run.now) ?? '',
     failure: failureOf(fault, ending, attemptNumber(run)),
+  };
+}
+
+/** First the new size is remembered, then the Job is deleted: whatever comes in between, it is made smaller once. */
+function withSmallerBatches(
+  run: Run,
+  { fault, ending }: Extract<StageState, { at: 'failed' }>,
+  { batchSize, gradientAccumulationSteps, jobUID }: MicroBatch,
+): Verdict {
+  const batches = `${gradientAccumulationSteps} batches of ${batchSize} rows a step`;
+  const { job } = run.train;
+  const leaving = job?.metadata?.deletionTimestamp !== undefined;
+  const ready = run.remembered.microBatch?.jobUID === jobUID && job !== undefined && !leaving;
+  return {
+    phase: 'Training',
+    reason: 'TrainingRetrying',
+    message: `The trainer starts again with ${batches}: ${fault.message}`,
+    failure: failureOf(fault, ending, attemptNumber(run)),
+    actions: ready ? [deleteJob(job, `it ran out of memory; the next one uses ${batches}`)] : [],
   };
 }
 
@@ -140,5 +167,5 @@ function reached(run: Run, { result, finishedAt }: Ending): Verdict {
 }
 
 function attemptNumber(run: Run): number | undefined {
-  return attemptOf(run.remembered.attempt, run.train.pods)?.number;
+  return attemptOf(run.remembered.attempt, run.trainPods)?.number;
 }

@@ -28,6 +28,17 @@ function start() {
 }
 
 describe('queue', () => {
+  it('waits longer than a timer can', async () => {
+    const { clock, queue, taken, take } = start();
+    const year = 365 * 86_400_000;
+    queue.add('a', year);
+    await take();
+    await clock.advance(year - 1);
+    assert.deepEqual(taken, []);
+    await clock.advance(1);
+    assert.deepEqual(taken, ['a']);
+  });
+
   it('hands out a key once, however often it was added', async () => {
     const { queue, taken, take, counts } = start();
     queue.add('a');

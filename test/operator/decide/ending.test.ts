@@ -84,11 +84,11 @@ const cases: Record<
   },
   'out of memory, whatever the message says': {
     given: endingWith(137, succeeded('one'), 'OOMKilled'),
-    want: ['HostOutOfMemory', 'never'],
+    want: ['HostOutOfMemory', 'smaller'],
   },
   'out of memory in the words of the trainer': {
     given: endingWith(137, failed('one', 'HostOutOfMemory', 'heap is full')),
-    want: ['HostOutOfMemory', 'never'],
+    want: ['HostOutOfMemory', 'smaller'],
   },
   'killed without a reason': { given: endingWith(137, ''), want: ['Internal', 'limited'] },
   'stopped, with a checkpoint': { given: endingWith(143, interrupted('one')), want: ['Interrupted', 'free'] },

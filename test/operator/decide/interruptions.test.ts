@@ -26,6 +26,8 @@ import {
   withTrainJob,
 } from './worlds.ts';
 
+const noSmaller = { retry: { limit: 3, outOfMemoryLimit: 0 } };
+
 const cases: Record<string, Case> = {
   'the trainer pod is deleted by hand and stops': {
     given: { ...running, pods: [aPod(trainJob, 'one', runningStatus, { deletionTimestamp: after(5) })] },
@@ -125,13 +127,13 @@ const cases: Record<string, Case> = {
     message: /step 7/,
   },
   'the trainer is killed for memory: no other pod may burn time': {
-    given: inTraining(endedStatus(137, '', 'OOMKilled')),
+    given: withSpec(inTraining(endedStatus(137, '', 'OOMKilled')), noSmaller),
     want: { phase: 'Failed', reason: 'TrainingFailed', category: 'HostOutOfMemory', does: ['patch train'] },
     message: /limit of 8Gi/,
   },
   'nobody looked while the trainer was killed for memory and started again': {
     given: {
-      ...ready,
+      ...withSpec(ready, noSmaller),
       pods: [
         aPod(trainJob, 'two', runningStatus, { creationTimestamp: after(120) }),
         aPod(trainJob, 'one', endedStatus(137, '', 'OOMKilled')),

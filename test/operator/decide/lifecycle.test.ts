@@ -192,8 +192,14 @@ const cases: Record<string, Case> = {
     given: trained({}, { queueName: 'gpus' }).next,
     want: { phase: 'Queued', reason: 'TrainingQueued', does: [], says: [] },
   },
+  'no room for the trainer yet: the pod of preflight may still hold its place': {
+    given: inTraining(unschedulable('0/1 nodes are available: 1 Insufficient cpu.')),
+    now: after(3),
+    want: { phase: 'Pending', reason: 'TrainingPending', category: undefined },
+  },
   'more accelerators than there are': {
     given: inTraining(unschedulable('0/1 nodes are available: 1 Insufficient nvidia.com/gpu.')),
+    now: after(11),
     want: {
       phase: 'Pending',
       reason: 'TrainingPending',
@@ -204,6 +210,7 @@ const cases: Record<string, Case> = {
   },
   'a claim that does not exist': {
     given: inTraining(unschedulable('persistentvolumeclaim "data" not found')),
+    now: after(11),
     want: { phase: 'Pending', category: 'VolumeMount' },
   },
   'the trainer runs': {

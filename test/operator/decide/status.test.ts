@@ -6,6 +6,7 @@ import {
   after,
   aJob,
   aPod,
+  digest,
   endedStatus,
   interrupted,
   jobUid,
@@ -85,7 +86,7 @@ test('attempts are counted once each, also over a restart of the operator and a 
   ];
   const three = pass({ ...one.next, pods });
   assert.deepEqual([three.plan.status.attempt?.number, three.plan.status.attempt?.podUID], [3, 'three']);
-  assert.deepEqual(pass(three.next).plan.status.usage, { attempts: 3 });
+  assert.deepEqual(pass(three.next).plan.status.usage?.attempts, 3);
   const gone = pass({ ...three.next, pods: [] });
   assert.equal(gone.plan.status.attempt?.number, 3);
   const oldAndNew = [pods[0]!, aPod(trainJob, 'four', runningStatus, { creationTimestamp: after(90) })];
@@ -142,9 +143,16 @@ test('a report names the fields of status as decimals of six digits', () => {
     learningRate: '0.00005',
     tokensPerSecond: '770.123',
     etaSeconds: 33,
+    eta: '33s',
     updatedAt: '2026-01-01T00:00:07Z',
   });
-  assert.deepEqual(status.usage, { attempts: 1, trainSeconds: 30, gpuSeconds: 30, trainedTokens: 2000 });
+  assert.deepEqual(status.usage, {
+    attempts: 1,
+    activeSeconds: 7,
+    gpuSeconds: 7,
+    trainSeconds: 30,
+    trainedTokens: 2000,
+  });
 });
 
 const elsewhere = {
@@ -173,9 +181,21 @@ test('usage never falls, and an interrupted pod tells what it used', () => {
     ...asked,
     pods: [aPod(trainJob, 'one', endedStatus(143, interrupted('one')))],
   }).plan;
-  assert.deepEqual(status.usage, { attempts: 1, trainSeconds: 55, gpuSeconds: 55, trainedTokens: 3000 });
-  assert.equal(status.checkpoints?.[0]?.step, 20);
-  assert.equal(status.progress?.step, 10);
+  assert.deepEqual(status.usage, {
+    attempts: 1,
+    activeSeconds: 100,
+    gpuSeconds: 100,
+    trainSeconds: 55,
+    trainedTokens: 3000,
+  });
+  assert.deepEqual(status.checkpoints?.[0], {
+    step: 20,
+    time: '2026-01-01T00:01:00Z',
+    uri: 's3://finetune/runs/spam/checkpoints/20',
+    digest,
+    metric: { name: 'loss', value: '0.234568' },
+  });
+  assert.deepEqual([status.progress?.step, status.progress?.percent], [20, 95]);
 });
 
 test('success fills evaluation, result, curve and completion time from the last word of the pod', () => {

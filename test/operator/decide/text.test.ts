@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { historyOf, mergedHistory } from '../../../operator/decide/history.ts';
-import { count, decimal, jsonBytes, leading, line, tail } from '../../../operator/decide/text.ts';
+import { count, decimal, duration, jsonBytes, leading, line, tail } from '../../../operator/decide/text.ts';
 
 const decimals: [number | null | undefined, string | undefined][] = [
   [0, '0'],
@@ -82,4 +82,22 @@ test('of two reports the later one wins where both know a step', () => {
     { step: 2, trainLoss: '0.7', evalLoss: '0.6' },
     { step: 3, trainLoss: '0.5' },
   ]);
+});
+
+const durations: Record<number, string> = {
+  0: '0s',
+  0.4: '0s',
+  59.6: '1m',
+  250: '4m10s',
+  3600: '1h',
+  7529: '2h5m',
+  86399: '23h59m',
+  273600: '3d4h',
+  259260: '3d',
+};
+for (const [seconds, text] of Object.entries(durations)) {
+  test(`${seconds} seconds are ${text}`, () => assert.equal(duration(Number(seconds)), text));
+}
+test('no time is no duration', () => {
+  assert.deepEqual([duration(undefined), duration(Number.NaN)], [undefined, undefined]);
 });

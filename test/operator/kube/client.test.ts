@@ -128,7 +128,7 @@ describe('client over TLS', () => {
     await assert.rejects(client.create(pods, pod, never), refused);
     await assert.rejects(client.replace(pods, pod, never, 'status'), refused);
     await assert.rejects(client.patch(pods, ref, {}, never), refused);
-    await assert.rejects(client.delete(pods, ref, 'uid', never), refused);
+    await assert.rejects(client.delete(pods, ref, { uid: 'uid' }, never), refused);
     assert.equal(handshakes, 0);
     await client.get(pods, ref, never);
   });

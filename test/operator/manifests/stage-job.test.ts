@@ -4,13 +4,17 @@ import { test } from 'node:test';
 import type { V1Container, V1Job, V1PodSpec } from '@kubernetes/client-node';
 import { failures } from '../../../crds/failures.ts';
 import { httpPort, paths, runConfig } from '../../../crds/trainer-contract.ts';
+import type { FineTuneJob } from '../../../operator/decide/plan.ts';
 import { type Stage, stageName, stages } from '../../../operator/manifests/names.ts';
 import { runConfigOf } from '../../../operator/manifests/run-config.ts';
 import { stageJob } from '../../../operator/manifests/stage-job.ts';
 import { aJob, digest, jobUid, runtimeSpec } from '../builders.ts';
 
 function made(stage: Stage, spec: object = {}, runtime: object = {}): V1Job {
-  const job = aJob(spec);
+  return madeFor(aJob(spec), stage, runtime);
+}
+
+function madeFor(job: FineTuneJob, stage: Stage, runtime: object): V1Job {
   const offer = runtimeSpec(runtime);
   const outcome = runConfigOf({ job, runtime: offer, stage, preflight: undefined });
   assert.ok('config' in outcome, 'problem' in outcome ? outcome.problem : '');
@@ -119,6 +123,42 @@ test('any resource name of the runtime is taken as it is', () => {
   const job = made('train', {}, { accelerator: { resourceName: 'nvidia.com/mig-1g.10gb' } });
   assert.equal(containerOf(job).resources?.limits?.['nvidia.com/mig-1g.10gb'], '1');
 });
+
+const queueName = 'kueue.x-k8s.io/queue-name';
+const priorityClass = 'kueue.x-k8s.io/priority-class';
+const queues: Record<string, { labels: Record<string, string>; runtime: object; want: string[] }> = {
+  'no queue': { labels: {}, runtime: {}, want: [] },
+  'the queue of the runtime': { labels: {}, runtime: { queueName: 'gpus' }, want: ['gpus'] },
+  'the queue of the job': { labels: { [queueName]: 'team-a' }, runtime: {}, want: ['team-a'] },
+  'both: the job names its own': {
+    labels: { [queueName]: 'team-a' },
+    runtime: { queueName: 'gpus' },
+    want: ['team-a'],
+  },
+  'an empty label is none': { labels: { [queueName]: '' }, runtime: { queueName: 'gpus' }, want: ['gpus'] },
+  'a priority goes with the queue': {
+    labels: { [priorityClass]: 'high' },
+    runtime: { queueName: 'gpus' },
+    want: ['gpus', 'high'],
+  },
+  'a priority without a queue means nothing': { labels: { [priorityClass]: 'high' }, runtime: {}, want: [] },
+};
+for (const [name, { labels, runtime, want }] of Object.entries(queues)) {
+  test(`queue label: ${name}`, () => {
+    const job = aJob({}, { labels: { ...labels, other: 'x' } });
+    for (const stage of stages) {
+      const made = madeFor(job, stage, runtime);
+      const got = made.metadata?.labels ?? {};
+      const wanted = stage === 'train' ? want : [];
+      assert.deepEqual(
+        [queueName, priorityClass].flatMap((label) => got[label] ?? []),
+        wanted,
+      );
+      assert.equal(made.spec?.suspend, wanted.length > 0 ? true : undefined);
+      assert.equal(got['other'], undefined);
+    }
+  });
+}
 
 test('only the train Job is queued, and it is born suspended', () => {
   const train = made('train', {}, rich);
@@ -272,9 +312,11 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
   assert.deepEqual(training, {
     epochs: 3,
     batchSize: 16,
+    gradientAccumulationSteps: 1,
     learningRate: 2e-5,
-    schedule: 'Linear',
+    schedule: { name: 'Linear' },
     warmup: 0.06,
+    optimizer: { name: 'AdamW' },
     weightDecay: 0.01,
     maxGradNorm: 1,
     maxLength: 256,
@@ -286,6 +328,75 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
   assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01 });
   assert.deepEqual(expected, { modelDigest: digest, trainDigest: digest, testDigest: digest });
   assert.deepEqual(accelerator, { resourceName: 'nvidia.com/gpu', whenUnusable: 'Fail', count: 1 });
+});
+
+const columnsOf = (spec: object) => {
+  const outcome = runConfigOf({
+    job: aJob(spec),
+    runtime: runtimeSpec(),
+    stage: 'preflight',
+    preflight: undefined,
+  });
+  assert.ok('config' in outcome, JSON.stringify(outcome));
+  const { dataset, training } = outcome.config;
+  return { columns: dataset.columns, masking: training.masking };
+};
+
+test('each task gets the columns that it reads, by their usual names unless the job names them', () => {
+  assert.deepEqual(columnsOf({}), { columns: { text: 'text', label: 'label' }, masking: undefined });
+  const dataset = { ...aJob().spec.dataset, columns: { tags: 'ner' } };
+  assert.deepEqual(columnsOf({ task: 'TokenClassification', dataset }), {
+    columns: { tokens: 'tokens', tags: 'ner' },
+    masking: undefined,
+  });
+});
+
+test('MaskedLM gets the usual masking, or the one that the job asks for', () => {
+  assert.deepEqual(columnsOf({ task: 'MaskedLM' }), {
+    columns: { text: 'text' },
+    masking: { probability: 0.15, wholeWord: false },
+  });
+  const training = { masking: { wholeWord: true, probability: '0.4' } };
+  assert.deepEqual(columnsOf({ task: 'MaskedLM', training }).masking, { probability: 0.4, wholeWord: true });
+});
+
+/** training of the run config for a job with these settings. */
+function trainingOf(training: object) {
+  const outcome = runConfigOf({
+    job: aJob({ training }),
+    runtime: runtimeSpec(),
+    stage: 'train',
+    preflight: undefined,
+  });
+  assert.ok('config' in outcome, JSON.stringify(outcome));
+  return outcome.config.training;
+}
+
+test('an optimizer comes with its settings, their defaults where the job has none', () => {
+  const optimizerOf = (training: object) => trainingOf(training).optimizer;
+  assert.deepEqual(optimizerOf({ optimizer: 'Adafactor' }), { name: 'Adafactor' });
+  assert.deepEqual(optimizerOf({ optimizer: 'SGD' }), { name: 'SGD', momentum: 0 });
+  const given = { optimizer: 'SGD', sgd: { momentum: '0.9' } };
+  assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
+});
+
+test('a schedule comes with its settings, their defaults where the job has none', () => {
+  const scheduleOf = (training: object) => trainingOf(training).schedule;
+  assert.deepEqual(scheduleOf({ schedule: 'Cosine' }), { name: 'Cosine' });
+  const restarts = { name: 'CosineWithRestarts', numCycles: 1 };
+  assert.deepEqual(scheduleOf({ schedule: 'CosineWithRestarts' }), restarts);
+  const polynomial = { name: 'Polynomial', power: 1, endLearningRate: 1e-7 };
+  assert.deepEqual(scheduleOf({ schedule: 'Polynomial' }), polynomial);
+  const given = { schedule: 'Polynomial', polynomial: { power: '2' } };
+  assert.deepEqual(scheduleOf(given), { ...polynomial, power: 2 });
+  assert.deepEqual(scheduleOf({ schedule: 'ReduceLROnPlateau', reduceLROnPlateau: { patience: 0 } }), {
+    name: 'ReduceLROnPlateau',
+    factor: 0.1,
+    patience: 0,
+    threshold: 1e-4,
+    cooldown: 0,
+    minLearningRate: 0,
+  });
 });
 
 const impossible: Record<string, [(job: ReturnType<typeof aJob>) => void, RegExp]> = {

@@ -7,8 +7,10 @@ import {
   stepsPerEpoch,
   totalSteps,
   trainBatches,
+  trainSteps,
 } from '../../../trainer-image/data/batches.ts';
 import { EncodedRows, type EncodedSplit, selectRows } from '../../../trainer-image/data/encoded.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 /** Row r has the given number of tokens, all of them r + 1, and the label r % 3. */
 function splitOf(lengths: readonly number[]): EncodedSplit {
@@ -18,32 +20,35 @@ function splitOf(lengths: readonly number[]): EncodedSplit {
     offsets[row] = (offsets[row] as number) + (offsets[row - 1] as number);
   const ids = Int32Array.from(lengths.flatMap((length, row) => new Array<number>(length).fill(row + 1)));
   rows.append(
-    lengths.map((_, row) => ({ line: row + 1, text: `text ${row}`, label: `${row % 3}` })),
+    lengths.map((_, row) => ({ line: row + 1, text: `text ${row}`, labels: [`${row % 3}`] })),
     {
       ids,
       typeIds: new Uint8Array(ids.length),
       offsets,
+      words: new Int32Array(),
       fullLengths: Int32Array.from(lengths),
       unknown: new Int32Array(lengths.length),
     },
-    lengths.map((_, row) => row % 3),
+    lengths.map((_, row) => [row % 3]),
   );
-  return rows.finish('train.jsonl', 99, Int32Array.from([0, 1, 2]));
+  const tokens = { padTokenId: 99, maskTokenId: undefined, vocabularySize: 102 };
+  return rows.finish('train.jsonl', tokens, Int32Array.from([0, 1, 2]));
 }
 const lengths = Array.from({ length: 101 }, (_, row) => 3 + ((row * 37) % 50));
 const split = splitOf(lengths);
-const order = { batchSize: 8, seed: 42, epoch: 0 };
+const { collate } = sequenceClassification;
+const order = { batchSize: 8, gradientAccumulationSteps: 1, seed: 42, epoch: 0 };
 
 test('an epoch holds every row once; the last batch may be smaller', () => {
-  const batches = [...trainBatches(split, order)];
-  assert.equal(batches.length, stepsPerEpoch(101, 8));
+  const batches = [...trainBatches(split, order, collate)];
+  assert.equal(batches.length, stepsPerEpoch(101, order));
   assert.equal(batches.at(-1)?.rows, 5);
   const rows = batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b);
   assert.deepEqual(rows, [...lengths.keys()]);
 });
 
 test('a batch is padded to its longest row and masked', () => {
-  for (const batch of [...trainBatches(split, order), ...evaluationBatches(split, 8)]) {
+  for (const batch of [...trainBatches(split, order, collate), ...evaluationBatches(split, 8, collate)]) {
     const own = [...batch.indices].map((row) => lengths[row] as number);
     assert.equal(batch.length, Math.max(...own));
     assert.equal(batch.inputIds.length, batch.rows * batch.length);
@@ -59,18 +64,18 @@ test('a batch is padded to its longest row and masked', () => {
 });
 
 test('the same seed and epoch give the same batches; skip goes on in the middle', () => {
-  const whole = [...trainBatches(split, order)];
-  assert.deepEqual([...trainBatches(split, order)], whole);
-  assert.deepEqual([...trainBatches(split, { ...order, skip: 5 })], whole.slice(5));
-  assert.deepEqual([...trainBatches(split, { ...order, skip: 13 })], []);
-  const other = [...trainBatches(split, { ...order, epoch: 1 })];
+  const whole = [...trainBatches(split, order, collate)];
+  assert.deepEqual([...trainBatches(split, order, collate)], whole);
+  assert.deepEqual([...trainBatches(split, { ...order, skip: 5 }, collate)], whole.slice(5));
+  assert.deepEqual([...trainBatches(split, { ...order, skip: 13 }, collate)], []);
+  const other = [...trainBatches(split, { ...order, epoch: 1 }, collate)];
   assert.notDeepEqual(other, whole);
-  assert.notDeepEqual([...trainBatches(split, { ...order, seed: 43 })], whole);
+  assert.notDeepEqual([...trainBatches(split, { ...order, seed: 43 }, collate)], whole);
 });
 
 test('length grouping saves padding', () => {
   const many = splitOf(Array.from({ length: 2000 }, (_, row) => 3 + ((row * 7919) % 120)));
-  const padded = [...trainBatches(many, { ...order, batchSize: 16 })].reduce(
+  const padded = [...trainBatches(many, { ...order, batchSize: 16 }, collate)].reduce(
     (sum, batch) => sum + batch.inputIds.length,
     0,
   );
@@ -90,7 +95,7 @@ test('rows are grouped as transformers groups them', () => {
 });
 
 test('evaluation goes from the longest batch to the shortest, every row once', () => {
-  const batches = [...evaluationBatches(split, 16)];
+  const batches = [...evaluationBatches(split, 16, collate)];
   const sizes = batches.map((batch) => batch.length);
   assert.deepEqual(
     sizes,
@@ -101,11 +106,35 @@ test('evaluation goes from the longest batch to the shortest, every row once', (
 });
 
 test('steps are counted as transformers counts them', () => {
-  assert.equal(stepsPerEpoch(101, 8), 13);
-  assert.equal(stepsPerEpoch(104, 8), 13);
-  assert.equal(totalSteps(101, 8, 3), 39);
-  assert.equal(totalSteps(101, 8, 0.5), 7);
-  assert.equal(totalSteps(1, 8, 1), 1);
+  const plan = (batchSize: number, gradientAccumulationSteps = 1) => ({
+    batchSize,
+    gradientAccumulationSteps,
+  });
+  assert.equal(stepsPerEpoch(101, plan(8)), 13);
+  assert.equal(stepsPerEpoch(104, plan(8)), 13);
+  assert.equal(stepsPerEpoch(101, plan(8, 4)), 4);
+  assert.equal(totalSteps(101, { ...plan(8), epochs: 3 }), 39);
+  assert.equal(totalSteps(101, { ...plan(8), epochs: 0.5 }), 7);
+  assert.equal(totalSteps(101, { ...plan(8, 4), epochs: 0.5 }), 2);
+  assert.equal(totalSteps(1, { ...plan(8), epochs: 1 }), 1);
+});
+
+test('the rows of a step depend on their number alone, not on how they are cut into batches', () => {
+  const rowsOf = (batchSize: number, gradientAccumulationSteps: number, skip = 0) =>
+    [...trainSteps(split, { ...order, batchSize, gradientAccumulationSteps, skip }, collate)].map((step) =>
+      step.flatMap((batch) => [...batch.indices]),
+    );
+  const whole = rowsOf(16, 1);
+  assert.deepEqual(rowsOf(8, 2), whole);
+  assert.deepEqual(rowsOf(2, 8), whole);
+  assert.deepEqual(rowsOf(4, 4, 3), whole.slice(3));
+  const last = [...trainSteps(split, { ...order, batchSize: 2, gradientAccumulationSteps: 8 }, collate)].at(
+    -1,
+  );
+  assert.deepEqual(
+    last?.map(({ rows }) => rows),
+    [2, 2, 1],
+  );
 });
 
 test('selected rows keep their tokens and get a digest of their own', () => {

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { Row } from '../../../trainer-image/data/row.ts';
 import { readRows } from '../../../trainer-image/data/rows.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 let folder: string;
 before(async () => {
@@ -13,13 +14,15 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
+const { readRow } = sequenceClassification;
+
 /** Rows of a JSONL file with this content and name. */
 async function read(content: Buffer, name: string): Promise<Row[]> {
   const file = join(folder, 'file');
   await writeFile(file, content);
   const columns = { text: 'text', label: 'label' };
   const onBadRow = (line: number, reason: string) => assert.fail(`line ${line}: ${reason}`);
-  return Array.fromAsync(readRows(file, { name, format: 'JSONL', columns, onBadRow }));
+  return Array.fromAsync(readRows(file, { name, format: 'JSONL', columns, readRow, onBadRow }));
 }
 const line = (text: string) => `${JSON.stringify({ text, label: 'x' })}\n`;
 const one = line('one');
@@ -92,7 +95,7 @@ test('a compressed line above the limit is not kept in memory', async () => {
   const bad: number[] = [];
   const columns = { text: 'text', label: 'label' };
   const onBadRow = (at: number) => bad.push(at);
-  const rows = readRows(file, { name: 'long.jsonl.gz', format: 'JSONL', columns, onBadRow });
+  const rows = readRows(file, { name: 'long.jsonl.gz', format: 'JSONL', columns, readRow, onBadRow });
   assert.deepEqual(texts(await Array.fromAsync(rows)), ['one']);
   assert.deepEqual(bad, [1]);
 });

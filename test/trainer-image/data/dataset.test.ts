@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import type { RunConfig } from '../../../crds/trainer-contract.ts';
 import { datasetFiles, loadDataset } from '../../../trainer-image/data/dataset.ts';
 import { loadTokenizer, type TextTokenizer } from '../../../trainer-image/data/tokenizer.ts';
+import { taskOf } from '../../../trainer-image/tasks/tasks.ts';
 import { runConfigOf } from './run-config.ts';
 import { tinyConfig, writeTinyModel } from './tiny-model.ts';
 
@@ -32,7 +33,7 @@ async function load(files: Files, change?: (config: RunConfig) => void) {
     await writeFile(join(folder, name), lines);
   }
   const config = runConfigOf({ model: folder, dataset: folder, output: folder }, change);
-  return loadDataset(config, folder, tokenizer);
+  return loadDataset(config, taskOf(config), { directory: folder, tokenizer });
 }
 const train: [string, unknown][] = [
   ['free money', 'spam'],

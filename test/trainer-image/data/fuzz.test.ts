@@ -7,8 +7,8 @@ import { DelimitedRecords } from '../../../trainer-image/data/delimited-records.
 import { readJsonl } from '../../../trainer-image/data/jsonl.ts';
 import { type Random, random } from '../../../trainer-image/data/random.ts';
 import type { DataRecord, OnBadRow } from '../../../trainer-image/data/record.ts';
-import { toRow } from '../../../trainer-image/data/row.ts';
 import { TrainerError } from '../../../trainer-image/failure.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 const cases = Number(process.env['FUZZ_CASES'] ?? 4000);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
@@ -181,12 +181,15 @@ async function readAll(
     lines.push(line);
   };
   try {
-    for await (const record of read(onBadRow)) {
-      const row = toRow(record, { text: 'text', label: 'label' });
-      if (typeof row === 'string') onBadRow(record.line, row);
+    for await (const { line, values } of read(onBadRow)) {
+      const content = sequenceClassification.readRow(values, { text: 'text', label: 'label' });
+      if (typeof content === 'string') onBadRow(line, content);
       else {
-        assert.ok(row.text.trim() !== '' && row.label.trim() !== '' && row.text.isWellFormed(), shown);
-        lines.push(row.line);
+        assert.ok(
+          content.text.trim() !== '' && content.text.isWellFormed() && content.labels[0]?.trim(),
+          shown,
+        );
+        lines.push(line);
       }
     }
   } catch (error) {

@@ -9,6 +9,7 @@ import { readParquet } from '../../../trainer-image/data/parquet.ts';
 import type { Row } from '../../../trainer-image/data/row.ts';
 import { readRows } from '../../../trainer-image/data/rows.ts';
 import { loadTokenizer } from '../../../trainer-image/data/tokenizer.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import golden from '../../golden/parquet/expected.json' with { type: 'json' };
 import { runConfigOf } from './run-config.ts';
 import { tinyConfig, writeTinyModel } from './tiny-model.ts';
@@ -144,7 +145,7 @@ test('rows of a dataset are counted by rows, and bad ones named', async () => {
       dataset.format = 'Parquet';
       dataset.splits = { train: 'train.parquet', test: 'test.parquet' };
     });
-    return loadDataset(config, folder, tokenizer);
+    return loadDataset(config, sequenceClassification, { directory: folder, tokenizer });
   };
   await assert.rejects(load('missing'), {
     category: 'DataError',
@@ -156,10 +157,11 @@ test('rows of a dataset are counted by rows, and bad ones named', async () => {
 
 test('a reader that is left early ends its thread', async () => {
   const rows: Row[] = [];
-  const options = { name: 'f', columns: { text: 'text', label: 'label' }, onBadRow: assert.fail };
+  const { readRow } = sequenceClassification;
+  const options = { name: 'f', columns: { text: 'text', label: 'label' }, readRow, onBadRow: assert.fail };
   for await (const row of readRows(goldenFile('row-groups'), { ...options, format: 'Parquet' })) {
     rows.push(row);
     break;
   }
-  assert.deepEqual(rows, [{ line: 1, text: 'free money now', label: 'spam' }]);
+  assert.deepEqual(rows, [{ line: 1, text: 'free money now', labels: ['spam'] }]);
 });

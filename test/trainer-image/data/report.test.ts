@@ -5,6 +5,7 @@ import type { Dataset } from '../../../trainer-image/data/dataset.ts';
 import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import { dataReport } from '../../../trainer-image/data/report.ts';
 import { lengthRuleAccuracy, quantile } from '../../../trainer-image/data/statistics.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 type Item = { text: string; label: number; full?: number; unknown?: number; ids?: number[] };
 const maxLength = 10;
@@ -23,24 +24,27 @@ function splitOf(items: readonly Item[]): EncodedSplit {
   for (const [row, item] of items.entries()) offsets[row + 1] = (offsets[row] as number) + idsOf(item).length;
   const tokens = offsets[items.length] as number;
   rows.append(
-    items.map(({ text, label }, row) => ({ line: row + 1, text, label: `${label}` })),
+    items.map(({ text, label }, row) => ({ line: row + 1, text, labels: [`${label}`] })),
     {
       ids: Int32Array.from(items.flatMap(idsOf)),
       typeIds: new Uint8Array(tokens),
       offsets,
+      words: new Int32Array(),
       fullLengths: full,
       unknown: Int32Array.from(items, (item) => item.unknown ?? 0),
     },
-    items.map((item) => item.label),
+    items.map((item) => [item.label]),
   );
-  return rows.finish('file', 0, Int32Array.from([0, 1, 2]));
+  const tokenizer = { padTokenId: 0, maskTokenId: undefined, vocabularySize: 100 };
+  return rows.finish('file', tokenizer, Int32Array.from([0, 1, 2]));
 }
 
 /** Different texts with the labels 0 and 1 in turn; `edit` changes single rows. */
 const items = (count: number, name: string, edit: (row: number) => Partial<Item> = () => ({})): Item[] =>
   Array.from({ length: count }, (_, row) => ({ text: `${name} ${row}`, label: row % 2, ...edit(row) }));
 function report(train: Item[], heldOut: Item[] = items(200, 'test'), labels = ['ham', 'spam']) {
-  const dataset: Dataset = { labels, splits: { train: splitOf(train), test: splitOf(heldOut) } };
+  const task = sequenceClassification;
+  const dataset: Dataset = { task, labels, splits: { train: splitOf(train), test: splitOf(heldOut) } };
   return dataReport(dataset);
 }
 
@@ -170,7 +174,11 @@ test('validation rows that are in train, or nearly, are told as well', () => {
   const train = splitOf([...items(400, 'train'), ...template(1, 'a', 1)]);
   const validation = splitOf([...items(90, 'valid'), ...items(1, 'train'), ...template(9, 'bb', 1)]);
   const test = splitOf(items(200, 'test'));
-  const { warnings } = dataReport({ labels: ['ham', 'spam'], splits: { train, validation, test } });
+  const { warnings } = dataReport({
+    task: sequenceClassification,
+    labels: ['ham', 'spam'],
+    splits: { train, validation, test },
+  });
   assert.deepEqual(
     warnings.map((warning) => warning.slice(0, 58)),
     [

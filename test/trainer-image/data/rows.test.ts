@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { maxRowBytes } from '../../../trainer-image/data/record.ts';
 import { BadRows, type Row } from '../../../trainer-image/data/row.ts';
 import { type Format, readRows } from '../../../trainer-image/data/rows.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 let folder: string;
 before(async () => {
@@ -20,10 +21,12 @@ async function read(format: Format, content: string | Buffer): Promise<Got> {
   const got: Got = { rows: [], bad: [] };
   const columns = { text: 'text', label: 'label' };
   const onBadRow = (line: number, reason: string) => got.bad.push([line, reason]);
-  for await (const row of readRows(file, { name: 'f', format, columns, onBadRow })) got.rows.push(row);
+  const { readRow } = sequenceClassification;
+  const options = { name: 'f', format, columns, readRow, onBadRow };
+  for await (const row of readRows(file, options)) got.rows.push(row);
   return got;
 }
-const row = (line: number, text: string, label: string): Row => ({ line, text, label });
+const row = (line: number, text: string, label: string): Row => ({ line, text, labels: [label] });
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
 type Case = { given: string | Buffer; rows?: Row[]; bad?: [number, RegExp][] };

@@ -25,9 +25,11 @@ export function runConfigOf(
     training: {
       epochs: 2,
       batchSize: 4,
+      gradientAccumulationSteps: 1,
       learningRate: 5e-5,
-      schedule: 'Linear',
+      schedule: { name: 'Linear' },
       warmup: 0.06,
+      optimizer: { name: 'AdamW' },
       weightDecay: 0.01,
       maxGradNorm: 1,
       maxLength: 16,

@@ -61,24 +61,20 @@ test("percentiles equal numpy's", () => {
 const rows = 400;
 const actual = Array.from({ length: rows }, (_, row) => row % 2);
 const wrongEvery = (n: number) => actual.map((label, row) => (row % n === 0 ? 1 - label : label));
+const accuracyOf = (predicted: number[]) => (drawn: ArrayLike<number>) =>
+  Array.from(drawn).filter((row) => predicted[row] === actual[row]).length / drawn.length;
+const models = { base: accuracyOf(wrongEvery(3)), tuned: accuracyOf(wrongEvery(20)), rows };
 
 test('the interval of a clear gain holds the gain, leaves zero out and repeats with its seed', () => {
-  const input = { actual, base: wrongEvery(3), tuned: wrongEvery(20), classes: 2, seed: 42 };
-  const gain = bootstrapGain('accuracy', input);
+  const gain = bootstrapGain('accuracy', { ...models, seed: 42 });
   near(gain.value, 134 / 400 - 20 / 400, 'gain');
   assert.ok(gain.low > 0.2 && gain.low < gain.value && gain.value < gain.high && gain.high < 0.37);
-  assert.deepEqual(bootstrapGain('accuracy', input), gain);
-  assert.notDeepEqual(bootstrapGain('accuracy', { ...input, seed: 43 }), gain);
+  assert.deepEqual(bootstrapGain('accuracy', { ...models, seed: 42 }), gain);
+  assert.notDeepEqual(bootstrapGain('accuracy', { ...models, seed: 43 }), gain);
 });
 
 test('the width of the interval is that of the normal approximation', () => {
-  const gain = bootstrapGain('accuracy', {
-    actual,
-    base: wrongEvery(3),
-    tuned: wrongEvery(20),
-    classes: 2,
-    seed: 1,
-  });
+  const gain = bootstrapGain('accuracy', { ...models, seed: 1 });
   // Rows differ by +1 (base wrong only) or -1 (tuned wrong only); 7 rows are wrong for both.
   const [up, down] = [127 / 400, 13 / 400];
   const deviation = Math.sqrt((up + down - (up - down) ** 2) / rows);
@@ -86,7 +82,18 @@ test('the width of the interval is that of the normal approximation', () => {
 });
 
 test('two equal models gain nothing, exactly', () => {
-  const same = wrongEvery(5);
-  const gain = bootstrapGain('f1', { actual, base: same, tuned: same, classes: 2, seed: 3 });
+  const gain = bootstrapGain('f1', { ...models, tuned: models.base, seed: 3 });
   assert.deepEqual(gain, { metric: 'f1', value: 0, low: 0, high: 0 });
+});
+
+test('where less is better, less is a gain', () => {
+  const errorOf = (scorer: typeof models.base) => (drawn: ArrayLike<number>) => 1 - scorer(drawn);
+  const more = bootstrapGain('accuracy', { ...models, seed: 5 });
+  const less = bootstrapGain('loss', {
+    base: errorOf(models.base),
+    tuned: errorOf(models.tuned),
+    rows,
+    seed: 5,
+  });
+  for (const end of ['value', 'low', 'high'] as const) near(less[end], more[end], end);
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { exportModel } from '../../../trainer-image/model/export.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import { nativeBinding } from '../graph/native.ts';
 import { copyOfSmallModel, editConfig, golden, openSmall } from './fixtures.ts';
 
@@ -21,9 +22,9 @@ test('an exported model opens again with the same logits, and its config fits th
   const { batches } = golden('bert-small');
   const batch = batches[0];
   assert.ok(batch);
-  for (let step = 0; step < 3; step++) model.trainStep(batch, { step, learningRate: 1e-2 });
-  const { logits } = model.predict(batch);
-  await exportModel({ model, modelDirectory: base.directory, directory });
+  for (let step = 0; step < 3; step++) model.trainStep([batch], { step, learningRate: 1e-2 });
+  const { outputs } = model.predict(batch);
+  await exportModel({ model, task: sequenceClassification, modelDirectory: base.directory, directory });
   model.close();
 
   assert.deepEqual(readdirSync(directory).sort(), ['config.json', 'model.safetensors', 'tokenizer.json']);
@@ -37,6 +38,6 @@ test('an exported model opens again with the same logits, and its config fits th
 
   const again = await openSmall(binding, { directory, labels });
   assert.deepEqual(again.newlyInitialized, []);
-  assert.deepEqual(again.predict(batch).logits, logits);
+  assert.deepEqual(again.predict(batch).outputs, outputs);
   again.close();
 });

@@ -7,6 +7,9 @@ import {
   openSequenceClassifier,
   type SequenceClassifier,
 } from '../../../trainer-image/model/sequence-classifier.ts';
+import { adamW } from '../../../trainer-image/optim/adamw.ts';
+import type { UpdateOptions } from '../../../trainer-image/optim/update.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
 export const goldenDirectory = join(import.meta.dirname, '../../golden');
 export const smallModel = join(goldenDirectory, 'bert-small');
@@ -25,13 +28,17 @@ export type Golden = {
   };
   batches: Batch[];
   logits: number[][];
-  gradients: Record<string, { norm: number; projection: number; first: number[] }>;
   steps: Step[];
 };
 
 export function golden(name: 'bert-small' | 'minilm'): Golden {
   const json = JSON.parse(readFileSync(join(goldenDirectory, `${name}.json`), 'utf8'));
-  const batches = json.batches.map((batch: Record<keyof Batch, never>) => ({
+  return { ...json, batches: json.batches.map(goldenBatch) };
+}
+
+/** A batch of a golden file. */
+export function goldenBatch(batch: Record<keyof Batch, never>): Batch {
+  return {
     rows: batch.rows,
     length: batch.length,
     inputIds: Int32Array.from(batch.inputIds),
@@ -39,22 +46,33 @@ export function golden(name: 'bert-small' | 'minilm'): Golden {
     tokenTypeIds: Int32Array.from(batch.tokenTypeIds),
     labels: Int32Array.from(batch.labels),
     indices: new Int32Array(batch.rows),
-  }));
-  return { ...json, batches };
+  };
+}
+
+/** The optimiser of golden steps. */
+export function updateOf({ settings }: Pick<Golden, 'settings'>): UpdateOptions {
+  return { optimizer: adamW(settings), maxGradNorm: settings.maxGradNorm, gradientAccumulationSteps: 1 };
 }
 
 /** A classifier with the golden settings; the small model unless another directory is given. */
 export function openSmall(
   binding: Binding,
-  options: { directory?: string; seed?: number; dropout?: number; labels?: string[] } = {},
+  options: {
+    directory?: string;
+    seed?: number;
+    dropout?: number;
+    labels?: string[];
+    update?: Partial<UpdateOptions>;
+  } = {},
 ): Promise<SequenceClassifier> {
   return openSequenceClassifier({
     binding,
+    task: sequenceClassification,
     modelDirectory: options.directory ?? smallModel,
     labels: options.labels ?? ['a', 'b', 'c'],
     seed: options.seed ?? 1,
     dropout: options.dropout,
-    optimizer: golden('bert-small').settings,
+    update: { ...updateOf(golden('bert-small')), ...options.update },
   });
 }
 

@@ -7,13 +7,16 @@ import { golden, openSmall } from './fixtures.ts';
 
 const { batches } = golden('bert-small');
 
-/** Losses and norms of the steps from `first` up to but not including `end`. */
-export function trainSpan(model: SequenceClassifier, first: number, end: number): string[] {
+/** Losses and norms of the steps from `first` up to but not including `end`, each on so many batches. */
+export function trainSpan(model: SequenceClassifier, first: number, end: number, perStep = 1): string[] {
   const results: string[] = [];
   for (let step = first; step < end; step++) {
-    const batch = batches[step % batches.length];
-    if (batch === undefined) throw new Error('no batch');
-    const { loss, gradientNorm } = model.trainStep(batch, { step, learningRate: 1e-3 });
+    const microBatches = Array.from({ length: perStep }, (_, i) => {
+      const batch = batches[(step * perStep + i) % batches.length];
+      if (batch === undefined) throw new Error('no batch');
+      return batch;
+    });
+    const { loss, gradientNorm } = model.trainStep(microBatches, { step, learningRate: 1e-3 });
     results.push(`${step} ${loss} ${gradientNorm}`);
   }
   return results;

@@ -65,9 +65,9 @@ test('prediction does not depend on dropout, and does not change the model', asy
   const plain = await openSmall(binding, { dropout: 0 });
   const batch = golden('bert-small').batches[0];
   assert.ok(batch);
-  const { logits } = model.predict(batch);
-  assert.deepEqual(logits, model.predict(batch).logits);
-  assert.deepEqual(logits, plain.predict(batch).logits);
+  const { outputs } = model.predict(batch);
+  assert.deepEqual(outputs, model.predict(batch).outputs);
+  assert.deepEqual(outputs, plain.predict(batch).outputs);
   model.close();
   plain.close();
 });
@@ -91,8 +91,8 @@ test('rows without a label count neither in the loss nor in the gradient', async
   const masked = await openSmall(binding, { dropout: 0 });
   const short = await openSmall(binding, { dropout: 0 });
   assert.equal(masked.predict({ ...batch, labels }).count, keep);
-  const a = masked.trainStep({ ...batch, labels }, { step: 0, learningRate: 1e-3 });
-  const b = short.trainStep(shorter, { step: 0, learningRate: 1e-3 });
+  const a = masked.trainStep([{ ...batch, labels }], { step: 0, learningRate: 1e-3 });
+  const b = short.trainStep([shorter], { step: 0, learningRate: 1e-3 });
   assert.ok(Math.abs(a.loss - b.loss) < 1e-5 * b.loss, `${a.loss} ${b.loss}`);
   assert.ok(Math.abs(a.gradientNorm - b.gradientNorm) < 1e-4 * b.gradientNorm);
   masked.close();

@@ -1,27 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gather } from '../../../trainer-image/graph/array-ops.ts';
-import { gradients } from '../../../trainer-image/graph/gradients.ts';
 import { Graph } from '../../../trainer-image/graph/graph.ts';
 import * as ops from '../../../trainer-image/graph/ops.ts';
 import { Session } from '../../../trainer-image/graph/session.ts';
 import { type Variable, variable } from '../../../trainer-image/graph/variables.ts';
-import {
-  type AdamWOptions,
-  adamWRates,
-  adamWUpdate,
-  adamWValues,
-  isDecayed,
-} from '../../../trainer-image/optim/adamw.ts';
+import { type AdamWOptions, adamW } from '../../../trainer-image/optim/adamw.ts';
+import { buildUpdate, runUpdate } from '../../../trainer-image/optim/update.ts';
+import { isDecayed } from '../../../trainer-image/optim/weight-decay.ts';
 import { nativeBinding, numbers } from '../graph/native.ts';
 
 const binding = await nativeBinding();
-const options: AdamWOptions = { weightDecay: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxGradNorm: 1 };
+type Given = AdamWOptions & { maxGradNorm: number };
+const options: Given = { weightDecay: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxGradNorm: 1 };
 const examples = 4;
 const learningRate = 0.02;
 
 /** AdamW as PyTorch documents it, in float64; gradients are sums over `examples`. */
-function reference(weights: number[][], gradient: (weights: number[][]) => number[][], given: AdamWOptions) {
+function reference(weights: number[][], gradient: (weights: number[][]) => number[][], given: Given) {
   const first = weights.map((w) => w.map(() => 0));
   const second = weights.map((w) => w.map(() => 0));
   return (step: number, decayed: readonly boolean[]): number => {
@@ -60,7 +56,7 @@ function gradient([table, bias]: number[][]): number[][] {
   return [result, (bias as number[]).map((value) => 6 * value)];
 }
 
-function trainer(given: AdamWOptions) {
+function trainer(given: Given) {
   const graph = new Graph();
   const table = variable(graph, 'table.weight', [4, 2]);
   const bias = variable(graph, 'table.bias', [2]);
@@ -69,46 +65,27 @@ function trainer(given: AdamWOptions) {
     ops.mul(ops.sumAll(ops.square(ops.sub(rows, 1))), 5),
     ops.mul(ops.sumAll(ops.square(bias.value)), 3),
   );
-  const found = gradients(loss, [table.value, bias.value]);
-  const parameters = [table, bias].map((weight, i) => ({
-    weight,
-    firstMoment: variable(graph, `${weight.name}.m`, weight.shape),
-    secondMoment: variable(graph, `${weight.name}.v`, weight.shape),
-    gradient: found[i] as NonNullable<(typeof found)[number]>,
-  }));
-  const rates = adamWRates(graph);
-  const update = adamWUpdate(parameters, rates, given, ops.scalar(graph, 'float32', examples));
-  const done = ops.identity(loss, update.updates);
+  const weights = [table, bias];
+  const update = buildUpdate(
+    graph,
+    weights,
+    { lossSum: loss, count: ops.scalar(graph, 'float32', examples) },
+    { optimizer: adamW(given), maxGradNorm: given.maxGradNorm, gradientAccumulationSteps: 1 },
+  );
   const session = new Session(binding, graph);
   const set = (v: Variable, values: number[]) =>
     session.run([v.assigned], [{ tensor: v.next, data: Float32Array.from(values), shape: v.shape }]);
-  for (const { weight, firstMoment, secondMoment } of parameters) {
-    set(weight, weight === table ? start.table : start.bias);
-    set(firstMoment, numbers(weight === table ? 8 : 2).fill(0));
-    set(secondMoment, numbers(weight === table ? 8 : 2).fill(0));
-  }
+  set(table, start.table);
+  set(bias, start.bias);
+  session.run([update.clearState], []);
   return {
-    step(step: number): number {
-      const values = adamWValues(given, step, learningRate);
-      const feed = (tensor: typeof loss, value: number) => ({
-        tensor,
-        data: Float32Array.of(value),
-        shape: [],
-      });
-      const feeds = [
-        feed(rates.stepSize, values.stepSize),
-        feed(rates.epsilon, values.epsilon),
-        feed(rates.decay, values.decay),
-      ];
-      // A rate that nothing uses is no part of the graph that runs, but may be fed.
-      return Number(session.run([update.gradientNorm, done], feeds)[0]?.[0]);
-    },
+    step: (step: number) => runUpdate(session, update, [[]], { step, learningRate }).gradientNorm,
     weights: () => session.run([table.value, bias.value], []).map((data) => [...(data as Float32Array)]),
     close: () => session.close(),
   };
 }
 
-const cases: Record<string, { given: AdamWOptions; clipped: boolean }> = {
+const cases: Record<string, { given: Given; clipped: boolean }> = {
   'with decay and clipping': { given: options, clipped: true },
   'without decay': { given: { ...options, weightDecay: 0 }, clipped: true },
   'without clipping': { given: { ...options, maxGradNorm: 0 }, clipped: false },

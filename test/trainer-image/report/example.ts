@@ -23,9 +23,11 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
     training: {
       epochs: 2,
       batchSize: 16,
+      gradientAccumulationSteps: 1,
       learningRate: 5e-5,
-      schedule: 'Linear',
+      schedule: { name: 'Linear' },
       warmup: 0.06,
+      optimizer: { name: 'AdamW' },
       weightDecay: 0.01,
       maxGradNorm: 1,
       maxLength: 96,
@@ -50,6 +52,12 @@ export function exampleReport(change: Partial<Report> = {}): Report {
   const wrongEvery = (n: number) =>
     actual.map((label, row) => (row % n === 1 ? (label + 1) % labels.length : label));
   const [base, tuned] = [wrongEvery(2), wrongEvery(50)];
+  const modelOf = (predicted: number[], loss: number) => {
+    const scores = classificationScores(actual, predicted, labels.length);
+    return { ...scores, classes: scores.classes.map((one, id) => ({ name: labels[id]!, ...one })), loss };
+  };
+  const accuracyOf = (predicted: number[]) => (drawn: ArrayLike<number>) =>
+    Array.from(drawn).filter((row) => predicted[row] === actual[row]).length / drawn.length;
   const steps = 240;
   const noise = (i: number) => Math.sin(i * 12.9898) * Math.cos(i * 4.1414);
   const split = {
@@ -111,9 +119,9 @@ export function exampleReport(change: Partial<Report> = {}): Report {
       f1: 0.975 - 0.4 * Math.exp(-i / 2),
       weightedF1: 0.978,
     })),
-    baseline: { ...classificationScores(actual, base, labels.length), loss: 0.71 },
-    final: { ...classificationScores(actual, tuned, labels.length), loss: 0.09 },
-    gain: bootstrapGain('accuracy', { actual, base, tuned, classes: labels.length, seed: 42 }),
+    baseline: modelOf(base, 0.71),
+    final: modelOf(tuned, 0.09),
+    gain: bootstrapGain('accuracy', { base: accuracyOf(base), tuned: accuracyOf(tuned), rows, seed: 42 }),
     confidentErrors: [
       {
         line: 17,
@@ -126,6 +134,10 @@ export function exampleReport(change: Partial<Report> = {}): Report {
     timings: { Downloading: 1.2, Training: 312 },
     ...change,
   };
-  const verdict = { outcome: 'Succeeded' as const, sentence: verdictSentence(report), reasons: [] };
+  const verdict = {
+    outcome: 'Succeeded' as const,
+    sentence: verdictSentence(report, 'SequenceClassification'),
+    reasons: [],
+  };
   return { verdict, ...report };
 }

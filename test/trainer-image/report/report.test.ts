@@ -56,13 +56,14 @@ test('the verdict comes first and tells gain and interval', () => {
 
 test('a gain whose interval holds zero is not called better, and a missing baseline is told', () => {
   const { final, baseline } = exampleReport();
+  const task = 'SequenceClassification';
   const gain = { metric: 'accuracy', value: 0.01, low: -0.01, high: 0.02 } as const;
-  assert.match(verdictSentence({ final, baseline: baseline!, gain }), /^Not clearly different from/);
+  assert.match(verdictSentence({ final, baseline: baseline!, gain }, task), /^Not clearly different from/);
   assert.match(
-    verdictSentence({ final, baseline: baseline!, gain: { ...gain, high: -0.001, low: -0.02 } }),
+    verdictSentence({ final, baseline: baseline!, gain: { ...gain, high: -0.001, low: -0.02 } }, task),
     /^Worse/,
   );
-  assert.match(verdictSentence({ final }), /the base model was not evaluated$/);
+  assert.match(verdictSentence({ final }, task), /the base model was not evaluated$/);
 });
 
 test('many classes give a list of confusions instead of a matrix', () => {

@@ -58,7 +58,8 @@ async function upload(store: CheckpointStore, step: number): Promise<void> {
   const text = `content of ${step}`;
   writeFileSync(join(local, 'data'), text);
   const sha256 = createHash('sha256').update(text).digest('hex');
-  await store.upload(local, step, [{ path: 'data', bytes: text.length, sha256 }]);
+  const files = [{ path: 'data', bytes: text.length, sha256 }];
+  await store.upload(local, { step, files, ...(step > 10 && { metric: { name: 'f1', value: step / 100 } }) });
 }
 
 const download = async (store: CheckpointStore) => {
@@ -75,9 +76,16 @@ test('the newest checkpoint comes back, and only as many as wanted are kept', as
     [30, 20],
   );
   assert.deepEqual(again.records(), store.records());
+  assert.deepEqual(again.records()[1]?.metric, { name: 'f1', value: 0.2 });
   assert.match(again.records()[0]!.digest, /^sha256:[0-9a-f]{64}$/);
   assert.equal(await download(again), 'content of 30');
   assert.equal(existsSync(at(10, 'data')), false);
+});
+
+test('a checkpoint before the first evaluation has no metric', async () => {
+  const store = await open();
+  await upload(store, 10);
+  assert.equal('metric' in store.records()[0]!, false);
 });
 
 test('without its manifest a checkpoint is not there', async () => {

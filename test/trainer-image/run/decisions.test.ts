@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import { afterEvaluation, type BestSoFar } from '../../../trainer-image/run/early-stopping.ts';
 import { gateFailures } from '../../../trainer-image/run/gate.ts';
 import { evenly, thinHistory } from '../../../trainer-image/run/history.ts';
+import { learningRateOf, plateauAfter } from '../../../trainer-image/run/learning-rate.ts';
+import { newState } from '../../../trainer-image/run/state.ts';
+import { exampleConfig } from '../report/example.ts';
 
 function follow(values: number[], rule: { metric: 'loss' | 'f1'; minDelta: number }): BestSoFar {
   return values.reduce<BestSoFar>((best, value, i) => afterEvaluation(best, { step: i + 1, value }, rule), {
@@ -40,6 +43,33 @@ test('an equal value is no improvement, and NaN never becomes the best', () => {
   });
 });
 
+test('ReduceLROnPlateau follows the metric of early stopping; other schedules follow the step', () => {
+  const config = exampleConfig();
+  const { training } = config;
+  training.warmup = 2;
+  const state = newState();
+  const rate = () => learningRateOf(config, state, 10);
+  assert.equal(rate(), 0);
+  state.step = 1;
+  assert.equal(rate(), training.learningRate / 2);
+  assert.equal(plateauAfter(config, state, 0.5), undefined);
+
+  const settings = { factor: 0.1, patience: 0, threshold: 0, cooldown: 0, minLearningRate: 0 };
+  training.schedule = { name: 'ReduceLROnPlateau', ...settings };
+  assert.equal(rate(), training.learningRate);
+  for (const [metric, values] of [
+    ['loss', [0.5, 0.6]],
+    ['f1', [0.6, 0.5]],
+  ] as const) {
+    training.earlyStopping = { metric, patience: 3, minDelta: 0 };
+    delete state.plateau;
+    state.plateau = plateauAfter(config, state, values[0]);
+    assert.equal(rate(), training.learningRate);
+    state.plateau = plateauAfter(config, state, values[1]);
+    assert.equal(rate(), training.learningRate * 0.1, metric);
+  }
+});
+
 const scores = (f1: number) => ({ accuracy: 0.9, f1, weightedF1: 0.9 });
 
 test('the gate names each value that is too low', () => {
@@ -56,6 +86,21 @@ test('a gain of exactly the minimum passes in spite of rounding; without a gate 
   const gate = { metric: 'f1', minimumGainOverBaseline: 0.01 } as const;
   assert.deepEqual(gateFailures(gate, scores(0.94), scores(0.93)), []);
   assert.deepEqual(gateFailures(undefined, scores(0), undefined), []);
+});
+
+test('where less is better, the gate is a maximum, and a smaller value a gain', () => {
+  const gate = { metric: 'perplexity', maximum: 10, minimumGainOverBaseline: 5 } as const;
+  assert.deepEqual(gateFailures(gate, { perplexity: 11 }, { perplexity: 14 }), [
+    'perplexity is 11.0000, above the maximum of 10',
+    'perplexity gained 3.0000 over the base model, less than 5',
+  ]);
+  assert.deepEqual(gateFailures(gate, { perplexity: 10 }, { perplexity: 15 }), []);
+});
+
+test('a metric that was not measured does not pass', () => {
+  assert.deepEqual(gateFailures({ metric: 'recall', minimum: 0 }, scores(1), undefined), [
+    'recall was not measured',
+  ]);
 });
 
 test('a gain that was not measured does not pass', () => {

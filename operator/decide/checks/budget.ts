@@ -1,0 +1,27 @@
+/** spec.budget: the run is held, after a checkpoint, before it uses more. */
+import { limitsOf } from '../limits.ts';
+import type { Run } from '../run.ts';
+import { activeTime } from '../usage.ts';
+import { type Check, failureFrom, type Verdict } from '../verdict.ts';
+import { currentStage, endCameFirst, hold, untilStopped } from './stop.ts';
+
+export const budgetExhausted: Check = (run) => {
+  const { budget, problem } = limitsOf(run);
+  if (endCameFirst(run)) return undefined;
+  if (problem !== undefined)
+    return held(run, 'RuntimeForbidden', `${problem} ${untilStopped(run, '')}`.trim());
+  if (budget === undefined || activeTime(run, run.now).total < budget.stop) return undefined;
+  const what = 'The budget is used up, but for the time that a checkpoint takes.';
+  return held(run, 'BudgetExhausted', `${what} ${untilStopped(run, 'Raise spec.budget to go on.')}`);
+};
+
+function held(run: Run, reason: 'BudgetExhausted' | 'RuntimeForbidden', message: string): Verdict {
+  return {
+    phase: 'Suspended',
+    reason,
+    message,
+    stalled: true,
+    failure: failureFrom(reason, message),
+    actions: hold(currentStage(run), 'its budget cannot be kept otherwise'),
+  };
+}

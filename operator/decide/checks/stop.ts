@@ -1,0 +1,60 @@
+/** How a run is ended or held before its goal, by whatever check: the trainer saves a checkpoint first. */
+import type { V1Job } from '@kubernetes/client-node';
+import { annotations } from '../../manifests/names.ts';
+import type { Action } from '../plan.ts';
+import { timestampOf } from '../present.ts';
+import type { Run } from '../run.ts';
+import { endedAs, hasLivePods, heldByUser, isQueued, type StageView } from '../stage.ts';
+import { deleteJob, patchOf, type Verdict } from '../verdict.ts';
+import { endLiveJobs } from './ended.ts';
+
+/** The stage that is under way. */
+export function currentStage({ report, preflight, train }: Run): StageView {
+  return report === undefined ? preflight : train;
+}
+
+/** Whether the run came to its own end already, which stands. */
+export function endCameFirst(run: Run): boolean {
+  const { at } = currentStage(run).state;
+  return at === 'reached' || at === 'failed' || (run.report !== undefined && run.job.spec.dryRun);
+}
+
+/** For good: over once no pod is left. */
+export function stopForGood(
+  run: Run,
+  end: Pick<Verdict, 'reason' | 'message' | 'failure'> & { phase: 'Failed' | 'Cancelled' },
+): Verdict {
+  if (!hasLivePods(currentStage(run))) return { ...end, endedAt: timestampOf(run.now) ?? '' };
+  const message = `${end.message} ${stopping(run)}`;
+  return { ...end, phase: 'Stopping', message, actions: endLiveJobs(run) };
+}
+
+/**
+ * Until further notice. A Job without a queue is suspended in place, and marked so that a hold by anybody else is not
+ * undone later. A Job with a queue is deleted and made anew: a queue that has admitted it would set suspend back to
+ * false at once, and only the end of the Job gives its quota back.
+ */
+export function hold({ job }: StageView, because: string): Action[] {
+  if (job === undefined || job.metadata?.deletionTimestamp !== undefined || endedAs(job)) return [];
+  if (isQueued(job)) return [deleteJob(job, `${because}; its queue gets the quota back`)];
+  if (job.spec?.suspend === true && heldByUser(job)) return [];
+  return [patchOf(job, mark('true', true))];
+}
+
+/** Undoes what the operator did; a Job that somebody else holds is left alone. */
+export function resume(job: V1Job): Action {
+  return patchOf(job, mark(null, false));
+}
+
+/** What a person sees while the pod of the current stage comes to its end, and what to do afterwards. */
+export function untilStopped(run: Run, afterwards: string): string {
+  return hasLivePods(currentStage(run)) ? stopping(run) : afterwards;
+}
+
+function stopping({ report }: Run): string {
+  return `The pod stops${report === undefined ? '' : ' after a checkpoint'}.`;
+}
+
+function mark(value: 'true' | null, suspend: boolean): object {
+  return { metadata: { annotations: { [annotations.heldByUser]: value } }, spec: { suspend } };
+}

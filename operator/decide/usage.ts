@@ -1,0 +1,96 @@
+/** What a run used: the time of its trainers' containers, counted from outside, and what they say about their work. */
+import type { V1Pod } from '@kubernetes/client-node';
+import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { type Attempt, isUnseen } from './attempts.ts';
+import { containerStatus } from './ending.ts';
+import { costOf, limitsOf, priceOf } from './limits.ts';
+import { millis, present } from './present.ts';
+import type { Reported } from './report.ts';
+import type { Run } from './run.ts';
+import { count, decimal } from './text.ts';
+
+export type Usage = NonNullable<FineTuneJobStatus['usage']>;
+
+/** Seconds that trainers ran: all attempts of the run, and the newest one alone. */
+export type ActiveTime = { total: number; attempt: number };
+
+/**
+ * A container that runs is counted up to `until`; undefined = not yet. What status remembers of an attempt stands when
+ * its pod is gone, so the total never falls; suspended time and time in a queue have no container and count for nothing.
+ */
+export function activeTime({ remembered, trainPods }: Run, until: Date | undefined): ActiveTime {
+  const { attempt: last, usage } = remembered;
+  const known = trainPods.find(({ metadata }) => metadata?.uid === last?.podUID);
+  const lastSeconds = Math.max(last?.activeSeconds ?? 0, known ? secondsOf(known, until) : 0);
+  const unseen = trainPods.filter((pod) => isUnseen(pod, last)).map((pod) => secondsOf(pod, until));
+  const before = (usage?.activeSeconds ?? 0) - (last?.activeSeconds ?? 0);
+  return {
+    total: unseen.reduce((sum, seconds) => sum + seconds, before + lastSeconds),
+    attempt: unseen.at(-1) ?? lastSeconds,
+  };
+}
+
+/**
+ * A container that could not be started claims a start in 1970: what lies before its pod counts for nothing. When the
+ * container of a pod stopped that is lost with its node nobody knows: what was counted before stands.
+ */
+function secondsOf(pod: V1Pod, until: Date | undefined): number {
+  const { running, terminated } = containerStatus(pod)?.state ?? {};
+  const start = millis((terminated ?? running)?.startedAt) ?? 0;
+  const live = running !== undefined && pod.status?.phase === 'Running';
+  const end =
+    terminated === undefined ? (live ? until?.getTime() : undefined) : millis(terminated.finishedAt);
+  const created = millis(pod.metadata?.creationTimestamp);
+  if (end === undefined || created === undefined || start < created) return 0;
+  return Math.max(0, Math.floor((end - start) / 1000));
+}
+
+/**
+ * What status says of it. A live trainer is counted up to its last answer, so that time alone changes nothing, and
+ * beyond that up to the limit it has reached: a limit once reached stays so, whatever happens to the pod.
+ */
+export function recordedTime(run: Run, answeredAt: Date | undefined): ActiveTime {
+  const seen = activeTime(run, answeredAt);
+  const now = activeTime(run, run.now);
+  const reached = marksOf(run).filter((mark) => mark <= now.total);
+  const missing = Math.max(0, ...reached.map((mark) => mark - seen.total));
+  return { total: seen.total + missing, attempt: seen.attempt + missing };
+}
+
+/** Milliseconds until a live trainer reaches the next limit. */
+export function untilNextLimit(run: Run): number | undefined {
+  const { total } = activeTime(run, run.now);
+  const ahead = marksOf(run).filter((mark) => mark > total);
+  return ahead.length === 0 ? undefined : (Math.min(...ahead) - total) * 1000;
+}
+
+/** Trainer time at which something has to be done or said. */
+function marksOf(run: Run): number[] {
+  const { deadline, budget } = limitsOf(run);
+  return [...(deadline === undefined ? [] : [deadline]), ...(budget ? [budget.warn, budget.stop] : [])];
+}
+
+/** Totals of the run; they never fall, although an interruption loses the work since the last checkpoint. */
+export function usageOf(run: Run, said: Reported | undefined, attempt: Attempt, active: ActiveTime): Usage {
+  const { usage: before, attempt: last } = run.remembered;
+  const gpuSeconds = active.total * run.job.spec.resources.gpus;
+  const price = priceOf(run);
+  const { budget } = limitsOf(run);
+  const counted = last?.podUID === attempt.podUID ? (last.lostSteps ?? 0) : 0;
+  const lostSteps = count((before?.lostSteps ?? 0) - counted + (attempt.lostSteps ?? 0));
+  return present({
+    attempts: attempt.number,
+    activeSeconds: active.total,
+    gpuSeconds,
+    ...price,
+    cost: price.pricePerHour && decimal(costOf(gpuSeconds, price.pricePerHour)),
+    budgetPercent: budget && Math.floor((100 * active.total) / budget.whole),
+    trainSeconds: highest(before?.trainSeconds, said?.trainSeconds),
+    trainedTokens: highest(before?.trainedTokens, said?.trainedTokens),
+    lostSteps: attempt.number === 1 ? undefined : lostSteps,
+  });
+}
+
+function highest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : b === undefined ? a : Math.max(a, b);
+}

@@ -1,0 +1,65 @@
+/** The training part of the run config: decimals as numbers, and each choice together with its settings. */
+import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
+import {
+  cosineWithRestarts,
+  masking,
+  polynomial,
+  reduceLROnPlateau,
+  sgd,
+} from '../../crds/training.schema.ts';
+
+type Training = FineTuneJobSpec['training'];
+
+/** Not checked: the schema of the run config does that. */
+export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 'training'>) {
+  const { batchSize, gradientAccumulationSteps, maxLength, dropout, seed, earlyStopping } = training;
+  return {
+    epochs: Number(training.epochs),
+    batchSize,
+    gradientAccumulationSteps,
+    learningRate: Number(training.learningRate),
+    schedule: scheduleOf(training),
+    warmup: Number(training.warmup),
+    optimizer: optimizerOf(training),
+    weightDecay: Number(training.weightDecay),
+    maxGradNorm: Number(training.maxGradNorm),
+    maxLength,
+    seed,
+    ...(dropout !== undefined && { dropout: Number(dropout) }),
+    ...(task === 'MaskedLM' && { masking: maskingOf(training) }),
+    ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
+  };
+}
+
+function scheduleOf(training: Training) {
+  const { schedule: name } = training;
+  switch (name) {
+    case 'CosineWithRestarts':
+      return { name, ...(training.cosineWithRestarts ?? cosineWithRestarts.parse({})) };
+    case 'Polynomial': {
+      const { power, endLearningRate } = training.polynomial ?? polynomial.parse({});
+      return { name, power: Number(power), endLearningRate: Number(endLearningRate) };
+    }
+    case 'ReduceLROnPlateau': {
+      const settings = training.reduceLROnPlateau ?? reduceLROnPlateau.parse({});
+      return {
+        name,
+        ...settings,
+        factor: Number(settings.factor),
+        threshold: Number(settings.threshold),
+        minLearningRate: Number(settings.minLearningRate),
+      };
+    }
+    default:
+      return { name };
+  }
+}
+
+function maskingOf({ masking: given }: Training) {
+  const { probability, wholeWord } = given ?? masking.parse({});
+  return { probability: Number(probability), wholeWord };
+}
+
+function optimizerOf({ optimizer: name, sgd: given }: Training) {
+  return name === 'SGD' ? { name, momentum: Number((given ?? sgd.parse({})).momentum) } : { name };
+}

@@ -1,0 +1,90 @@
+/** FineTuneJobs whose fields fit their task or do not: columns, labels, masking, and the metrics of gate and early stopping. */
+import { accepted, type Case, refused } from './case.ts';
+
+const training = (field: string, value: unknown) => ({ [`spec.training.${field}`]: value });
+const tags = { 'spec.task': 'TokenClassification' };
+const masked = { 'spec.task': 'MaskedLM' };
+const validated = { 'spec.dataset.fractions.validation': '0.1' };
+
+export const taskCases: Record<string, Case> = {
+  'words and tags': accepted({ ...tags, 'spec.dataset.columns': { tokens: 'words', tags: 'ner' } }),
+  'words and tags by their usual names': accepted(tags),
+  'words and tags in a Parquet file': accepted({ ...tags, 'spec.dataset.format': 'Parquet' }),
+  'words and tags in one column': refused('spec.dataset.columns', 'tokens and tags must be two columns', {
+    ...tags,
+    'spec.dataset.columns.tags': 'tokens',
+  }),
+  'words and tags in a CSV file': refused('spec.dataset.format', 'only JSONL and Parquet can hold', {
+    ...tags,
+    'spec.dataset.format': 'CSV',
+  }),
+  'a column of text for words and tags': refused(
+    'spec.dataset.columns',
+    'TokenClassification reads only these columns: tokens, tags',
+    { ...tags, 'spec.dataset.columns.text': 'text' },
+  ),
+  'a column of tags for a text with a label': refused(
+    'spec.dataset.columns',
+    'SequenceClassification reads only these columns: text, label',
+    { 'spec.dataset.columns.tags': 'tags' },
+  ),
+  'texts without labels': accepted({ ...masked, 'spec.dataset.columns.text': 'body' }),
+  'texts without labels in a CSV file': accepted({ ...masked, 'spec.dataset.format': 'CSV' }),
+  'a column of labels for masked tokens': refused(
+    'spec.dataset.columns',
+    'MaskedLM reads only these columns: text',
+    { ...masked, 'spec.dataset.columns.label': 'label' },
+  ),
+  'labels for masked tokens': refused('spec.dataset.labels', 'MaskedLM has no labels', {
+    ...masked,
+    'spec.dataset.labels': ['a', 'b'],
+  }),
+  'tags in the order of their ids': accepted({ ...tags, 'spec.dataset.labels': ['O', 'B-PER', 'I-PER'] }),
+  masking: accepted({ ...masked, ...training('masking', { probability: '0.3', wholeWord: true }) }),
+  'masking of nothing': refused('spec.training.masking.probability', 'must be greater than 0', {
+    ...masked,
+    ...training('masking', { probability: '0' }),
+  }),
+  'masking of everything': refused('spec.training.masking.probability', 'must be less than 1', {
+    ...masked,
+    ...training('masking', { probability: '1' }),
+  }),
+  'masking without masked tokens': refused('spec.training.masking', 'only MaskedLM masks tokens', {
+    ...training('masking', {}),
+  }),
+  'a gate on the loss from below': refused('spec.gate.minimum', 'less is better: set maximum', {
+    'spec.gate': { metric: 'loss', minimum: '0.9' },
+  }),
+  'a gate on the loss from above': accepted({ 'spec.gate': { metric: 'loss', maximum: '0.9' } }),
+  'a gate on the F1 from above': refused('spec.gate.maximum', 'more of this metric is better', {
+    'spec.gate': { metric: 'f1', maximum: '0.9' },
+  }),
+  'a gate on perplexity, value and gain': accepted({
+    ...masked,
+    'spec.gate': { metric: 'perplexity', maximum: '12.5', minimumGainOverBaseline: '3' },
+  }),
+  'a gain of accuracy above 1': refused('spec.gate.minimumGainOverBaseline', 'goes from 0 to 1', {
+    'spec.gate': { metric: 'accuracy', minimumGainOverBaseline: '2' },
+  }),
+  'a gate on a metric of another task': refused(
+    'spec.gate.metric',
+    'MaskedLM has these metrics: loss, perplexity, accuracy',
+    { ...masked, 'spec.gate': { metric: 'f1', minimum: '0.9' } },
+  ),
+  'a gate on strict entities': accepted({ ...tags, 'spec.gate': { metric: 'strictF1', minimum: '0.8' } }),
+  'a gate on a metric that only other tasks have': refused(
+    'spec.gate.metric',
+    'SequenceClassification has these metrics: accuracy, f1, weightedF1, loss',
+    { 'spec.gate': { metric: 'recall', minimum: '0.9' } },
+  ),
+  'early stopping on a metric of another task': refused(
+    'spec.training.earlyStopping.metric',
+    'TokenClassification has these metrics: f1, precision, recall, strictF1, accuracy, loss',
+    { ...tags, ...validated, ...training('earlyStopping', { metric: 'weightedF1' }) },
+  ),
+  'early stopping on the recall of entities': accepted({
+    ...tags,
+    ...validated,
+    ...training('earlyStopping', { metric: 'recall' }),
+  }),
+};

@@ -1,0 +1,86 @@
+/** Each task on the cluster, from the applied job to the report: a small run of MiniLM on e-mails. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { MetricName } from '../../crds/tasks.ts';
+import { emailSplits } from '../demo/emails.ts';
+import { asTaggedLines, taggedWords } from '../demo/entities.ts';
+import { applyJobs, type Changes, fineTuneJob, type Job, s3, waitForEnd } from './jobs.ts';
+import { type Platform, sharedPlatform } from './shared-platform.ts';
+
+const namespace = 'tasks';
+let platform: Platform;
+
+before(async () => {
+  platform = await sharedPlatform(namespace);
+  const few = await emailSplits({ train: 240, validation: 40, test: 60 });
+  for (const [split, emails] of Object.entries(few)) {
+    const lines = asTaggedLines(taggedWords(emails));
+    await platform.buckets.put('datasets', `few-entities/${split}.jsonl`, lines);
+  }
+});
+
+after(async () => {
+  await platform.cluster.kubectl(['delete', 'finetunejobs', '--all', '-n', namespace], {
+    allowFailure: true,
+  });
+  platform.buckets.close();
+});
+
+async function run(name: string, changes: Changes): Promise<Job> {
+  await applyJobs(platform.cluster, fineTuneJob(platform.cluster, namespace, name, changes));
+  const job = await waitForEnd(platform.cluster, namespace, name);
+  assert.equal(job.status?.phase, 'Succeeded', JSON.stringify(job.status));
+  assert.ok(JSON.stringify(job.status).length < 16 * 1024);
+  return job;
+}
+
+/** Both models have these metrics and no others. */
+function assertMetrics({ status }: Job, names: readonly MetricName[]): void {
+  const { baseline, final } = status!.evaluation!;
+  for (const model of [baseline!, final!]) assert.deepEqual(Object.keys(model).sort(), [...names].sort());
+}
+
+async function assertPublished(name: string, architecture: string, words: RegExp): Promise<void> {
+  const folder = `${namespace}/${name}`;
+  const read = async (path: string) =>
+    (await platform.buckets.get('results', `${folder}/${path}`)).toString();
+  const config = JSON.parse(await read('model/config.json')) as { architectures: string[] };
+  assert.deepEqual(config.architectures, [architecture]);
+  assert.match(await read('report/report.html'), words);
+  const keys = await platform.buckets.list('results', folder);
+  for (const file of ['model/model.safetensors', 'model/tokenizer.json', 'report/predictions.jsonl'])
+    assert.ok(keys.includes(`${folder}/${file}`), file);
+}
+
+test('words learn their tags: entities in e-mails', async () => {
+  const job = await run('entities', {
+    task: 'TokenClassification',
+    dataset: { source: s3(platform.cluster, 'datasets', 'few-entities'), columns: tagColumns },
+    training: { epochs: '2', learningRate: '5e-4', earlyStopping: { metric: 'f1' } },
+    gate: { metric: 'f1', minimum: '0.3', minimumGainOverBaseline: '0.2' },
+  });
+  assertMetrics(job, ['accuracy', 'f1', 'loss', 'precision', 'recall', 'strictF1']);
+  const { evaluation, preflight } = job.status!;
+  assert.equal(evaluation!.gain?.metric, 'f1');
+  assert.ok(Number(evaluation!.gain!.low) > 0, JSON.stringify(evaluation));
+  assert.equal(preflight!.splits.train.labels[0]!.label, 'O');
+  assert.ok(preflight!.splits.train.lostWords !== undefined);
+  await assertPublished('entities', 'BertForTokenClassification', /Entity F1/);
+});
+
+test('masked tokens are guessed better, without labels', async () => {
+  const job = await run('masked', {
+    task: 'MaskedLM',
+    dataset: { columns: { text: 'message', label: undefined } },
+    training: { epochs: '1', masking: { wholeWord: true } },
+  });
+  assertMetrics(job, ['accuracy', 'loss', 'perplexity']);
+  const { gain, baseline, final } = job.status!.evaluation!;
+  assert.equal(gain?.metric, 'loss');
+  assert.ok(Number(gain.low) > 0 && Number(final!.loss) < Number(baseline!.loss), JSON.stringify(gain));
+  assert.equal(job.status!.preflight!.labels, 0);
+  await assertPublished('masked', 'BertForMaskedLM', /Perplexity/);
+});
+
+/** undefined takes away what the plain job of the tests names. */
+const tagColumns = { text: undefined, label: undefined, tokens: 'tokens', tags: 'tags' };

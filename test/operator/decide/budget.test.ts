@@ -1,0 +1,157 @@
+/** spec.budget: what is counted, who is warned, and that it is never exceeded. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Observed } from '../../../operator/decide/plan.ts';
+import {
+  after,
+  aJob,
+  aPod,
+  aRuntime,
+  endedStatus,
+  interrupted,
+  observe,
+  pass,
+  progressOf,
+  succeeded,
+  trained,
+} from '../builders.ts';
+import { type Case, inTraining, running, summary, testCases, trainJob, withSpec } from './worlds.ts';
+
+const hour = { budget: { maxGpuHours: '1' } };
+const price = (pricePerHour: string) => aRuntime({ accelerator: { pricePerHour, currency: 'EUR' } });
+const saved = [aPod(trainJob, 'one', endedStatus(143, interrupted('one')))];
+// The grace period of the runtime is two minutes.
+const stopAt = 3600 - 120;
+const exhausted = pass(withSpec(running, hour), after(stopAt)).next;
+
+const cases: Record<string, Case> = {
+  'a trainer within its budget is left alone': {
+    given: withSpec(running, hour),
+    now: after(stopAt - 1),
+    want: { phase: 'Training', does: [] },
+  },
+  'it is stopped so early that saving a checkpoint stays within the budget': {
+    given: withSpec(running, hour),
+    now: after(stopAt),
+    want: {
+      phase: 'Suspended',
+      reason: 'BudgetExhausted',
+      category: 'BudgetExhausted',
+      does: ['patch train'],
+      says: ['Warning BudgetNearlyExhausted', 'Warning BudgetExhausted'],
+    },
+    message: /after a checkpoint/,
+  },
+  'two accelerators use up a budget in half the time': {
+    given: withSpec(running, { ...hour, resources: { gpus: 2 } }),
+    now: after(1800 - 120),
+    want: { reason: 'BudgetExhausted' },
+  },
+  'a budget by cost': {
+    given: { ...withSpec(running, { budget: { maxCost: '5' } }), runtime: price('10') },
+    now: after(1800 - 120),
+    want: { reason: 'BudgetExhausted' },
+  },
+  'of two budgets the smaller one counts': {
+    given: { ...withSpec(running, { budget: { maxCost: '5', maxGpuHours: '9' } }), runtime: price('10') },
+    now: after(1800 - 120),
+    want: { reason: 'BudgetExhausted' },
+  },
+  'a budget below the grace period still lets the trainer start': {
+    given: withSpec(running, { budget: { maxGpuHours: '0.02' } }),
+    now: after(35),
+    want: { phase: 'Training' },
+  },
+  'and stops it at half of it': {
+    given: withSpec(running, { budget: { maxGpuHours: '0.02' } }),
+    now: after(36),
+    want: { reason: 'BudgetExhausted' },
+  },
+  'a queued Job gives its quota back': {
+    given: {
+      ...withSpec(trained({}, { queueName: 'gpus' }).next, hour),
+      pods: [aPod(trained({}, { queueName: 'gpus' }).trainJob, 'one', running.pods[0]!.status)],
+    },
+    now: after(3600),
+    want: { reason: 'BudgetExhausted', does: ['delete train'] },
+  },
+  'without a change nothing goes on': {
+    given: { ...exhausted, pods: [] },
+    now: after(99_999),
+    want: { phase: 'Suspended', reason: 'BudgetExhausted', does: [], says: [] },
+    message: /Raise spec\.budget/,
+  },
+  'a larger budget lets the run go on from its checkpoint': {
+    given: { ...withSpec(exhausted, { budget: { maxGpuHours: '2' } }, 3), pods: saved },
+    now: after(99_999),
+    want: {
+      phase: 'Pending',
+      reason: 'TrainingPending',
+      does: ['patch train'],
+      says: ['Normal Resumed', 'Normal TrainingPending'],
+    },
+  },
+  'a run that is out of budget can be cancelled': {
+    given: { ...withSpec(exhausted, { cancel: true }, 3), pods: saved },
+    want: { phase: 'Cancelled', does: ['delete train'] },
+  },
+  'success at the last moment is success': {
+    given: withSpec(inTraining(endedStatus(0, succeeded('one'))), { budget: { maxGpuHours: '0.001' } }),
+    want: { phase: 'Succeeded' },
+  },
+  'a budget by cost needs a price': {
+    given: observe({ job: aJob({ budget: { maxCost: '5' } }) }),
+    want: { phase: 'Suspended', reason: 'RuntimeForbidden', category: 'RuntimeForbidden', does: [] },
+    message: /accelerator\.pricePerHour/,
+  },
+  'a budget by cost that comes too late for a price stops the trainer': {
+    given: withSpec(running, { budget: { maxCost: '5' } }),
+    want: { reason: 'RuntimeForbidden', does: ['patch train'] },
+  },
+};
+
+testCases(cases);
+
+function answered(world: Observed, at: number) {
+  return pass({ ...world, progress: { podUid: 'one', at: after(at), value: progressOf('one') } }, after(at));
+}
+
+test('cost and the used part of the budget are in the status', () => {
+  const world = { ...withSpec(running, { budget: { maxCost: '10' } }), runtime: price('2.5') };
+  const { usage } = answered(world, 1440).plan.status;
+  assert.equal(usage?.gpuSeconds, 1440);
+  assert.deepEqual([usage?.cost, usage?.pricePerHour, usage?.currency], ['1', '2.5', 'EUR']);
+  assert.equal(usage?.budgetPercent, 10);
+});
+
+test('a run keeps the price that it started with', () => {
+  const started = answered({ ...running, runtime: price('2') }, 1800).next;
+  for (const runtime of [price('7'), aRuntime(), undefined]) {
+    const { usage } = answered({ ...started, runtime }, 3600).plan.status;
+    assert.deepEqual([usage?.cost, usage?.currency], ['2', 'EUR']);
+  }
+});
+
+test('without a price no cost is claimed', () => {
+  const { usage } = answered(running, 60).plan.status;
+  assert.deepEqual(
+    [usage?.cost, usage?.pricePerHour, usage?.budgetPercent],
+    [undefined, undefined, undefined],
+  );
+});
+
+test('the owner is warned once when four fifths are used, with or without an answer of the trainer', () => {
+  const world = withSpec(running, hour);
+  assert.equal(pass(world, after(60)).plan.requeueAfterMs, (2880 - 60) * 1000);
+  const warned = pass(world, after(2880));
+  assert.deepEqual(summary(warned.plan).says, ['Warning BudgetNearlyExhausted']);
+  assert.equal(warned.plan.status.usage?.budgetPercent, 80);
+  assert.equal(warned.plan.requeueAfterMs, (stopAt - 2880) * 1000);
+  assert.deepEqual(summary(pass(warned.next, after(2900)).plan).says, []);
+  assert.deepEqual(summary(answered(warned.next, 2950).plan).says, []);
+});
+
+test('the budget holds although the pod went before anybody saw how long it ran', () => {
+  assert.equal(exhausted.job.status?.usage?.activeSeconds, stopAt);
+  assert.equal(summary(pass({ ...exhausted, pods: [] }, after(99_999)).plan).reason, 'BudgetExhausted');
+});

@@ -1,0 +1,297 @@
+/** spec.cancel and the deadlines: how a run is stopped before its goal, and what stands against it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Observed } from '../../../operator/decide/plan.ts';
+import {
+  after,
+  aJob,
+  aPod,
+  endedStatus,
+  interrupted,
+  jobCondition,
+  observe,
+  pass,
+  progressOf,
+  rejected,
+  runningFrom,
+  runningStatus,
+  start,
+  succeeded,
+  trained,
+  unschedulable,
+  validated,
+  waitingStatus,
+} from '../builders.ts';
+import {
+  type Case,
+  ended,
+  fresh,
+  inPreflight,
+  inTraining,
+  over,
+  ready,
+  running,
+  summary,
+  testCases,
+  trainJob,
+  withSpec,
+  withTrainJob,
+} from './worlds.ts';
+
+const cancel = { cancel: true };
+const savedAt = (uid: string) => aPod(trainJob, uid, endedStatus(143, interrupted(uid)));
+const held = pass(withSpec(running, { suspend: true })).next;
+const deadline = { activeDeadlineSeconds: 60 };
+const pending = { pendingDeadlineSeconds: 60 };
+
+const cases: Record<string, Case> = {
+  'a job that is cancelled from birth starts nothing': {
+    given: observe({ job: aJob(cancel), runtime: undefined }),
+    want: {
+      phase: 'Cancelled',
+      reason: 'Cancelled',
+      category: 'Cancelled',
+      does: [],
+      says: ['Normal Cancelled'],
+    },
+  },
+  'a running trainer is asked to stop, and the run is not over while it saves a checkpoint': {
+    given: withSpec(running, cancel),
+    want: { phase: 'Stopping', reason: 'Cancelled', does: ['patch train'], says: ['Normal Cancelled'] },
+    message: /The pod stops after a checkpoint/,
+  },
+  'a cancelled run is over once its pod has ended': {
+    given: { ...pass(withSpec(running, cancel)).next, pods: [savedAt('one')] },
+    want: { phase: 'Cancelled', does: [], says: ['Normal Cancelled'] },
+  },
+  'a trainer that could not save its checkpoint is cancelled all the same': {
+    given: {
+      ...withTrainJob(pass(withSpec(running, cancel)).next, over('DeadlineExceeded')),
+      pods: [aPod(trainJob, 'one', endedStatus(30))],
+    },
+    want: { phase: 'Cancelled', reason: 'Cancelled', does: [] },
+  },
+  'preflight is cancelled': {
+    given: withSpec(inPreflight(runningStatus), cancel),
+    want: { phase: 'Stopping', does: ['patch preflight'] },
+  },
+  'a run on hold is cancelled: its Job, which a queue could wake up, goes': {
+    given: { ...withSpec(held, { suspend: true, cancel: true }, 3), pods: [] },
+    want: { phase: 'Cancelled', does: ['delete train'], says: ['Normal Cancelled'] },
+  },
+  'a run that is just being held is cancelled: the last word of its pod is waited for': {
+    given: withSpec(held, { suspend: true, cancel: true }, 3),
+    want: { phase: 'Stopping', does: [] },
+  },
+  'a run that waits in a queue is cancelled': {
+    given: withSpec(trained({}, { queueName: 'gpus' }).next, cancel),
+    want: { phase: 'Cancelled', does: ['delete train'] },
+  },
+  'the trainer succeeded before it could be cancelled': {
+    given: withSpec(inTraining(endedStatus(0, succeeded('one'))), cancel),
+    want: { phase: 'Succeeded', does: [] },
+  },
+  'the gate refused the model before the run could be cancelled': {
+    given: withSpec(inTraining(endedStatus(0, rejected('one'))), cancel),
+    want: { phase: 'Rejected', does: [] },
+  },
+  'a dry run was through before it could be cancelled': {
+    given: withSpec(inPreflight(endedStatus(0, validated('check'))), { cancel: true, dryRun: true }),
+    want: { phase: 'Validated', does: [] },
+  },
+  'a finished run cannot be cancelled': {
+    given: withSpec(ended, cancel),
+    want: { phase: 'Succeeded', does: [], says: [] },
+  },
+
+  'a second before its deadline the trainer is left alone': {
+    given: withSpec(running, deadline),
+    now: after(59),
+    want: { phase: 'Training', does: [] },
+  },
+  'at its deadline the trainer is asked to stop': {
+    given: withSpec(running, deadline),
+    now: after(60),
+    want: {
+      phase: 'Stopping',
+      reason: 'DeadlineExceeded',
+      category: 'DeadlineExceeded',
+      does: ['patch train'],
+      says: ['Warning DeadlineExceeded'],
+    },
+    message: /ran for 1m.*after a checkpoint/,
+  },
+  'the run fails once the pod has ended': {
+    given: { ...pass(withSpec(running, deadline), after(60)).next, pods: [savedAt('one')] },
+    now: after(70),
+    want: { phase: 'Failed', reason: 'DeadlineExceeded', does: [] },
+  },
+  'the deadline stands although the pod went before anybody saw how long it ran': {
+    given: { ...pass(withSpec(running, deadline), after(60)).next, pods: [] },
+    now: after(70),
+    want: { phase: 'Failed', reason: 'DeadlineExceeded' },
+  },
+  'a longer deadline lets a run go on that was being stopped': {
+    given: withTrainJob(
+      {
+        ...withSpec(pass(withSpec(running, deadline), after(60)).next, { activeDeadlineSeconds: 600 }, 3),
+        pods: [savedAt('one')],
+      },
+      over('DeadlineExceeded'),
+    ),
+    now: after(200),
+    want: { phase: 'Pending', reason: 'TrainingInterrupted', does: ['delete train'] },
+  },
+  'success at the last moment is success': {
+    given: withSpec(inTraining(endedStatus(0, succeeded('one'))), deadline),
+    now: after(900),
+    want: { phase: 'Succeeded' },
+  },
+  'a suspended run is past no deadline': {
+    given: { ...withSpec(held, { suspend: true, ...deadline }, 3), pods: [savedAt('one')] },
+    now: after(900),
+    want: { phase: 'Suspended' },
+  },
+
+  'a pod that no node takes is waited for until the pending deadline': {
+    given: pass(withSpec(inTraining(unschedulable('0/1 nodes: no GPU')), pending)).next,
+    now: after(59),
+    want: { phase: 'Pending', reason: 'TrainingPending', does: [] },
+  },
+  'then the run fails and says what it waited for': {
+    given: pass(withSpec(inTraining(unschedulable('0/1 nodes: no GPU')), pending)).next,
+    now: after(60),
+    want: {
+      phase: 'Failed',
+      reason: 'PendingDeadlineExceeded',
+      category: 'PendingDeadlineExceeded',
+      does: ['patch train'],
+      says: ['Warning PendingDeadlineExceeded'],
+    },
+    message: /Waited for 1m.*0\/1 nodes: no GPU/,
+  },
+  'an image that cannot be pulled': {
+    given: pass(withSpec(inPreflight(waitingStatus('ErrImagePull', 'no such image')), pending)).next,
+    now: after(60),
+    want: { phase: 'Failed', reason: 'PendingDeadlineExceeded', does: ['patch preflight'] },
+    message: /no such image/,
+  },
+  'a quota': {
+    given: pass(withSpec(fresh, pending), after(30)).next,
+    now: after(90),
+    want: { reason: 'PendingDeadlineExceeded' },
+    message: /a quota or an admission policy/,
+  },
+  'a volume': {
+    given: pass(withSpec(inPreflight(waitingStatus('ContainerCreating')), pending), after(40)).next,
+    now: after(100),
+    want: { reason: 'PendingDeadlineExceeded' },
+    message: /Secret s3-credentials/,
+  },
+  'a queue': {
+    given: pass(withSpec(trained({}, { queueName: 'gpus' }).next, pending)).next,
+    now: after(60),
+    want: { reason: 'PendingDeadlineExceeded', does: ['delete train'] },
+    message: /waits for its queue/,
+  },
+  'a runtime': {
+    given: pass(observe({ job: aJob(pending), runtime: undefined })).next,
+    now: after(60),
+    want: { reason: 'PendingDeadlineExceeded', does: [] },
+    message: /FineTuneRuntime "default" does not exist/,
+  },
+  'a run on hold waits for nothing': {
+    given: pass(withSpec(held, { suspend: true, ...pending }, 3)).next,
+    now: after(600),
+    want: { phase: 'Suspended' },
+  },
+  'a running trainer waits for nothing': {
+    given: pass(withSpec(running, pending)).next,
+    now: after(600),
+    want: { phase: 'Training' },
+  },
+};
+
+testCases(cases);
+
+const condition = (world: Observed, type: string) =>
+  world.job.status?.conditions?.find((one) => one.type === type)?.status;
+
+test('a cancelled run is failed for kubectl wait and for kstatus', () => {
+  const { next } = pass(observe({ job: aJob(cancel) }));
+  const types = ['Complete', 'Failed', 'Rejected', 'Ready', 'Reconciling', 'Stalled'];
+  assert.deepEqual(
+    types.map((type) => condition(next, type)),
+    ['False', 'True', 'False', 'False', 'False', 'True'],
+  );
+});
+
+test('while a run is being stopped it has not ended', () => {
+  const { next } = pass(withSpec(running, cancel));
+  assert.deepEqual(
+    ['Complete', 'Failed', 'Reconciling', 'Running'].map((type) => condition(next, type)),
+    ['Unknown', 'Unknown', 'True', 'False'],
+  );
+  assert.equal(next.job.status?.completionTime, undefined);
+});
+
+test('the checkpoint that a cancelled trainer saved is in the status', () => {
+  const { status } = pass({ ...pass(withSpec(running, cancel)).next, pods: [savedAt('one')] }).plan;
+  assert.deepEqual([status.phase, status.checkpoints?.[0]?.step], ['Cancelled', 20]);
+});
+
+test('a deadline is looked at when it is due, without news from the trainer', () => {
+  assert.equal(pass(withSpec(running, deadline), after(10)).plan.requeueAfterMs, 50_000);
+  const waiting = pass(withSpec(ready, pending)).next;
+  assert.equal(pass(waiting, after(55)).plan.requeueAfterMs, 5000);
+  assert.equal(pass(running, after(10)).plan.requeueAfterMs, undefined);
+});
+
+test('suspended time counts for no deadline', () => {
+  const spec = { suspend: true, ...deadline };
+  const stopped = pass({ ...withSpec(held, spec, 3), pods: [savedAt('one')] }).next;
+  const resumed = withSpec({ ...stopped, pods: [] }, { suspend: false }, 4);
+  assert.equal(pass(resumed, after(100_000)).plan.status.phase, 'Failed', 'it ran for 100 of 60 seconds');
+  const longer = withSpec(resumed, { activeDeadlineSeconds: 101 }, 5);
+  assert.equal(pass(longer, after(100_000)).plan.status.phase, 'Pending');
+});
+
+const trainJobOf = ({ batchJobs }: Observed) =>
+  batchJobs.find(({ metadata }) => metadata?.name?.endsWith('-train'))!;
+
+test('each wait counts for itself, from its own beginning', () => {
+  const since = (world: Observed) => world.job.status?.waitingSince;
+  let world = pass(fresh, after(10)).next;
+  assert.equal(since(world), '2026-01-01T00:00:00Z');
+  const check = aPod(fresh.batchJobs[0]!, 'check', endedStatus(0, validated('check')));
+  world = pass({ ...world, pods: [check] }, after(20)).next;
+  assert.equal(since(world), '2026-01-01T00:00:20Z');
+  world = pass(world, after(50)).next;
+  assert.equal(since(world), '2026-01-01T00:00:20Z');
+  world = pass({ ...world, pods: [aPod(trainJobOf(world), 'one', runningStatus)] }, after(60)).next;
+  assert.equal(since(world), undefined);
+  world = pass({ ...world, pods: [aPod(trainJobOf(world), 'two', { phase: 'Pending' })] }, after(200)).next;
+  assert.equal(since(world), '2026-01-01T00:03:20Z');
+});
+
+test('a deadline counts all attempts', () => {
+  const first = aPod(trainJob, 'one', endedStatus(31));
+  const second = aPod(trainJob, 'two', runningFrom(110), { creationTimestamp: after(110) });
+  // 100 seconds and 60 more.
+  const world = { ...withSpec(running, { activeDeadlineSeconds: 160 }), pods: [first, second] };
+  assert.equal(pass(world, after(169)).plan.status.phase, 'Training');
+  assert.equal(pass(world, after(170)).plan.status.phase, 'Stopping');
+});
+
+test('an end by the operator never counts as retries that are used up', () => {
+  const world = withTrainJob(inTraining(endedStatus(31)), {
+    status: jobCondition('Failed', 'DeadlineExceeded'),
+  });
+  assert.equal(summary(pass(world, after(200)).plan).reason, 'TrainingInterrupted');
+});
+
+test('a trainer that is being stopped is not asked any more', () => {
+  const value = progressOf('one');
+  const world = { ...withSpec(running, cancel), progress: { podUid: 'one', at: start, value } };
+  assert.equal(pass(world).plan.poll, undefined);
+});

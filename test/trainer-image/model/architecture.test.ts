@@ -1,0 +1,114 @@
+/** What readArchitecture makes of config.json: properties, weights that may be missing, refused settings. */
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
+import { openWeightFiles } from '../../../trainer-image/model/checkpoint-files.ts';
+import { type Task, tasks } from '../../../trainer-image/model/model.ts';
+import { mapWeights } from '../../../trainer-image/model/weights.ts';
+import { editConfig, goldenDirectory } from './fixtures.ts';
+
+const folder = join(goldenDirectory, 'architectures');
+const families = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const scratch = mkdtempSync(join(tmpdir(), 'architecture-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+/** The architecture of a family's golden config with some fields changed. */
+function architectureOf(family: string, changes: Record<string, unknown> = {}, task: Task = 'MaskedLM') {
+  const directory = mkdtempSync(join(scratch, 'model-'));
+  cpSync(join(folder, family, 'config.json'), join(directory, 'config.json'));
+  editConfig(directory, changes);
+  return readArchitecture(directory, { task, labels: 3 }).architecture;
+}
+
+for (const { name: family } of families) {
+  test(`${family}: the bare model, with and without its prefix, opens for each task with a new head`, () => {
+    const files = openWeightFiles(join(folder, family));
+    for (const task of tasks) {
+      const { parameters, prefix } = architectureOf(family, {}, task);
+      const head = parameters.filter(({ initial }) => initial !== undefined).map(({ name }) => name);
+      assert.ok(head.length > 0);
+      const encoder = [...files.entries].filter(([name]) => name.startsWith(prefix) && !head.includes(name));
+      const bare = encoder.map(([name, entry]) => [name.slice(prefix.length), entry] as const);
+      for (const entries of [new Map(encoder), new Map(bare)]) {
+        const { newlyInitialized } = mapWeights(entries, parameters, prefix);
+        assert.deepEqual(newlyInitialized, head, task);
+      }
+    }
+    files.close();
+  });
+}
+
+test('positions, vocabulary, token types and padding follow from config.json', () => {
+  const facts = (family: string, changes: Record<string, unknown> = {}) => {
+    const found = architectureOf(family, changes);
+    return [found.maxLength, found.vocabularySize, found.typeVocabularySize, found.padTokenId];
+  };
+  assert.deepEqual(facts('bert'), [40, 90, 2, 0]);
+  // Positions are counted from the padding token's id + 1.
+  assert.deepEqual(facts('roberta'), [38, 90, 1, 1]);
+  assert.deepEqual(facts('xlm-roberta', { max_position_embeddings: 514 }), [512, 90, 1, 1]);
+  assert.deepEqual(facts('distilbert'), [40, 90, 0, 0]);
+  assert.deepEqual(facts('electra'), [40, 90, 2, 0]);
+});
+
+const undefinedSizes = {
+  vocab_size: undefined,
+  pad_token_id: undefined,
+  max_position_embeddings: undefined,
+};
+for (const [family, want] of Object.entries({
+  bert: [30_522, 512, 0],
+  roberta: [50_265, 510, 1],
+  'xlm-roberta': [30_522, 510, 1],
+  distilbert: [30_522, 512, 0],
+  electra: [30_522, 512, 0],
+})) {
+  test(`${family}: fields that config.json lacks have the defaults of transformers`, () => {
+    const { vocabularySize, maxLength, padTokenId } = architectureOf(family, undefinedSizes);
+    assert.deepEqual([vocabularySize, maxLength, padTokenId], want);
+  });
+}
+
+const refused: Record<string, { family: string; changes: Record<string, unknown>; want: RegExp }> = {
+  'an activation': {
+    family: 'roberta',
+    changes: { hidden_act: 'gelu_new' },
+    want: /hidden_act: .*"gelu"\|"relu"/,
+  },
+  'an activation of DistilBERT': {
+    family: 'distilbert',
+    changes: { activation: 'silu' },
+    want: /activation: .*"gelu"\|"relu"/,
+  },
+  'a decoder': { family: 'electra', changes: { is_decoder: true }, want: /is_decoder: .*false/ },
+  'heads that do not divide the width': {
+    family: 'distilbert',
+    changes: { n_heads: 5 },
+    want: /n_heads: dim 32 is not a multiple of n_heads 5/,
+  },
+  'no padding token where positions depend on it': {
+    family: 'roberta',
+    changes: { pad_token_id: null },
+    want: /pad_token_id: /,
+  },
+  'a masked language model with an output table of its own': {
+    family: 'bert',
+    changes: { tie_word_embeddings: false },
+    want: /tie_word_embeddings is false: for MaskedLM only true/,
+  },
+};
+for (const [name, { family, changes, want }] of Object.entries(refused)) {
+  test(`${family} with ${name} is refused by the name of the field`, () => {
+    assert.throws(() => architectureOf(family, changes), { category: 'ModelError', message: want });
+  });
+}
+
+test('a type that is not supported is answered with the list of those that are', () => {
+  assert.throws(() => architectureOf('bert', { model_type: 'gpt2' }), {
+    message: 'The model type "gpt2" is not supported.',
+    hint: /types: bert, roberta, xlm-roberta, distilbert, electra/,
+  });
+});

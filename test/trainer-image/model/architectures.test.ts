@@ -1,0 +1,99 @@
+/** Every family and task against PyTorch and Transformers (test/golden/architectures.py). */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import type { Task } from '../../../trainer-image/model/model.ts';
+import { openSequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
+import { nativeBinding } from '../graph/native.ts';
+import { assertClose, assertNear, compareSteps } from './compare.ts';
+import { type Golden, goldenBatch, goldenDirectory, updateOf } from './fixtures.ts';
+import { openTaskGraph, type TaskBatch } from './task-graph.ts';
+
+const binding = await nativeBinding();
+const folder = join(goldenDirectory, 'architectures');
+const families = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const labels = ['a', 'b', 'c'];
+
+type TaskGolden = {
+  class: string;
+  /** By batch; of MaskedLM at the positions alone, of TokenClassification 0 for padding. */
+  logits: number[][];
+  /** Of the first batch. */
+  loss: number;
+  /** Norm, and sum of the products with cos(index). */
+  gradients: Record<string, [number, number]>;
+};
+type FamilyGolden = Pick<Golden, 'settings' | 'steps'> & {
+  batches: TaskBatch[];
+  tasks: Record<Task, TaskGolden>;
+};
+
+for (const { name: family } of families) {
+  const want = familyGolden(family);
+  suite(family, () => {
+    for (const [task, expected] of Object.entries(want.tasks) as [Task, TaskGolden][]) {
+      test(`${task}: class, logits, loss and the gradient of each parameter`, () => {
+        const graph = openTaskGraph(binding, join(folder, family), { task, labels: labels.length });
+        try {
+          assert.equal(graph.className, expected.class);
+          assert.deepEqual(graph.newlyInitialized, []);
+          for (const [index, batch] of want.batches.entries()) {
+            const logits = graph.logits(batch);
+            if (task === 'TokenClassification') clearPadding(logits, batch);
+            assertNear(logits, expected.logits[index] as number[], `batch ${index}`);
+          }
+          const { loss, gradients } = graph.gradients(want.batches[0] as TaskBatch);
+          assertClose(loss, expected.loss, 1e-4, 'loss');
+          assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
+          for (const [name, values] of gradients) compareGradient(name, values, expected.gradients[name]);
+        } finally {
+          graph.close();
+        }
+      });
+    }
+
+    test('20 training steps without dropout have the losses of a PyTorch loop to 1e-4', async () => {
+      const model = await openSequenceClassifier({
+        binding,
+        task: sequenceClassification,
+        modelDirectory: join(folder, family),
+        labels,
+        seed: 1,
+        dropout: 0,
+        update: updateOf(want),
+      });
+      compareSteps(model, want);
+      assert.equal(model.tensorCount(), 0);
+      model.close();
+    });
+  });
+}
+
+function familyGolden(family: string): FamilyGolden {
+  const json = JSON.parse(readFileSync(join(folder, `${family}.json`), 'utf8'));
+  const batches = json.batches.map((batch: Record<keyof TaskBatch, never>) => ({
+    ...goldenBatch(batch),
+    tokenLabels: Int32Array.from(batch.tokenLabels),
+    positions: Int32Array.from(batch.positions),
+    targets: Int32Array.from(batch.targets),
+  }));
+  return { ...json, batches };
+}
+
+function clearPadding(logits: Float32Array, { attentionMask }: TaskBatch): void {
+  for (const [place, bit] of attentionMask.entries()) {
+    if (bit === 0) logits.fill(0, place * labels.length, (place + 1) * labels.length);
+  }
+}
+
+function compareGradient(name: string, values: readonly number[], want: [number, number] | undefined): void {
+  assert.ok(want, name);
+  const [norm, projection] = want;
+  const tolerance = 1e-4 * norm + 1e-6; // the bias of the keys has no gradient but rounding
+  const got = Math.hypot(...values);
+  assert.ok(Math.abs(got - norm) <= tolerance, `${name}: norm ${got}, want ${norm}`);
+  const sum = values.reduce((total, value, i) => total + value * Math.cos(i), 0);
+  assert.ok(Math.abs(sum - projection) <= tolerance, `${name}: projection ${sum}, want ${projection}`);
+}

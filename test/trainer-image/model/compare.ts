@@ -1,0 +1,38 @@
+/** Comparisons with what test/golden/*.py has written down. */
+import assert from 'node:assert/strict';
+import type { SequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import { learningRateAt } from '../../../trainer-image/optim/schedule.ts';
+import type { Golden } from './fixtures.ts';
+
+export function compareLogits(model: SequenceClassifier, want: Golden): void {
+  for (const [index, batch] of want.batches.entries()) {
+    const [logits] = model.predict(batch).outputs;
+    assertNear(logits as Float32Array, want.logits[index] as number[], `batch ${index}`);
+  }
+}
+
+/** Every value to 1e-4. */
+export function assertNear(got: ArrayLike<number>, want: readonly number[], what: string): void {
+  assert.equal(got.length, want.length, what);
+  const worst = Math.max(...want.map((value, i) => Math.abs(value - (got[i] ?? Number.NaN))));
+  assert.ok(worst <= 1e-4, `${what}: largest difference ${worst}`);
+}
+
+export function compareSteps(
+  model: SequenceClassifier,
+  want: Pick<Golden, 'settings' | 'steps' | 'batches'>,
+): void {
+  for (const [step, expected] of want.steps.entries()) {
+    const learningRate = learningRateAt({ name: 'Linear' }, want.settings, step);
+    assert.ok(Math.abs(learningRate - expected.learningRate) <= 1e-12, `learning rate of step ${step}`);
+    const batch = want.batches[step % want.batches.length];
+    assert.ok(batch);
+    const got = model.trainStep([batch], { step, learningRate });
+    assertClose(got.loss, expected.loss, 1e-4, `loss of step ${step}`);
+    assertClose(got.gradientNorm, expected.gradientNorm, 1e-3, `gradient norm of step ${step}`);
+  }
+}
+
+export function assertClose(got: number, want: number, relative: number, what: string): void {
+  assert.ok(Math.abs(got - want) <= relative * Math.abs(want), `${what}: got ${got}, want ${want}`);
+}

@@ -1,0 +1,235 @@
+/** Whole runs of the tasks without a single label a text: what they publish and report. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { ResultOf, RunConfig } from '../../../crds/trainer-contract.ts';
+import type { Report } from '../../../trainer-image/report/report.ts';
+import { type Ended, Workplace } from '../trainer-process.ts';
+
+let place: Workplace;
+before(async () => {
+  place = await Workplace.create();
+  for (const [split, rows] of Object.entries({ train: 48, validation: 16, test: 24 }))
+    writeTagged(`tagged-${split}.jsonl`, rows);
+});
+after(() => place.remove());
+
+/** Rows in which the word alone decides its tag. */
+function writeTagged(file: string, rows: number, change: (row: number) => object = () => ({})): void {
+  const letters = 'abcdefghijklmnopqrstuvwxyz';
+  const tagOf: Record<string, string> = {
+    lunch: 'B-MEAL',
+    noon: 'B-TIME',
+    cheap: 'B-PRICE',
+    free: 'I-PRICE',
+  };
+  const lines = Array.from({ length: rows }, (_, row) => {
+    const filler = Array.from({ length: 1 + (row % 4) }, (__, i) => letters.charAt((row * 3 + i * 7) % 26));
+    const named = Object.keys(tagOf)[row % 3]!;
+    const tokens = [...filler, named, ...(named === 'cheap' ? ['free'] : []), 'now'];
+    const tags = tokens.map((word) => tagOf[word] ?? 'O');
+    return JSON.stringify({ tokens, tags, ...change(row) });
+  });
+  writeFileSync(join(place.directory, 'data', file), `${lines.join('\n')}\n`);
+}
+
+function configFor(name: string, change: (config: RunConfig) => void): RunConfig {
+  return place.config((config) => {
+    config.job.uid = name;
+    config.output = { kind: 'volume', uri: `pvc://out/${name}`, directory: place.newOutput(name) };
+    change(config);
+  });
+}
+
+const tagged = (name: string, change: (config: RunConfig) => void = () => {}) =>
+  configFor(name, (config) => {
+    config.task = 'TokenClassification';
+    config.dataset.columns = { tokens: 'tokens', tags: 'tags' };
+    config.dataset.splits = {
+      train: 'tagged-train.jsonl',
+      validation: 'tagged-validation.jsonl',
+      test: 'tagged-test.jsonl',
+    };
+    change(config);
+  });
+
+const masked = (name: string, change: (config: RunConfig) => void = () => {}) =>
+  configFor(name, (config) => {
+    config.task = 'MaskedLM';
+    config.dataset.columns = { text: 'text' };
+    config.training.masking = { probability: 0.15, wholeWord: false };
+    change(config);
+  });
+
+const outputOf = (name: string, ...path: string[]) => join(place.directory, 'outputs', name, ...path);
+const textOf = (name: string, ...path: string[]) => readFileSync(outputOf(name, ...path), 'utf8');
+const reportOf = (name: string) => JSON.parse(textOf(name, 'report', 'report.json')) as Report;
+const modelConfigOf = (name: string) =>
+  JSON.parse(textOf(name, 'model', 'config.json')) as Record<string, unknown>;
+const predictionsOf = (name: string) =>
+  textOf(name, 'report', 'predictions.jsonl')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+function succeeded(ended: Ended): ResultOf<'Succeeded'> {
+  assert.equal(ended.exitCode, 0, ended.log);
+  assert.equal(ended.result.outcome, 'Succeeded', JSON.stringify(ended.result));
+  return ended.result as ResultOf<'Succeeded'>;
+}
+
+function assertWhole(name: string, words: RegExp[]): void {
+  const page = textOf(name, 'report', 'report.html');
+  for (const word of words) assert.match(page, word);
+  assert.doesNotMatch(page, /NaN|undefined|not measured/);
+  assert.doesNotMatch(textOf(name, 'model', 'README.md'), /NaN|undefined|not measured/);
+}
+
+test('words learn their tags; model, report and predictions speak of entities', async () => {
+  const { evaluation } = succeeded(
+    await place.run(
+      tagged('tags', (config) => {
+        config.training.epochs = 15;
+        config.training.earlyStopping = { metric: 'f1', patience: 30, minDelta: 0 };
+        config.gate = { metric: 'strictF1', minimum: 0.5, minimumGainOverBaseline: 0.3 };
+      }),
+    ),
+  );
+  assert.ok(evaluation.final.f1! >= 0.9 && evaluation.final.accuracy! >= 0.9, JSON.stringify(evaluation));
+  assert.deepEqual(Object.keys(evaluation.final).sort(), [
+    'accuracy',
+    'f1',
+    'loss',
+    'precision',
+    'recall',
+    'strictF1',
+  ]);
+  assert.equal(evaluation.gain?.metric, 'strictF1');
+  assert.ok(evaluation.gain.low > 0);
+  const config = modelConfigOf('tags');
+  assert.deepEqual(config['architectures'], ['BertForTokenClassification']);
+  assert.deepEqual(config['id2label'], { 0: 'B-MEAL', 1: 'B-PRICE', 2: 'B-TIME', 3: 'I-PRICE', 4: 'O' });
+  assert.ok(!('problem_type' in config));
+  const report = reportOf('tags');
+  assert.deepEqual(
+    report.final.classes?.map(({ name }) => name),
+    ['MEAL', 'PRICE', 'TIME'],
+  );
+  assert.equal(report.training.best?.metric, 'f1');
+  assertWhole('tags', [/Entity F1/, /Strict entity F1/, /Words cut off in test/]);
+  const [first] = predictionsOf('tags');
+  assert.deepEqual(first?.['tokens'], ['a', 'lunch', 'now']);
+  assert.deepEqual(first?.['tags'], ['O', 'B-MEAL', 'O']);
+  assert.equal((first!['predicted'] as string[]).length, 3);
+});
+
+test('bad tagged rows are named with file and line', async () => {
+  const rows: Record<number, object> = { 2: { tags: ['O'] }, 4: { tokens: [], tags: [] }, 6: { tags: 'O' } };
+  writeTagged('bad-train.jsonl', 8, (row) => rows[row] ?? {});
+  const ended = await place.run(
+    tagged('bad', (config) => {
+      config.dataset.splits.train = 'bad-train.jsonl';
+    }),
+    'preflight',
+  );
+  const result = ended.result as ResultOf<'Failed'>;
+  assert.equal(result.category, 'DataError', ended.log);
+  assert.match(result.message, /bad-train\.jsonl line 3: "tokens" has 6 words and "tags" 1 tags/);
+  assert.match(result.message, /line 5: "tokens" is empty; .*line 7: "tags" is a string, not a list/);
+});
+
+test('a tag that train does not have is named with file and line', async () => {
+  writeTagged('odd-test.jsonl', 4, (row) => (row === 3 ? { tokens: ['a'], tags: ['B-CAR'] } : {}));
+  const ended = await place.run(
+    tagged('odd', (config) => {
+      config.dataset.splits.test = 'odd-test.jsonl';
+    }),
+    'preflight',
+  );
+  assert.match(
+    (ended.result as ResultOf<'Failed'>).message,
+    /odd-test\.jsonl line 4: the label "B-CAR" is none/,
+  );
+});
+
+test('preflight counts tags and the words that maxLength cuts off, and warns of them', async () => {
+  writeTagged('long-test.jsonl', 5, (row) =>
+    row === 1 ? { tokens: new Array(20).fill('a'), tags: new Array(20).fill('O') } : {},
+  );
+  const ended = await place.run(
+    tagged('long', (config) => {
+      config.dataset.splits.test = 'long-test.jsonl';
+    }),
+    'preflight',
+  );
+  assert.equal(ended.result.outcome, 'Validated', ended.log);
+  const { preflight } = ended.result as ResultOf<'Validated'>;
+  assert.equal(preflight.splits.test.lostWords, 6);
+  assert.equal(preflight.splits.train.lostWords, 0);
+  assert.equal(preflight.labels, 5);
+  assert.equal(preflight.splits.train.labels[0]?.[0], 'O');
+  assert.ok(
+    preflight.warnings.some((text) => /^6 tagged words of the test split/.test(text)),
+    preflight.warnings.join(),
+  );
+});
+
+test('masked tokens are guessed better after training, without a label anywhere', async () => {
+  const { evaluation } = succeeded(
+    await place.run(
+      masked('masked', (config) => {
+        config.gate = { metric: 'perplexity', maximum: 80, minimumGainOverBaseline: 1 };
+      }),
+    ),
+  );
+  const { baseline, final, gain } = evaluation;
+  assert.deepEqual(Object.keys(final).sort(), ['accuracy', 'loss', 'perplexity']);
+  assert.ok(final.loss! < baseline!.loss! - 0.3, JSON.stringify(evaluation));
+  assert.ok(Math.abs(final.perplexity! - Math.exp(final.loss!)) < 1e-6);
+  assert.equal(gain?.metric, 'perplexity');
+  assert.ok(gain.low > 0 && Math.abs(gain.value - (baseline!.perplexity! - final.perplexity!)) < 1e-3);
+  assert.deepEqual(modelConfigOf('masked')['architectures'], ['BertForMaskedLM']);
+  assert.ok(!('id2label' in modelConfigOf('masked')));
+  const report = reportOf('masked');
+  assert.deepEqual(report.labels, []);
+  assert.ok(report.model.newlyInitialized.includes('cls.predictions.bias'));
+  assertWhole('masked', [/Perplexity/, /Masked accuracy/]);
+  const predictions = predictionsOf('masked');
+  assert.equal(predictions.length, 24);
+  assert.ok(predictions.every(({ masked: count, loss }) => Number(count) > 0 && Number(loss) > 0));
+  assert.ok(readdirSync(outputOf('masked', 'model')).includes('model.safetensors'));
+});
+
+test('without a gate the gain of masked tokens is that of the loss', async () => {
+  const { evaluation } = succeeded(
+    await place.run(
+      masked('loss', (config) => {
+        config.training.epochs = 0.5;
+      }),
+    ),
+  );
+  assert.equal(evaluation.gain?.metric, 'loss');
+  assert.ok(Math.abs(evaluation.gain.value - (evaluation.baseline!.loss! - evaluation.final.loss!)) < 1e-4);
+  assert.match(reportOf('loss').verdict.sentence, /the base model: loss \d/);
+});
+
+test('after kill -9 the masks are the same, to the very same numbers', async () => {
+  const long = (name: string) =>
+    masked(name, (config) => {
+      config.training.epochs = 12;
+      config.training.gradientAccumulationSteps = 2;
+      config.training.masking = { probability: 0.2, wholeWord: true };
+      config.checkpoints.everySteps = 10;
+    });
+  succeeded(await place.run(long('undisturbed')));
+  const trainer = await place.start(long('killed'));
+  await trainer.reaches(33);
+  trainer.child.kill('SIGKILL');
+  await trainer.ended;
+  const result = succeeded(await place.run(long('killed')));
+  assert.ok(result.resumedFromStep! >= 20, `${result.resumedFromStep}`);
+  const [want, got] = [reportOf('undisturbed'), reportOf('killed')];
+  for (const part of ['stepLosses', 'validation', 'baseline', 'final', 'gain'] as const)
+    assert.deepEqual(got[part], want[part], part);
+});

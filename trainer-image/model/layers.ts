@@ -1,0 +1,93 @@
+/** Layers that read their weights by name: the vocabulary in which the families are written. */
+import { concat, flattenRows, gather, reshape, slice, transpose, unstack } from '../graph/array-ops.ts';
+import type { Tensor } from '../graph/graph.ts';
+import { type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
+import { cast, mul, relu, sub } from '../graph/ops.ts';
+import type { RandomSource } from '../graph/random.ts';
+
+/** Where a model gets its weights and its random numbers from. */
+export type Scope = {
+  /** The value of a weight by its name. */
+  readonly weight: (name: string) => Tensor;
+  /** Where dropout masks come from; without it nothing is dropped. */
+  readonly random?: RandomSource | undefined;
+};
+
+export function dense(x: Tensor, name: string, { weight }: Scope): Tensor {
+  return linear(x, weight(`${name}.weight`), weight(`${name}.bias`));
+}
+
+export function norm(x: Tensor, name: string, epsilon: number, { weight }: Scope): Tensor {
+  return layerNorm(x, weight(`${name}.weight`), weight(`${name}.bias`), epsilon);
+}
+
+export function dropoutOf({ random }: Scope, rate: number): Dropout {
+  return random === undefined ? undefined : { source: random, rate };
+}
+
+export function drop(x: Tensor, rate: number, scope: Scope): Tensor {
+  return dropout(x, dropoutOf(scope, rate));
+}
+
+export const activations = { gelu, relu } as const;
+export type Activation = keyof typeof activations;
+
+/** [batch, length, hidden] -> [batch, 1, hidden]. */
+export function firstPosition(x: Tensor): Tensor {
+  return slice(x, [0, 0, 0], ['batch', 1, x.shape[2] as number]);
+}
+
+/** The rows of [batch, length, hidden] at `positions`, [positions, hidden]. */
+export function rowsAt(x: Tensor, positions: Tensor): Tensor {
+  return gather(flattenRows(x), positions);
+}
+
+/** 0 for tokens and the lowest float32 for padding, [batch, 1, 1, length]. */
+export function paddingMask(attentionMask: Tensor): Tensor {
+  const lowest = -3.4028234663852886e38;
+  const padding = mul(sub(1, cast(attentionMask, 'float32')), lowest);
+  return reshape(padding, ['batch', 1, 1, 'length']);
+}
+
+/** Names of the three layers whose products attention compares and mixes. */
+export type AttentionNames = { readonly query: string; readonly key: string; readonly value: string };
+
+/**
+ * Queries [batch, heads, queries, depth] of `wanted`, keys and values [batch, heads, length, depth] of `x`. All that is
+ * computed from the same positions is one matrix product; `scale` goes into the small query weights instead of the
+ * scores.
+ */
+export function attentionHeads(
+  x: Tensor,
+  wanted: Tensor,
+  names: AttentionNames,
+  { count, scale, scope: { weight } }: { count: number; scale: number; scope: Scope },
+): readonly [Tensor, Tensor, Tensor] {
+  const parts = (kind: 'weight' | 'bias') =>
+    [
+      mul(weight(`${names.query}.${kind}`), scale),
+      weight(`${names.key}.${kind}`),
+      weight(`${names.value}.${kind}`),
+    ] as const;
+  const [wq, wk, wv] = parts('weight');
+  const [bq, bk, bv] = parts('bias');
+  const depth = (wq.shape[0] as number) / count;
+  const split = (y: Tensor, kinds: number): readonly Tensor[] => {
+    const shape = [...y.shape.slice(0, 2), kinds, count, depth];
+    return unstack(transpose(reshape(y, shape), [2, 0, 3, 1, 4]));
+  };
+  if (wanted === x) {
+    const all = linear(x, concat([wq, wk, wv], 0), concat([bq, bk, bv], 0));
+    return split(all, 3) as unknown as readonly [Tensor, Tensor, Tensor];
+  }
+  const [q] = split(linear(wanted, wq, bq), 1);
+  const [k, v] = split(linear(x, concat([wk, wv], 0), concat([bk, bv], 0)), 2);
+  return [q as Tensor, k as Tensor, v as Tensor];
+}
+
+/** [batch, heads, queries, depth] -> [batch, queries, heads * depth]. */
+export function joinHeads(context: Tensor): Tensor {
+  const [batch, heads, queries, depth] = context.shape;
+  const joined = transpose(context, [0, 2, 1, 3]);
+  return reshape(joined, [batch ?? 1, queries ?? 1, (heads as number) * (depth as number)]);
+}

@@ -1,0 +1,137 @@
+/** The encoder layer of BERT and its kin: attention and feed-forward, each followed by residual and LayerNorm. */
+import type { Tensor } from '../graph/graph.ts';
+import { attention } from '../graph/neural.ts';
+import { add } from '../graph/ops.ts';
+import type { BertFields } from './config-fields.ts';
+import {
+  type Activation,
+  type AttentionNames,
+  activations,
+  attentionHeads,
+  dense,
+  drop,
+  dropoutOf,
+  firstPosition,
+  joinHeads,
+  norm,
+  paddingMask,
+  type Scope,
+} from './layers.ts';
+import type { EncoderSizes } from './model.ts';
+import { denseParameters, normParameters, type ParameterSpec } from './parameters.ts';
+
+/** How a family calls the parts of a layer after the attention. */
+export type OutputNames = {
+  readonly attentionOutput: string;
+  readonly attentionNorm: string;
+  readonly inner: string;
+  readonly outer: string;
+  readonly outputNorm: string;
+};
+
+export type PostNormConfig = {
+  readonly sizes: EncoderSizes;
+  readonly names: (index: number) => AttentionNames & OutputNames;
+  readonly activation: Activation;
+  readonly epsilon: number;
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+};
+
+/** The layers of a config in BERT's words, with BERT's names after `prefix`. */
+export function bertLayers(config: BertFields, prefix: string): PostNormConfig {
+  return {
+    sizes: bertSizes(config),
+    names(index) {
+      const layer = `${prefix}encoder.layer.${index}`;
+      return {
+        query: `${layer}.attention.self.query`,
+        key: `${layer}.attention.self.key`,
+        value: `${layer}.attention.self.value`,
+        ...bertOutputNames(layer),
+      };
+    },
+    activation: config.hidden_act,
+    epsilon: config.layer_norm_eps,
+    hiddenDropout: config.hidden_dropout_prob,
+    attentionDropout: config.attention_probs_dropout_prob,
+  };
+}
+
+export function bertSizes(config: BertFields): EncoderSizes {
+  return {
+    hidden: config.hidden_size,
+    layers: config.num_hidden_layers,
+    heads: config.num_attention_heads,
+    intermediate: config.intermediate_size,
+  };
+}
+
+/** The names of what follows the attention. */
+export function bertOutputNames(layer: string): OutputNames {
+  return {
+    attentionOutput: `${layer}.attention.output.dense`,
+    attentionNorm: `${layer}.attention.output.LayerNorm`,
+    inner: `${layer}.intermediate.dense`,
+    outer: `${layer}.output.dense`,
+    outputNorm: `${layer}.output.LayerNorm`,
+  };
+}
+
+export function postNormParameters({ sizes, names }: PostNormConfig): ParameterSpec[] {
+  const { hidden, intermediate } = sizes;
+  return Array.from({ length: sizes.layers }, (_, index) => {
+    const layer = names(index);
+    return [
+      ...denseParameters(layer.query, hidden, hidden),
+      ...denseParameters(layer.key, hidden, hidden),
+      ...denseParameters(layer.value, hidden, hidden),
+      ...denseParameters(layer.attentionOutput, hidden, hidden),
+      ...normParameters(layer.attentionNorm, hidden),
+      ...denseParameters(layer.inner, intermediate, hidden),
+      ...denseParameters(layer.outer, hidden, intermediate),
+      ...normParameters(layer.outputNorm, hidden),
+    ];
+  }).flat();
+}
+
+/** All layers: x [batch, length, hidden] -> the same shape, or [batch, 1, hidden] if only the first is wanted. */
+export function postNormEncoder(
+  x: Tensor,
+  attentionMask: Tensor,
+  firstOnly: boolean,
+  config: PostNormConfig,
+  scope: Scope,
+): Tensor {
+  const { heads, hidden, layers } = config.sizes;
+  const mask = x.graph.scope('mask', () => paddingMask(attentionMask));
+  const scale = 1 / Math.sqrt(hidden / heads);
+  const layer = (input: Tensor, index: number): Tensor => {
+    const names = config.names(index);
+    const wanted = firstOnly && index === layers - 1 ? firstPosition(input) : input;
+    const [q, k, v] = attentionHeads(input, wanted, names, { count: heads, scale, scope });
+    const context = attention(q, k, v, mask, dropoutOf(scope, config.attentionDropout));
+    return afterAttention(joinHeads(context), wanted, names, config, scope);
+  };
+  let state = x;
+  for (let index = 0; index < layers; index++) {
+    state = x.graph.scope(`layer${index}`, () => layer(state, index));
+  }
+  return state;
+}
+
+/** The rest of a layer: `context` comes from the attention, `input` is what the layer was given at these positions. */
+export function afterAttention(
+  context: Tensor,
+  input: Tensor,
+  names: OutputNames,
+  config: Pick<PostNormConfig, 'activation' | 'epsilon' | 'hiddenDropout'>,
+  scope: Scope,
+): Tensor {
+  const { epsilon, hiddenDropout } = config;
+  const attended = drop(dense(context, names.attentionOutput, scope), hiddenDropout, scope);
+  const middle = norm(add(attended, input), names.attentionNorm, epsilon, scope);
+  const inner = activations[config.activation](dense(middle, names.inner, scope));
+  const outer = drop(dense(inner, names.outer, scope), hiddenDropout, scope);
+  return norm(add(outer, middle), names.outputNorm, epsilon, scope);
+}

@@ -1,0 +1,119 @@
+/** The part of a graph that learns: gradients, their sum over micro-batches, clipping, and the update of the weights. */
+import { unstack } from '../graph/array-ops.ts';
+import { gradients } from '../graph/gradients.ts';
+import type { Gradient, Graph, Tensor } from '../graph/graph.ts';
+import { identity, maximum, placeholder, scalar } from '../graph/ops.ts';
+import type { Feed, Session } from '../graph/session.ts';
+import { type Variable, variable, zeroVariables } from '../graph/variables.ts';
+import { type Accumulation, accumulate } from './accumulation.ts';
+import { clipByGlobalNorm } from './clipping.ts';
+import type { Optimizer, StepRates } from './optimizer.ts';
+
+/** A loss as sum and count (float scalars), so that means over several batches are exact. */
+export type SummedLoss = { readonly lossSum: Tensor; readonly count: Tensor };
+
+export type UpdateOptions = {
+  readonly optimizer: Optimizer;
+  /** Gradients are scaled down to this global norm; 0 = never. */
+  readonly maxGradNorm: number;
+  /** Micro-batches of a step, at most. With 1 the graph has no accumulators: they would cost memory and time. */
+  readonly gradientAccumulationSteps: number;
+};
+
+export type Update = {
+  readonly optimizer: Optimizer;
+  readonly loss: SummedLoss;
+  /** What the optimiser remembers: `<weight>.<name in PyTorch>`. */
+  readonly state: readonly Variable[];
+  /** Fetch: the optimiser remembers nothing. */
+  readonly clearState: Tensor;
+  /** float32 [rates], to be fed with the optimiser's numbers for the step. */
+  readonly rates: Tensor;
+  readonly accumulation: Accumulation | undefined;
+  /** Norm of the gradient of the mean loss, before clipping. */
+  readonly gradientNorm: Tensor;
+  /** Fetch: changes the weights. */
+  readonly applied: Tensor;
+};
+
+/** Adds to the graph what minimises the mean of `loss` by changing `weights`. */
+export function buildUpdate(
+  graph: Graph,
+  weights: readonly Variable[],
+  loss: SummedLoss,
+  options: UpdateOptions,
+): Update {
+  const { optimizer, maxGradNorm } = options;
+  const found = weightGradients(loss.lossSum, weights);
+  const accumulation = options.gradientAccumulationSteps > 1 ? accumulate(graph, weights, found) : undefined;
+  const count = maximum(accumulation?.count ?? loss.count, 1);
+  const { gradientNorm, clipped } = clipByGlobalNorm(accumulation?.gradients ?? found, count, maxGradNorm);
+  const rateCount = optimizer.rates({ step: 0, learningRate: 0 }).length;
+  const rates = placeholder(graph, 'rates', 'float32', [rateCount]);
+  const scalars = unstack(rates);
+  const states = weights.map((weight) => stateOf(graph, optimizer, weight));
+  const updates = weights.flatMap((weight, index) => {
+    const parameter = { weight, state: states[index] as Variable[], gradient: clipped[index] as Tensor };
+    return optimizer.update(parameter, scalars);
+  });
+  const state = states.flat();
+  return {
+    optimizer,
+    loss,
+    state,
+    clearState: zeroVariables(graph, state, 'clear_state'),
+    rates,
+    accumulation,
+    gradientNorm,
+    applied: identity(scalar(graph, 'float32', 1), updates, 'update'),
+  };
+}
+
+function weightGradients(loss: Tensor, weights: readonly Variable[]): Gradient[] {
+  const found = gradients(
+    loss,
+    weights.map(({ value }) => value),
+  );
+  return weights.map(({ name }, index) => {
+    const gradient = found[index];
+    if (gradient === undefined) throw new Error(`The loss does not depend on '${name}'.`);
+    return gradient;
+  });
+}
+
+function stateOf(graph: Graph, optimizer: Optimizer, { name, shape }: Variable): Variable[] {
+  return Object.entries(optimizer.state(shape)).map(([kind, its]) => variable(graph, `${name}.${kind}`, its));
+}
+
+/**
+ * One optimiser step on micro-batches, each given by its feeds. Returns the mean loss over all of them and the norm of
+ * its gradient, both from before the update.
+ */
+export function runUpdate(
+  session: Session,
+  update: Update,
+  microBatches: readonly (readonly Feed[])[],
+  at: StepRates,
+): { loss: number; gradientNorm: number } {
+  const { accumulation, loss, gradientNorm, applied } = update;
+  const numbers = Float32Array.from(update.optimizer.rates(at));
+  const rates: Feed = { tensor: update.rates, data: numbers, shape: [numbers.length] };
+  if (accumulation === undefined) {
+    const [feeds = [], ...more] = microBatches;
+    if (more.length > 0)
+      throw new Error(`A graph without accumulators got ${microBatches.length} micro-batches.`);
+    const results = session.run([loss.lossSum, loss.count, gradientNorm, applied], [...feeds, rates]);
+    const [lossSum, count, norm] = results.map((data) => Number(data[0])) as [number, number, number];
+    return { loss: lossSum / Math.max(1, count), gradientNorm: norm };
+  }
+  session.run([accumulation.clear], []);
+  const total = { lossSum: 0, count: 0 };
+  for (const feeds of microBatches) {
+    const [lossSum, count] = session.run([loss.lossSum, loss.count, accumulation.added], feeds);
+    total.lossSum += Number(lossSum?.[0]);
+    total.count += Number(count?.[0]);
+  }
+  const count: Feed = { tensor: accumulation.count, data: Float32Array.of(total.count), shape: [] };
+  const [norm] = session.run([gradientNorm, applied], [count, rates]);
+  return { loss: total.lossSum / Math.max(1, total.count), gradientNorm: Number(norm?.[0]) };
+}

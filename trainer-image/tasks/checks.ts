@@ -1,0 +1,14 @@
+import type { EncodedSplit } from '../data/encoded.ts';
+import { TrainerError } from '../failure.ts';
+
+/** @throws TrainerError DataError when all labels of the train split are the same. */
+export function refuseOneLabel(train: EncodedSplit, labels: readonly string[]): void {
+  const present = new Set(train.labels.filter((label) => label >= 0));
+  if (present.size >= 2) return;
+  const [only] = present;
+  throw new TrainerError(
+    'DataError',
+    `All ${train.rows} rows of ${train.file} have the label ${JSON.stringify(labels[only ?? 0])}.`,
+    'A classifier needs at least two different labels. Check dataset.columns.',
+  );
+}
