@@ -11,7 +11,7 @@ import { runConfigOf } from '../test/trainer-image/data/run-config.ts';
 import { loadDataset } from '../trainer-image/data/dataset.ts';
 import { dataReport } from '../trainer-image/data/report.ts';
 import { loadTokenizer } from '../trainer-image/data/tokenizer.ts';
-import { taskOf } from '../trainer-image/tasks/tasks.ts';
+import { sequenceClassification } from '../trainer-image/tasks/sequence-classification.ts';
 import { emails } from './inputs.ts';
 import { median } from './process.ts';
 
@@ -39,7 +39,7 @@ try {
     await write('train', 0, count);
     await write('test', count, count * 1.1);
     const config = runConfigOf({ model, dataset: directory, output: directory });
-    const load = () => loadDataset(config, taskOf(config), { directory, tokenizer });
+    const load = () => loadDataset(config, sequenceClassification, { directory, tokenizer });
     const dataset = await load();
     const loading: number[] = [];
     const reporting: number[] = [];

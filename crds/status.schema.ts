@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { conditionTypes } from './conditions.ts';
 import { digest, statusDecimal, timestamp } from './fields.ts';
 import { type MetricName, metricNames, metrics } from './tasks.ts';
+import { maxListedLabels } from './trainer-contract.ts';
 
 const text = (max: number, description: string) => z.string().max(max).describe(description);
 const count = (description: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe(description);
@@ -74,15 +75,15 @@ const splitReport = z.strictObject({
   digest: digest('SHA-256 over the content of the rows used.'),
   truncatedRows: count('Rows longer than maxLength.'),
   duplicateRows: count('Rows whose text was seen before in the same split.'),
-  nearDuplicateRows: count('Rows that differ in a few words from an earlier one of the same split.'),
   lostWords: count(
     'Words with a tag that no token stands for: beyond maxLength or unknown to the tokenizer. They are neither trained nor measured.',
   ).optional(),
+  nearDuplicateRows: count('Rows that differ in a few words from an earlier one of the same split.'),
   labels: z
     .array(z.strictObject({ label: text(128, 'Label.'), rows: count('Rows, or words, with this label.') }))
-    .max(20)
+    .max(maxListedLabels)
     .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('Rows, or words, by label, most frequent first, at most 20.'),
+    .describe(`Rows, or words, by label, most frequent first, at most ${maxListedLabels}.`),
 });
 
 const preflight = z

@@ -22,6 +22,8 @@ export const httpPort = 8080;
 export const maxTerminationBytes = 4096;
 export const maxProgressBytes = 32_768;
 export const maxHistoryPoints = 50;
+/** Labels that the report of a split lists, the most frequent first. */
+export const maxListedLabels = 12;
 
 /** Environment of the trainer container, from the downward API: ties progress and result to one pod. */
 export const podIdentity = { uid: 'POD_UID', name: 'POD_NAME', node: 'NODE_NAME' } as const;
@@ -205,7 +207,7 @@ const splitReport = z.strictObject({
   duplicateRows: z.int(),
   nearDuplicateRows: z.int(),
   lostWords: z.int().optional(),
-  labels: z.array(z.tuple([z.string().max(128), z.int()])).max(20),
+  labels: z.array(z.tuple([z.string().max(128), z.int()])).max(maxListedLabels),
 });
 
 export const preflightReport = z.strictObject({

@@ -1,7 +1,7 @@
 """Makes the golden files of each family with PyTorch and Transformers, on the CPU:
 
   architectures/<family>/   a small checkpoint with random weights: the encoder and the heads of all three tasks
-  architectures/<family>.json   logits, loss and gradients of each task, and 20 training steps of SequenceClassification
+  architectures/<family>.json   logits, loss and gradients of each task, and 50 training steps of SequenceClassification
 
 Usage: python test/golden/architectures.py [FAMILY...]      (Python as in requirements.txt; all families if none is named)
        python test/golden/architectures.py verify DIRECTORY
@@ -73,6 +73,25 @@ FAMILIES = {
         ),
         torch.bfloat16,
     ),
+    # Layers in another order, and the other way to pool.
+    "modernbert-mean": (
+        transformers.ModernBertConfig(
+            **SIZES,
+            local_attention=6,
+            layer_types=["sliding_attention", "full_attention"],
+            rope_parameters={
+                "full_attention": {"rope_type": "default", "rope_theta": 5000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 500.0},
+            },
+            classifier_pooling="mean",
+            pad_token_id=0,
+            bos_token_id=1,
+            cls_token_id=1,
+            eos_token_id=2,
+            sep_token_id=2,
+        ),
+        torch.float16,
+    ),
     # The settings of microsoft/deberta-v3-base.
     "deberta-v2": (
         transformers.DebertaV2Config(
@@ -84,7 +103,6 @@ FAMILIES = {
             pos_att_type="p2c|c2p",
             position_biased_input=False,
             type_vocab_size=0,
-            legacy=False,
             pooler_hidden_act="gelu",
         ),
         torch.float16,
@@ -99,7 +117,6 @@ FAMILIES = {
             pos_att_type=["p2c", "c2p"],
             type_vocab_size=2,
             embedding_size=16,
-            legacy=True,
             cls_dropout=0.2,
         ),
         torch.bfloat16,
@@ -149,16 +166,19 @@ def save(directory, config, state, sharded):
 
 def batches_for(config):
     random = numpy.random.default_rng(5)
-    rows = [(random.integers(5, 90, random.integers(3, 22)).tolist(), int(random.integers(0, LABELS))) for _ in range(12)]
-    batches = batches_of(rows, 4, config.pad_token_id)
+    row = lambda length: (random.integers(5, 90, length).tolist(), int(random.integers(0, LABELS)))
+    batches = batches_of([row(random.integers(3, 22)) for _ in range(12)], 4, config.pad_token_id)
+    # A row that takes every position the family has, and the shortest one.
+    longest = 38 if "roberta" in config.model_type else 40
+    batches += batches_of([row(longest), row(1)], 1)
     for batch in batches:
         size = batch["rows"] * batch["length"]
         if getattr(config, "type_vocab_size", 2) == 1:
             batch["tokenTypeIds"] = [0] * size
         kept = [place for place in range(size) if batch["attentionMask"][place]]
         batch["tokenLabels"] = [int(random.integers(0, LABELS)) if place in kept[::2] else -100 for place in range(size)]
-        batch["positions"] = sorted(random.choice(kept, 5, replace=False).tolist())
-        batch["targets"] = random.integers(5, 90, 5).tolist()
+        batch["positions"] = sorted(random.choice(kept, min(3, len(kept)), replace=False).tolist())
+        batch["targets"] = random.integers(5, 90, len(batch["positions"])).tolist()
     return batches
 
 
@@ -222,7 +242,7 @@ def make(family, config, dtype):
             "logits": logits_of(model, task, batches),
             **gradients_of(model, task, batches[0]),
         }
-    settings = {**SETTINGS, "totalSteps": 20}
+    settings = {**SETTINGS, "totalSteps": 50}
     steps = train(models["SequenceClassification"], batches, settings)
     made_with = {"torch": torch.__version__, "transformers": transformers.__version__}
     golden = {"madeWith": made_with, "settings": settings, "batches": batches, "tasks": tasks, "steps": steps}

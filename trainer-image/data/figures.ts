@@ -1,4 +1,4 @@
-import type { PreflightReport } from '../../crds/trainer-contract.ts';
+import { maxListedLabels, type PreflightReport } from '../../crds/trainer-contract.ts';
 import type { Dataset } from './dataset.ts';
 import type { EncodedSplit } from './encoded.ts';
 import { countNearDuplicates, countNearLeaked } from './near-duplicates.ts';
@@ -25,9 +25,6 @@ export type DataFigures = Pick<
   nearLeaked: { test: number; validation: number };
 };
 
-/** Labels that the report lists for a split, the most frequent first. */
-const maxListedLabels = 20;
-
 /** All figures of the report. Time and memory grow linearly with the rows. */
 export function figuresOf(dataset: Dataset): DataFigures {
   const { task, labels, splits } = dataset;
@@ -46,6 +43,7 @@ export function figuresOf(dataset: Dataset): DataFigures {
     nearLeaked: heldOut(countNearLeaked),
     conflictingRows: countConflicting(train),
     unknownTokenShare: unknownShare(train),
+    // Only a label of the whole text can follow from its length.
     ...(task.labelled === 'row' && { lengthRuleAccuracy: lengthRuleAccuracy(train, labels.length) }),
   };
 }

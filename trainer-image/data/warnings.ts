@@ -16,7 +16,8 @@ export function dataWarnings({ task, labels, splits }: Dataset, figures: DataFig
     ...conflicts(figures),
     ...missingLabels(labels, splits),
     ...fewRows(splits),
-    ...(task.labelled === 'row' ? [...shortcut(labels, splits, figures), ...imbalance(labels, splits)] : []),
+    ...shortcut(labels, splits, figures),
+    ...(task.labelled === 'row' ? imbalance(labels, splits) : []),
     ...truncation(figures),
     ...lostWords(figures),
     ...unknownTokens(figures),
@@ -114,11 +115,11 @@ function truncation({ splits: { train } }: DataFigures): string[] {
 
 function lostWords({ splits }: DataFigures): string[] {
   return Object.entries(splits).flatMap(([name, split]) => {
-    const lostWords = split?.lostWords ?? 0;
-    return lostWords <= dataChecks.lostWords.threshold
+    const lost = split?.lostWords ?? 0;
+    return lost <= dataChecks.lostWords.threshold
       ? []
       : [
-          `${lostWords} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, or cut the texts.`,
+          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, or cut the texts.`,
         ];
   });
 }

@@ -131,6 +131,27 @@ export function padTo(x: Tensor, begin: readonly number[], shape: Shape): Tensor
   );
 }
 
+/**
+ * Turns scores by distance into scores by place: x [..., n, 2n], whose column c belongs to the distance n - c between row
+ * and column, becomes y [..., n, n] with y[i, j] = x[i, n - (i - j)]. In memory each row only begins one element later.
+ */
+export function byPlace(x: Tensor): Tensor {
+  const rest = x.shape.slice(0, -2);
+  const start = rest.map(() => 0);
+  const n = x.shape.at(-2) as Dim;
+  const wide = x.shape.at(-1) as Dim;
+  const narrow = oneLess(x.graph, wide);
+  const withoutFirst = slice(reshape(x, [...rest, wide, n]), [...start, 1, 0], [...rest, narrow, n]);
+  return slice(reshape(withoutFirst, [...rest, n, narrow]), [...start, 0, 0], [...rest, n, n]);
+}
+
+function oneLess(graph: Graph, dim: Dim): Dim {
+  if (typeof dim === 'number') return dim - 1;
+  const name = `${dim}-1`;
+  graph.defineDimension(name, () => addOffset(dimension(graph, dim), -1));
+  return name;
+}
+
 function addOffset(x: Tensor, offset: number): Tensor {
   if (offset === 0) return x;
   const other = scalar(x.graph, 'int32', offset);

@@ -2,7 +2,7 @@
  * The building blocks of transformers. Each has a gradient written by hand, because the chain of single ops would pass
  * over memory more often; the elementwise passes, not the matrix products, are what can be saved.
  */
-import { flattenRows, reshape } from './array-ops.ts';
+import { concat, flattenRows, reshape, slice } from './array-ops.ts';
 import { composite, type Tensor } from './graph.ts';
 import {
   add,
@@ -14,6 +14,7 @@ import {
   matmul,
   mean,
   mul,
+  neg,
   rsqrt,
   scalar,
   select,
@@ -27,9 +28,10 @@ import { keepMask, type RandomSource } from './random.ts';
 /** Dropout as it is to be applied: nothing at evaluation. */
 export type Dropout = { readonly source: RandomSource; readonly rate: number } | undefined;
 
-/** x W^T + b for x [..., in], W [out, in] (PyTorch's layout), b [out] -> [..., out]. */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
-  const rows = biasAdd(matmul(flattenRows(x), weight, { transposeB: true }), bias);
+/** x W^T + b for x [..., in], W [out, in] (PyTorch's layout), b [out] or none -> [..., out]. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const product = matmul(flattenRows(x), weight, { transposeB: true });
+  const rows = bias === undefined ? product : biasAdd(product, bias);
   return reshape(rows, [...x.shape.slice(0, -1), weight.shape[0] ?? 1]);
 }
 
@@ -43,24 +45,59 @@ export function dropout(x: Tensor, how: Dropout): Tensor {
 
 /** x * Phi(x) with the exact normal distribution function Phi (torch.nn.GELU, approximate='none'). */
 export function gelu(x: Tensor): Tensor {
-  const scaled = mul(x, Math.SQRT1_2); // a, with x = a * sqrt(2)
-  const doubled = add(erf(scaled), 1); // 2 Phi(x)
-  const y = mul(mul(scaled, doubled), Math.SQRT1_2);
-  return composite([x], y, (dy) => {
-    // d/dx = Phi(x) + x phi(x) = 1/2 (2 Phi(x) + a exp(ln(2/sqrt(pi)) - a^2))
-    const density = mul(scaled, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(scaled))));
-    return [mul(mul(add(doubled, density), dy), 0.5)];
-  });
+  const { y, gradient } = geluParts(x);
+  return composite([x], y, (dy) => [gradient(dy)]);
 }
 
-/** (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis. */
-export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor {
+/** gelu(a) * b for the halves a and b of the last axis of x [..., 2n] -> [..., n]. */
+export function gatedGelu(x: Tensor): Tensor {
+  const [a, b] = halves(x);
+  const { y, gradient } = geluParts(a);
+  return composite([x], mul(y, b), (dy) => [concat([gradient(mul(dy, b)), mul(dy, y)], x.shape.length - 1)]);
+}
+
+function geluParts(x: Tensor): { y: Tensor; gradient: (dy: Tensor) => Tensor } {
+  const scaled = mul(x, Math.SQRT1_2); // a, with x = a * sqrt(2)
+  const doubled = add(erf(scaled), 1); // 2 Phi(x)
+  return {
+    y: mul(mul(scaled, doubled), Math.SQRT1_2),
+    gradient(dy) {
+      // d/dx = Phi(x) + x phi(x) = 1/2 (2 Phi(x) + a exp(ln(2/sqrt(pi)) - a^2))
+      const density = mul(scaled, exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(scaled))));
+      return mul(mul(add(doubled, density), dy), 0.5);
+    },
+  };
+}
+
+/** The first and the second half of the last axis. */
+function halves(x: Tensor): readonly [Tensor, Tensor] {
+  const rest = x.shape.slice(0, -1);
+  const half = (x.shape.at(-1) as number) / 2;
+  const start = rest.map(() => 0);
+  return [slice(x, [...start, 0], [...rest, half]), slice(x, [...start, half], [...rest, half])];
+}
+
+/**
+ * Rotary position embedding (Su et al. 2021): elements i and i + depth/2 of x [..., length, depth] are the coordinates of
+ * a point that turns by the angle of its place; cos and sin are [length, depth / 2].
+ */
+export function rotate(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
+  const turn = (points: Tensor, sine: Tensor): Tensor => {
+    const [a, b] = halves(points);
+    return concat([sub(mul(a, cos), mul(b, sine)), add(mul(b, cos), mul(a, sine))], x.shape.length - 1);
+  };
+  return composite([x], turn(x, sin), (dy) => [turn(dy, neg(sin))]);
+}
+
+/** (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis; beta may be missing. */
+export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor | undefined, epsilon: number): Tensor {
   const axis = [x.shape.length - 1];
   const centered = sub(x, mean(x, axis, true));
   const inverse = rsqrt(add(mean(square(centered), axis, true), epsilon));
   const normal = mul(centered, inverse);
-  const y = add(mul(normal, gamma), beta);
-  return composite([x, gamma, beta], y, (dy, needs) => {
+  const scaled = mul(normal, gamma);
+  const y = beta === undefined ? scaled : add(scaled, beta);
+  return composite([x, gamma, ...(beta === undefined ? [] : [beta])], y, (dy, needs) => {
     const product = mul(dy, normal);
     const dNormal = mul(dy, gamma);
     const dx = () => {
@@ -76,22 +113,31 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: numbe
 }
 
 /**
- * softmax(q k^T + mask) v for q [batch, heads, queries, depth], k and v [batch, heads, keys, depth] and an additive
- * mask [batch, 1, 1, keys]; q is already divided by sqrt(depth). Dropout acts on the probabilities.
+ * softmax(q k^T + bias + mask) v for q [batch, heads, queries, depth], k and v [batch, heads, keys, depth], an additive
+ * mask [batch, 1, 1 or queries, keys] and a learnt bias [batch, heads, queries, keys] or none; q is already divided by
+ * sqrt(depth). Dropout acts on the probabilities. Batch and heads may change places.
  * The gradient of the softmax needs sum(dP * P) for each query; that sum equals sum(dOutput * output), which is
  * `keys / depth` times cheaper.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, how: Dropout): Tensor {
-  const probabilities = softmax(add(batchMatmul(q, k, { transposeB: true }), mask));
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  mask: Tensor,
+  how: Dropout,
+  bias?: Tensor,
+): Tensor {
+  const products = batchMatmul(q, k, { transposeB: true });
+  const probabilities = softmax(add(bias === undefined ? products : add(products, bias), mask));
   const drawn =
     how === undefined || how.rate === 0 ? undefined : keepMask(how.source, probabilities.shape, how.rate);
   const kept = drawn ? select(drawn.keep, probabilities, zeroLike(probabilities)) : probabilities;
   const scaled = (x: Tensor): Tensor => (drawn ? mul(x, drawn.scale) : x); // on the small side of the product
   const output = scaled(batchMatmul(kept, v));
-  return composite([q, k, v], output, (dOutput, needs) => {
+  return composite([q, k, v, ...(bias === undefined ? [] : [bias])], output, (dOutput, needs) => {
     const dKept = scaled(dOutput);
     const dv = needs[2] ? batchMatmul(kept, dKept, { transposeA: true }) : undefined;
-    if (!needs[0] && !needs[1]) return [undefined, undefined, dv];
+    if (!needs[0] && !needs[1] && !needs[3]) return [undefined, undefined, dv];
     const rowSum = sum(mul(dOutput, output), [output.shape.length - 1], true);
     const dProbabilities = batchMatmul(dKept, v, { transposeB: true });
     const dScores = drawn
@@ -101,6 +147,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, how: Dr
       needs[0] ? batchMatmul(dScores, k) : undefined,
       needs[1] ? batchMatmul(dScores, q, { transposeA: true }) : undefined,
       dv,
+      needs[3] ? dScores : undefined,
     ];
   });
 }

@@ -5,11 +5,13 @@ import { TrainerError } from '../failure.ts';
 import type { Tensor } from '../graph/graph.ts';
 import type { RandomSource } from '../graph/random.ts';
 import { bert } from './bert.ts';
-import { readJson } from './checkpoint-files.ts';
+import { readJson, readJsonAsWritten } from './checkpoint-files.ts';
+import { debertaV2 } from './deberta-v2.ts';
 import { distilbert } from './distilbert.ts';
 import { electra } from './electra.ts';
 import { rowsAt } from './layers.ts';
 import type { Model, ModelOptions, RawConfig, Task } from './model.ts';
+import { modernbert } from './modernbert.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
 import { roberta, xlmRoberta } from './roberta.ts';
 
@@ -38,7 +40,7 @@ export type Architecture = Pick<
 };
 
 export type ModelConfig = {
-  /** config.json as it is in the model directory. */
+  /** config.json as it is in the model directory, to be written again: 2.0 stays 2.0. */
   readonly raw: RawConfig;
   readonly architecture: Architecture;
 };
@@ -51,6 +53,8 @@ const families: Readonly<Record<string, (raw: RawConfig, options: ModelOptions) 
   'xlm-roberta': xlmRoberta,
   distilbert,
   electra,
+  modernbert,
+  'deberta-v2': debertaV2,
 };
 
 /** Reads config.json. Throws TrainerError ModelError for unknown model types and settings that are not supported. */
@@ -68,7 +72,10 @@ export function readArchitecture(directory: string, options: ArchitectureOptions
     throw unsupported('tie_word_embeddings is false: for MaskedLM only true is supported.');
   }
   try {
-    return { raw, architecture: architecture(type, family(raw, options), options.task) };
+    return {
+      raw: readJsonAsWritten(path) as RawConfig,
+      architecture: architecture(type, family(raw, options), options.task),
+    };
   } catch (error) {
     throw error instanceof z.ZodError ? invalid(error) : error;
   }

@@ -85,8 +85,24 @@ function joined(files: readonly SafetensorsFile[]): WeightFiles {
   };
 }
 
+type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+
+/**
+ * Keeps numbers such as 2.0 as they are written: JavaScript would write 2 again, and transformers refuses a whole number
+ * for a field that is a float.
+ */
+const floatsAsWritten: Reviver = (_key, value, { source = '' }) => {
+  if (typeof value !== 'number' || !Number.isInteger(value) || !/[.e]/i.test(source)) return value;
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(source);
+};
+
+/** JSON of a model file whose only use is to be written again. Throws like readJson. */
+export function readJsonAsWritten(path: string): unknown {
+  return readJson(path, floatsAsWritten);
+}
+
 /** JSON of a model file. Throws TrainerError ModelError when it is missing or not JSON. */
-export function readJson(path: string): unknown {
+export function readJson(path: string, reviver?: Reviver): unknown {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -94,7 +110,7 @@ export function readJson(path: string): unknown {
     throw modelError(`${path} cannot be read.`, cause);
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]);
   } catch (cause) {
     throw modelError(`${path} is not JSON: ${(cause as Error).message}.`, cause);
   }

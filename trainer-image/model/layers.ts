@@ -2,7 +2,7 @@
 import { concat, flattenRows, gather, reshape, slice, transpose, unstack } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
-import { cast, mul, relu, sub } from '../graph/ops.ts';
+import { cast, div, mul, relu, sub, sum } from '../graph/ops.ts';
 import type { RandomSource } from '../graph/random.ts';
 
 /** Where a model gets its weights and its random numbers from. */
@@ -42,11 +42,19 @@ export function rowsAt(x: Tensor, positions: Tensor): Tensor {
   return gather(flattenRows(x), positions);
 }
 
-/** 0 for tokens and the lowest float32 for padding, [batch, 1, 1, length]. */
+/** What an attention mask adds to a score so that nothing is left of it: the lowest float32. */
+export const lowest = -3.4028234663852886e38;
+
+/** 0 for tokens and `lowest` for padding, [batch, 1, 1, length]. */
 export function paddingMask(attentionMask: Tensor): Tensor {
-  const lowest = -3.4028234663852886e38;
   const padding = mul(sub(1, cast(attentionMask, 'float32')), lowest);
   return reshape(padding, ['batch', 1, 1, 'length']);
+}
+
+/** Mean over the tokens of each row: [batch, length, hidden] -> [batch, hidden]. */
+export function meanOfTokens(states: Tensor, attentionMask: Tensor): Tensor {
+  const mask = reshape(cast(attentionMask, 'float32'), ['batch', 'length', 1]);
+  return div(sum(mul(states, mask), [1]), sum(mask, [1]));
 }
 
 /** Names of the three layers whose products attention compares and mixes. */
@@ -72,17 +80,20 @@ export function attentionHeads(
   const [wq, wk, wv] = parts('weight');
   const [bq, bk, bv] = parts('bias');
   const depth = (wq.shape[0] as number) / count;
-  const split = (y: Tensor, kinds: number): readonly Tensor[] => {
-    const shape = [...y.shape.slice(0, 2), kinds, count, depth];
-    return unstack(transpose(reshape(y, shape), [2, 0, 3, 1, 4]));
-  };
   if (wanted === x) {
     const all = linear(x, concat([wq, wk, wv], 0), concat([bq, bk, bv], 0));
-    return split(all, 3) as unknown as readonly [Tensor, Tensor, Tensor];
+    return splitHeads(all, 3, depth) as unknown as readonly [Tensor, Tensor, Tensor];
   }
-  const [q] = split(linear(wanted, wq, bq), 1);
-  const [k, v] = split(linear(x, concat([wk, wv], 0), concat([bk, bv], 0)), 2);
+  const [q] = splitHeads(linear(wanted, wq, bq), 1, depth);
+  const [k, v] = splitHeads(linear(x, concat([wk, wv], 0), concat([bk, bv], 0)), 2, depth);
   return [q as Tensor, k as Tensor, v as Tensor];
+}
+
+/** [batch, length, kinds * heads * depth] -> for each kind [batch, heads, length, depth]. */
+export function splitHeads(y: Tensor, kinds: number, depth: number): readonly Tensor[] {
+  const heads = (y.shape[2] as number) / kinds / depth;
+  const shape = [...y.shape.slice(0, 2), kinds, heads, depth];
+  return unstack(transpose(reshape(y, shape), [2, 0, 3, 1, 4]));
 }
 
 /** [batch, heads, queries, depth] -> [batch, queries, heads * depth]. */

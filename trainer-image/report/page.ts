@@ -82,7 +82,6 @@ function dataPairs({ data }: Report): [string, string | number][] {
     ...(data.labels === 0
       ? []
       : [['Train rows with conflicting labels', data.conflictingRows] as [string, number]]),
-    ...lostWords(data.splits),
     ['Tokens that the vocabulary does not know', percent(data.unknownTokenShare)],
     ...(data.lengthRuleAccuracy === undefined
       ? []
@@ -92,6 +91,7 @@ function dataPairs({ data }: Report): [string, string | number][] {
             string,
           ],
         ]),
+    ...lostWords(data.splits),
   ];
 }
 

@@ -174,11 +174,8 @@ test('validation rows that are in train, or nearly, are told as well', () => {
   const train = splitOf([...items(400, 'train'), ...template(1, 'a', 1)]);
   const validation = splitOf([...items(90, 'valid'), ...items(1, 'train'), ...template(9, 'bb', 1)]);
   const test = splitOf(items(200, 'test'));
-  const { warnings } = dataReport({
-    task: sequenceClassification,
-    labels: ['ham', 'spam'],
-    splits: { train, validation, test },
-  });
+  const splits = { train, validation, test };
+  const { warnings } = dataReport({ task: sequenceClassification, labels: ['ham', 'spam'], splits });
   assert.deepEqual(
     warnings.map((warning) => warning.slice(0, 58)),
     [

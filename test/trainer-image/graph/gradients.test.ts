@@ -188,15 +188,39 @@ const drops = (graph: Graph): neural.Dropout => ({
   rate: 0.3,
 });
 
+const table = (graph: Graph, of: (angle: number) => number): Tensor =>
+  ops.constant(graph, 'float64', numbers(12, 5).map(of), [4, 3]);
+
 const neuralCases: Record<string, Case> = {
   linear: { inputs: [[2, 3, 4], [5, 4], [5]], build: neural.linear },
   gelu: { inputs: [[9]], build: neural.gelu, values: (value) => 3 * value },
   layerNorm: { inputs: [[2, 3, 4], [4], [4]], build: (x, g, b) => neural.layerNorm(x, g, b, 1e-5) },
+  'linear without bias': {
+    inputs: [
+      [2, 3, 4],
+      [5, 4],
+    ],
+    build: (x, w) => neural.linear(x, w),
+  },
+  'layerNorm without beta': {
+    inputs: [[2, 3, 4], [4]],
+    build: (x, g) => neural.layerNorm(x, g, undefined, 1e-5),
+  },
+  gatedGelu: { inputs: [[3, 8]], build: neural.gatedGelu, values: (value) => 3 * value },
+  rotate: {
+    inputs: [[2, 3, 4, 6]],
+    build: (x) => neural.rotate(x, table(x.graph, Math.cos), table(x.graph, Math.sin)),
+  },
   dropout: { inputs: [[4, 5]], build: (x) => neural.dropout(x, drops(x.graph)) },
   attention: {
     inputs: attentionInputs,
     build: (q, k, v) => neural.attention(q, k, v, attentionMask(q.graph), undefined),
   },
+  'attention with bias': {
+    inputs: [...attentionInputs, [2, 3, 4, 6]],
+    build: (q, k, v, bias) => neural.attention(q, k, v, attentionMask(q.graph), undefined, bias),
+  },
+  byPlace: { inputs: [[2, 3, 6]], build: array.byPlace },
   'attention with dropout': {
     inputs: attentionInputs,
     build: (q, k, v) => neural.attention(q, k, v, attentionMask(q.graph), drops(q.graph)),

@@ -1,11 +1,12 @@
 /** What readArchitecture makes of config.json: properties, weights that may be missing, refused settings. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
 import { openWeightFiles } from '../../../trainer-image/model/checkpoint-files.ts';
+import { logBucket } from '../../../trainer-image/model/disentangled-attention.ts';
 import { type Task, tasks } from '../../../trainer-image/model/model.ts';
 import { mapWeights } from '../../../trainer-image/model/weights.ts';
 import { editConfig, goldenDirectory } from './fixtures.ts';
@@ -52,6 +53,8 @@ test('positions, vocabulary, token types and padding follow from config.json', (
   assert.deepEqual(facts('xlm-roberta', { max_position_embeddings: 514 }), [512, 90, 1, 1]);
   assert.deepEqual(facts('distilbert'), [40, 90, 0, 0]);
   assert.deepEqual(facts('electra'), [40, 90, 2, 0]);
+  assert.deepEqual(facts('modernbert'), [40, 90, 0, 0]);
+  assert.deepEqual(facts('deberta-v2'), [40, 90, 0, 0]);
 });
 
 const undefinedSizes = {
@@ -65,6 +68,8 @@ for (const [family, want] of Object.entries({
   'xlm-roberta': [30_522, 510, 1],
   distilbert: [30_522, 512, 0],
   electra: [30_522, 512, 0],
+  modernbert: [50_368, 8192, 50_283],
+  'deberta-v2': [128_100, 512, 0],
 })) {
   test(`${family}: fields that config.json lacks have the defaults of transformers`, () => {
     const { vocabularySize, maxLength, padTokenId } = architectureOf(family, undefinedSizes);
@@ -89,6 +94,46 @@ const refused: Record<string, { family: string; changes: Record<string, unknown>
     changes: { n_heads: 5 },
     want: /n_heads: dim 32 is not a multiple of n_heads 5/,
   },
+  'biases in ModernBERT': {
+    family: 'modernbert',
+    changes: { attention_bias: true },
+    want: /attention_bias: .*false/,
+  },
+  'scaled rotation': {
+    family: 'modernbert',
+    changes: { rope_parameters: { full_attention: { rope_type: 'yarn', rope_theta: 1e4, factor: 4 } } },
+    want: /rope_parameters\.full_attention\.rope_type: .*"default"/,
+  },
+  'an unknown type of layer': {
+    family: 'modernbert',
+    changes: { layer_types: ['full_attention', 'chunked_attention', 'full_attention'] },
+    want: /layer_types\.1: .*"full_attention"\|"sliding_attention"/,
+  },
+  'too few types of layers': {
+    family: 'modernbert',
+    changes: { layer_types: ['full_attention'] },
+    want: /layer_types: 1 types for num_hidden_layers 3/,
+  },
+  'convolution in DeBERTa': {
+    family: 'deberta-v2',
+    changes: { conv_kernel_size: 3 },
+    want: /conv_kernel_size: .*0/,
+  },
+  'half of disentangled attention': {
+    family: 'deberta-v2',
+    changes: { pos_att_type: ['p2c'] },
+    want: /pos_att_type: only "p2c\|c2p" is supported/,
+  },
+  'the head that transformers cannot load': {
+    family: 'deberta-v2',
+    changes: { legacy: false },
+    want: /legacy: .*true/,
+  },
+  'no relative attention': {
+    family: 'deberta-v2',
+    changes: { relative_attention: undefined },
+    want: /relative_attention: .*true/,
+  },
   'no padding token where positions depend on it': {
     family: 'roberta',
     changes: { pad_token_id: null },
@@ -106,9 +151,17 @@ for (const [name, { family, changes, want }] of Object.entries(refused)) {
   });
 }
 
+test('the buckets of the distances of DeBERTa-v3 are those of transformers', () => {
+  const want: number[] = JSON.parse(readFileSync(join(folder, 'deberta-buckets.json'), 'utf8'));
+  assert.deepEqual(
+    want.map((_, index) => logBucket(index - 511, 256, 512)),
+    want,
+  );
+});
+
 test('a type that is not supported is answered with the list of those that are', () => {
   assert.throws(() => architectureOf('bert', { model_type: 'gpt2' }), {
     message: 'The model type "gpt2" is not supported.',
-    hint: /types: bert, roberta, xlm-roberta, distilbert, electra/,
+    hint: /types: bert, roberta, xlm-roberta, distilbert, electra, modernbert, deberta-v2/,
   });
 });

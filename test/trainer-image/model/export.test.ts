@@ -15,6 +15,9 @@ after(() => rmSync(directory, { recursive: true }));
 test('an exported model opens again with the same logits, and its config fits the weights', async () => {
   using base = copyOfSmallModel();
   editConfig(base.directory, { _name_or_path: '/home/me/model', torch_dtype: 'float16', num_labels: 7 });
+  // What JavaScript would write as 2, and transformers would refuse.
+  const path = join(base.directory, 'config.json');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('{', '{"initializer_cutoff_factor": 2.0,'));
   writeFileSync(join(base.directory, 'tokenizer.json'), '{}');
   writeFileSync(join(base.directory, 'training_args.bin'), 'pickle');
   const labels = ['ham', 'spam', 'phishing'];
@@ -32,6 +35,7 @@ test('an exported model opens again with the same logits, and its config fits th
   assert.deepEqual(config.architectures, ['BertForSequenceClassification']);
   assert.deepEqual(config.id2label, { 0: 'ham', 1: 'spam', 2: 'phishing' });
   assert.deepEqual(config.label2id, { ham: 0, spam: 1, phishing: 2 });
+  assert.match(readFileSync(join(directory, 'config.json'), 'utf8'), /"initializer_cutoff_factor": 2\.0,/);
   assert.equal(config.dtype, 'float32');
   assert.equal(config.hidden_dropout_prob, 0, 'dropout of the job is not a property of the model');
   for (const name of ['_name_or_path', 'torch_dtype', 'num_labels']) assert.ok(!(name in config), name);
