@@ -21,7 +21,6 @@ const cases = [
   { name: 'MiniLM', model: miniLm, batchSize: 4, maxLength: 512 },
   { name: 'BERT-base', model: bertBase, batchSize: 2, maxLength: 32 },
   { name: 'BERT-base', model: bertBase, batchSize: 8, maxLength: 128 },
-  { name: 'BERT-base', model: bertBase, batchSize: 4, maxLength: 256 },
 ];
 const directory = await mkdtemp(join(tmpdir(), 'bench-memory-'));
 const data = join(directory, 'data');

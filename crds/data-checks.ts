@@ -81,6 +81,15 @@ export const dataChecks = {
     reason: 'The model then misses the ends of a notable part of the data.',
     advice: 'Raise training.maxLength, or shorten the texts to what decides the label.',
   },
+  lostWords: {
+    measure:
+      'Words with a tag that no token stands for: beyond training.maxLength, or unknown to the tokenizer.',
+    warns: 'above',
+    threshold: 0,
+    unit: 'words',
+    reason: 'They are neither trained nor measured, and nobody asked for that.',
+    advice: 'Raise training.maxLength, or cut the texts.',
+  },
   unknownTokens: {
     measure: 'Tokens of train that the vocabulary of the model does not know.',
     warns: 'above',

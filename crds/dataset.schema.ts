@@ -56,10 +56,10 @@ export const dataset = withRules(
     .strictObject({
       source: source('Folder that holds the files of the dataset.'),
       format: z
-        .enum(['JSONL', 'CSV', 'TSV', 'Parquet'])
+        .enum(['JSONL', 'CSV', 'TSV', 'Parquet', 'Text'])
         .default('JSONL')
         .describe(
-          'Format of all files. CSV and TSV files have a header line and quotes as in RFC 4180. JSONL, CSV and TSV files whose names end in .gz or .zst are decompressed. Parquet files may use Snappy, gzip, zstd or Brotli; a row group may have 256 MiB in the columns that are read.',
+          'Format of all files. CSV and TSV files have a header line and quotes as in RFC 4180. Text files hold one text a line, for MaskedLM. All but Parquet are decompressed if their names end in .gz or .zst. Parquet files may use Snappy, gzip, zstd or Brotli; a row group may have 256 MiB in the columns that are read.',
         ),
       columns: z
         .strictObject({

@@ -97,6 +97,16 @@ export const taskRules: readonly CelRule[] = [
     fieldPath: '.problemType',
   },
   {
+    rule: "self.dataset.format != 'Text' || self.task == 'MaskedLM'",
+    message: 'a Text file holds one text a line and no labels: only MaskedLM reads it',
+    fieldPath: '.dataset.format',
+  },
+  {
+    rule: "self.dataset.format != 'Text' || !has(self.dataset.columns.text)",
+    message: 'a Text file has no columns',
+    fieldPath: '.dataset.columns',
+  },
+  {
     rule: "!has(self.training.masking) || self.task == 'MaskedLM'",
     message: 'only MaskedLM masks tokens',
     fieldPath: '.training.masking',

@@ -62,7 +62,7 @@ export const runConfig = z.strictObject({
   model: location,
   dataset: z.strictObject({
     source: location,
-    format: z.enum(['JSONL', 'CSV', 'TSV', 'Parquet']),
+    format: z.enum(['JSONL', 'CSV', 'TSV', 'Parquet', 'Text']),
     /** Names of the columns that the task reads, by their role. */
     columns: z.partialRecord(z.enum(Object.keys(columnRoles) as [ColumnRole, ...ColumnRole[]]), z.string()),
     labels: z.array(z.string()).optional(),

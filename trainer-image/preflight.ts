@@ -134,7 +134,10 @@ function plan(
     architecture.parameters.map(({ name }) => name),
     config.training.freeze ?? [],
   );
-  const numbers = trainedNumbers(architecture.parameters, optimizerOf(config.training), frozen);
+  const numbers = {
+    weights: count(architecture.parameters),
+    trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training), frozen),
+  };
   return {
     totalSteps: totalSteps(splits.train.rows, config.training),
     memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),

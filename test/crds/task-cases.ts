@@ -36,6 +36,15 @@ export const taskCases: Record<string, Case> = {
   ),
   'texts without labels': accepted({ ...masked, 'spec.dataset.columns.text': 'body' }),
   'texts without labels in a CSV file': accepted({ ...masked, 'spec.dataset.format': 'CSV' }),
+  'texts without labels, one a line': accepted({ ...masked, 'spec.dataset.format': 'Text' }),
+  'a column in a plain text': refused('spec.dataset.columns', 'a Text file has no columns', {
+    ...masked,
+    'spec.dataset.format': 'Text',
+    'spec.dataset.columns.text': 'body',
+  }),
+  'a plain text for a task with labels': refused('spec.dataset.format', 'only MaskedLM reads it', {
+    'spec.dataset.format': 'Text',
+  }),
   'a column of labels for masked tokens': refused(
     'spec.dataset.columns',
     'MaskedLM reads only these columns: text',

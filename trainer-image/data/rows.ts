@@ -6,6 +6,7 @@ import { readJsonl } from './jsonl.ts';
 import { readParquet } from './parquet.ts';
 import type { DataRecord, OnBadRow, ReadOptions } from './record.ts';
 import type { Columns, Content, Row } from './row.ts';
+import { readText } from './text.ts';
 
 export type Format = RunConfig['dataset']['format'];
 
@@ -61,7 +62,8 @@ function readRecords(file: string, options: ReadOptions & { format: Format }): A
   const { format, name } = options;
   if (format === 'Parquet') return readParquet(file, options);
   const chunks = withoutMark(readBytes(file, name), name);
-  return format === 'JSONL' ? readJsonl(chunks, options) : readDelimited(chunks, { ...options, format });
+  if (format === 'JSONL') return readJsonl(chunks, options);
+  return format === 'Text' ? readText(chunks, options) : readDelimited(chunks, { ...options, format });
 }
 
 /** Drops the byte order mark and refuses what is no text in UTF-8. */

@@ -116,10 +116,10 @@ function truncation({ splits: { train } }: DataFigures): string[] {
 function lostWords({ splits }: DataFigures): string[] {
   return Object.entries(splits).flatMap(([name, split]) => {
     const lost = split?.lostWords ?? 0;
-    return lost === 0
+    return lost <= dataChecks.lostWords.threshold
       ? []
       : [
-          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics.`,
+          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, or cut the texts.`,
         ];
   });
 }

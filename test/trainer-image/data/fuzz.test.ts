@@ -7,6 +7,7 @@ import { DelimitedRecords } from '../../../trainer-image/data/delimited-records.
 import { readJsonl } from '../../../trainer-image/data/jsonl.ts';
 import { type Random, random } from '../../../trainer-image/data/random.ts';
 import type { DataRecord, OnBadRow } from '../../../trainer-image/data/record.ts';
+import { readText } from '../../../trainer-image/data/text.ts';
 import { TrainerError } from '../../../trainer-image/failure.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 
@@ -166,6 +167,26 @@ test(`JSONL: random lines end in rows or bad rows (${cases} cases)`, async () =>
       lines.filter((line) => line.trim() !== '' && !/^[\s\x85\xa0]*$/.test(line)).length,
       JSON.stringify(text),
     );
+  }
+});
+
+test(`Text: random lines end in texts or bad rows (${cases} cases)`, async () => {
+  const source = random(seed, 8);
+  for (let index = 0; index < cases; index++) {
+    const text = Array.from({ length: source.below(30) }, () => pick(csvPieces, source)).join('');
+    const content = Buffer.from(text, pick(['utf8', 'latin1'], source));
+    const bad: number[] = [];
+    const read = readText(chunksOf(content, source), {
+      columns: ['text'],
+      onBadRow: (line) => bad.push(line),
+    });
+    const rows = await Array.fromAsync(read);
+    const lines = content.toString('latin1').split('\n');
+    assert.equal(rows.length + bad.length, lines.filter((line) => line.trim() !== '').length, text);
+    for (const { line, values } of rows) {
+      const want = Buffer.from((lines[line - 1] as string).replace(/\r$/, ''), 'latin1').toString();
+      assert.equal(values['text'], want, JSON.stringify(text));
+    }
   }
 });
 
