@@ -63,6 +63,7 @@ export const runConfig = z.strictObject({
     epochs: z.number().positive(),
     batchSize: z.int().min(1),
     gradientAccumulationSteps: z.int().min(1),
+    gradientCheckpointing: z.boolean(),
     learningRate: z.number().positive(),
     schedule: z.discriminatedUnion('name', [
       z.strictObject({

@@ -73,6 +73,12 @@ const fields = z
       .describe(
         'Batches whose gradients are summed before the weights change: a step learns from batchSize times so many rows. 2 batches of 8 rows learn what 1 batch of 16 learns, in half the memory for activations.',
       ),
+    gradientCheckpointing: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Keep only the input of each layer for its gradient and compute the layer again: less memory, more time, the same numbers up to rounding.',
+      ),
     learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
       .enum([

@@ -116,9 +116,10 @@ function plan(
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { batchSize, maxLength } = config.training;
+  const { batchSize, maxLength, gradientCheckpointing } = config.training;
   const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
-  const batch = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
+  const rows = Math.min(batchSize, splits.train.rows);
+  const batch = { rows, length: Math.min(maxLength, longest), gradientCheckpointing };
   const frozen = frozenWeights(
     architecture.parameters.map(({ name }) => name),
     config.training.freeze ?? [],

@@ -12,6 +12,7 @@ export function trainingOf(training: Training) {
     epochs: Number(training.epochs),
     batchSize,
     gradientAccumulationSteps,
+    gradientCheckpointing: training.gradientCheckpointing,
     learningRate: Number(training.learningRate),
     schedule: scheduleOf(training),
     warmup: Number(training.warmup),

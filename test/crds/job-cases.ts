@@ -286,6 +286,11 @@ export const jobCases: Record<string, Case> = {
     'must be greater than 0',
     training('layerwiseLearningRateDecay', '0'),
   ),
+  'gradient checkpointing in quotes': refused(
+    'spec.training.gradientCheckpointing',
+    'must be of type boolean',
+    training('gradientCheckpointing', 'true'),
+  ),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',

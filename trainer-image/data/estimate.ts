@@ -19,16 +19,18 @@ const processBytes = 700_000_000;
  * Kept for the backward pass of each layer, per token: 12 vectors of hidden size (input, query, key, value, context, and
  * for both outputs the projection, its dropout mask, the sum and the normalised sum), 3 of intermediate size (before and
  * after GELU, and the gradient under way), and per head one row of attention weights three times (softmax, dropout mask,
- * product).
+ * product). With gradient checkpointing that is one layer, and of the others only the input.
  */
 export function trainingMemoryBytes(
   config: Readonly<Record<string, unknown>>,
   trainedNumbers: number,
-  batch: { rows: number; length: number },
+  batch: { rows: number; length: number; gradientCheckpointing: boolean },
 ): number {
   const model = encoderSizes.parse(config);
   const perToken =
     12 * model.hidden_size + 3 * model.intermediate_size + 3 * model.num_attention_heads * batch.length;
-  const activations = model.num_hidden_layers * batch.rows * batch.length * perToken;
+  const layers = model.num_hidden_layers;
+  const kept = batch.gradientCheckpointing ? perToken + layers * model.hidden_size : layers * perToken;
+  const activations = batch.rows * batch.length * kept;
   return processBytes + floatBytes * (trainedNumbers + activations);
 }

@@ -20,8 +20,10 @@ export type Architecture = {
   /** Standard deviation of newly initialised weights. */
   readonly initializerRange: number;
   /** [batch, labels]; dropout only with `random`. */
-  logits(inputs: EncoderInputs, weight: (name: string) => Tensor, random?: RandomSource): Tensor;
+  logits(inputs: EncoderInputs, weight: (name: string) => Tensor, training?: LogitsForTraining): Tensor;
 };
+
+export type LogitsForTraining = { readonly random: RandomSource; readonly gradientCheckpointing?: boolean };
 
 export type ModelConfig = {
   /** config.json as it is in the model directory. */
@@ -70,7 +72,7 @@ function bertArchitecture(raw: unknown, { labels, dropout }: ArchitectureOptions
     vocabularySize: config.vocab_size,
     typeVocabularySize: config.type_vocab_size,
     initializerRange: config.initializer_range,
-    logits: (inputs, weight, random) => bertLogits(inputs, { config, weight, random }),
+    logits: (inputs, weight, training) => bertLogits(inputs, { config, weight, ...training }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Tensor } from '../graph/graph.ts';
 import { attention, type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
 import { add, cast, mul, relu, sub, tanh } from '../graph/ops.ts';
 import type { RandomSource } from '../graph/random.ts';
+import { checkpointed } from './gradient-checkpointing.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
 
 const size = z.int().min(1).max(1_000_000);
@@ -79,6 +80,8 @@ export type BertOptions = {
   readonly weight: (name: string) => Tensor;
   /** Where dropout masks come from; without it nothing is dropped. */
   readonly random?: RandomSource | undefined;
+  /** Layers are computed again for their gradients. */
+  readonly gradientCheckpointing?: boolean;
 };
 
 /** Logits [batch, labels]. */
@@ -90,7 +93,9 @@ export function bertLogits(inputs: EncoderInputs, options: BertOptions): Tensor 
   for (let index = 0; index < config.num_hidden_layers; index++) {
     // The head looks at the first token alone, so the last layer computes only that position.
     const last = index === config.num_hidden_layers - 1;
-    hidden = graph.scope(`layer${index}`, () => encoderLayer(hidden, mask, index, last, options));
+    hidden = graph.scope(`layer${index}`, () =>
+      checkpointed(hidden, options, (input, inner) => encoderLayer(input, mask, index, last, inner)),
+    );
   }
   return graph.scope('head', () => {
     const pooled = tanh(dense(hidden, 'bert.pooler.dense', weight)); // [batch, 1, hidden]

@@ -40,13 +40,14 @@ export function buildClassifierGraph(architecture: Architecture, options: Update
     return value;
   };
 
+  const { labelSmoothing, gradientCheckpointing = false } = options;
   const logits = graph.scope('predict', () => architecture.logits(inputs, weight));
   const predicted = graph.scope('predict/loss', () => classificationLoss(logits, labels));
   const trained = graph.scope('train', () =>
     classificationLoss(
-      architecture.logits(inputs, weight, { seed, sites: 0 }),
+      architecture.logits(inputs, weight, { random: { seed, sites: 0 }, gradientCheckpointing }),
       labels,
-      options.labelSmoothing,
+      labelSmoothing,
     ),
   );
   return {

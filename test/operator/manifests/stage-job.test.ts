@@ -273,6 +273,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     epochs: 3,
     batchSize: 16,
     gradientAccumulationSteps: 1,
+    gradientCheckpointing: false,
     learningRate: 2e-5,
     schedule: { name: 'Linear' },
     warmup: 0.06,
