@@ -94,6 +94,7 @@ export const runConfig = z.strictObject({
     weightDecay: z.number().min(0),
     maxGradNorm: z.number().min(0),
     labelSmoothing: unit,
+    rDropAlpha: z.number().positive().optional(),
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),

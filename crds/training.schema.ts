@@ -123,6 +123,10 @@ const fields = z
       "Part of each label's probability that all classes share while training, against too much confidence. Evaluation measures the plain loss, so that runs can be compared.",
       { below: 1 },
     ).default('0'),
+    rDropAlpha: decimal(
+      'Switches R-Drop on, against overfitting: each batch is predicted twice under different dropout masks, and the divergence of the predictions, times this, is part of the loss. A step takes twice the time.',
+      { above: 0, atMost: 100 },
+    ).optional(),
     freeze: z
       .array(
         z
@@ -184,6 +188,11 @@ export const training = withRules(fields, [
   onlyWith('schedule', 'polynomial', 'Polynomial'),
   onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
   onlyWith('optimizer', 'sgd', 'SGD'),
+  {
+    rule: '!has(self.rDropAlpha) || !has(self.dropout) || double(self.dropout) > 0.0',
+    message: 'rDropAlpha has no effect without dropout',
+    fieldPath: '.rDropAlpha',
+  },
   {
     rule: '!has(self.polynomial) || double(self.polynomial.endLearningRate) < double(self.learningRate)',
     message: 'endLearningRate must be less than learningRate',

@@ -116,9 +116,10 @@ function plan(
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { batchSize, maxLength, gradientCheckpointing } = config.training;
+  const { batchSize, maxLength, gradientCheckpointing, rDropAlpha } = config.training;
   const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
-  const rows = Math.min(batchSize, splits.train.rows);
+  // R-Drop computes each row twice in a step.
+  const rows = Math.min(batchSize, splits.train.rows) * (rDropAlpha === undefined ? 1 : 2);
   const batch = { rows, length: Math.min(maxLength, longest), gradientCheckpointing };
   const frozen = frozenWeights(
     architecture.parameters.map(({ name }) => name),

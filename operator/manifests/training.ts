@@ -7,7 +7,7 @@ type Training = FineTuneJobSpec['training'];
 /** Not checked: the schema of the run config does that. */
 export function trainingOf(training: Training) {
   const { batchSize, gradientAccumulationSteps, maxLength, dropout, seed, earlyStopping } = training;
-  const { freeze, layerwiseLearningRateDecay } = training;
+  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = training;
   return {
     epochs: Number(training.epochs),
     batchSize,
@@ -20,6 +20,7 @@ export function trainingOf(training: Training) {
     weightDecay: Number(training.weightDecay),
     maxGradNorm: Number(training.maxGradNorm),
     labelSmoothing: Number(training.labelSmoothing),
+    ...(rDropAlpha !== undefined && { rDropAlpha: Number(rDropAlpha) }),
     ...(freeze && { freeze }),
     ...(layerwiseLearningRateDecay !== undefined && {
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),

@@ -6,6 +6,7 @@ import { type Variable, variable } from '../graph/variables.ts';
 import { buildUpdate, type SummedLoss, type Update, type UpdateOptions } from '../optim/update.ts';
 import type { Architecture } from './architecture.ts';
 import type { EncoderInputs } from './parameters.ts';
+import { rDropLoss } from './r-drop.ts';
 
 export type ClassifierGraph = {
   readonly graph: Graph;
@@ -40,15 +41,14 @@ export function buildClassifierGraph(architecture: Architecture, options: Update
     return value;
   };
 
-  const { labelSmoothing, gradientCheckpointing = false } = options;
+  const { labelSmoothing, rDropAlpha, gradientCheckpointing = false } = options;
   const logits = graph.scope('predict', () => architecture.logits(inputs, weight));
   const predicted = graph.scope('predict/loss', () => classificationLoss(logits, labels));
+  const random = { seed, sites: 0 };
+  const loss = (drawn: Tensor): SummedLoss => classificationLoss(drawn, labels, labelSmoothing);
+  const draw = (): Tensor => architecture.logits(inputs, weight, { random, gradientCheckpointing });
   const trained = graph.scope('train', () =>
-    classificationLoss(
-      architecture.logits(inputs, weight, { random: { seed, sites: 0 }, gradientCheckpointing }),
-      labels,
-      labelSmoothing,
-    ),
+    rDropAlpha === undefined ? loss(draw()) : rDropLoss([draw(), draw()], labels, rDropAlpha, loss),
   );
   return {
     graph,

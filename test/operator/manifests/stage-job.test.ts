@@ -312,14 +312,18 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
 });
 
-test('frozen parts and the decay by layers are there if the job has them', () => {
-  const { freeze, layerwiseLearningRateDecay } = trainingOf({
+test('R-Drop, frozen parts and the decay by layers are there if the job has them', () => {
+  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = trainingOf({
+    rDropAlpha: '0.5',
     freeze: ['bert.embeddings'],
     layerwiseLearningRateDecay: '0.9',
   });
-  assert.deepEqual([freeze, layerwiseLearningRateDecay], [['bert.embeddings'], 0.9]);
-  const without = trainingOf({});
-  assert.equal('freeze' in without || 'layerwiseLearningRateDecay' in without, false);
+  assert.deepEqual([rDropAlpha, freeze, layerwiseLearningRateDecay], [0.5, ['bert.embeddings'], 0.9]);
+  const without = Object.keys(trainingOf({}));
+  assert.deepEqual(
+    without.filter((name) => /rDrop|freeze|layerwise/.test(name)),
+    [],
+  );
 });
 
 test('a schedule comes with its settings, their defaults where the job has none', () => {
