@@ -49,6 +49,11 @@ function rulesOf(kind: Kind): CelRule[] {
       message: `${kind} has no labels to smooth`,
       fieldPath: '.training.labelSmoothing',
     });
+    rules.push({
+      rule: `${isNot(kind)} || !has(self.training.rDropAlpha)`,
+      message: `${kind} predicts no distribution over classes, which R-Drop compares`,
+      fieldPath: '.training.rDropAlpha',
+    });
   }
   if (lists) {
     rules.push({

@@ -77,6 +77,7 @@ export const runConfig = z.strictObject({
     epochs: z.number().positive(),
     batchSize: z.int().min(1),
     gradientAccumulationSteps: z.int().min(1),
+    gradientCheckpointing: z.boolean(),
     learningRate: z.number().positive(),
     schedule: z.discriminatedUnion('name', [
       z.strictObject({
@@ -109,6 +110,7 @@ export const runConfig = z.strictObject({
     labelSmoothing: unit,
     classWeights: z.enum(['Balanced']).optional(),
     focalLossGamma: z.number().min(0).max(10).optional(),
+    rDropAlpha: z.number().positive().optional(),
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),

@@ -83,6 +83,12 @@ const fields = z
       .describe(
         'Batches whose gradients are summed before the weights change: a step learns from batchSize times so many rows. 2 batches of 8 rows learn what 1 batch of 16 learns, in half the memory for activations.',
       ),
+    gradientCheckpointing: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Keep only the input of each layer for its gradient and compute the layer again: less memory, more time, the same numbers up to rounding.',
+      ),
     learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
       .enum([
@@ -136,6 +142,10 @@ const fields = z
     focalLossGamma: decimal(
       'Against imbalance, with one label a text: the loss of a row is multiplied by (1 - p)^gamma, where p is the probability of its label, so that rows that are right already weigh less. 2 is usual. Default: the plain loss.',
       { atMost: 10 },
+    ).optional(),
+    rDropAlpha: decimal(
+      'Switches R-Drop on, against overfitting: each batch is predicted twice under different dropout masks, and the divergence of the predictions, times this, is part of the loss. A step takes twice the time.',
+      { above: 0, atMost: 100 },
     ).optional(),
     freeze: z
       .array(
@@ -206,6 +216,11 @@ export const training = withRules(fields, [
   onlyWith('schedule', 'polynomial', 'Polynomial'),
   onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
   onlyWith('optimizer', 'sgd', 'SGD'),
+  {
+    rule: '!has(self.rDropAlpha) || !has(self.dropout) || double(self.dropout) > 0.0',
+    message: 'rDropAlpha has no effect without dropout',
+    fieldPath: '.rDropAlpha',
+  },
   {
     rule: '!has(self.polynomial) || double(self.polynomial.endLearningRate) < double(self.learningRate)',
     message: 'endLearningRate must be less than learningRate',

@@ -46,13 +46,13 @@ export function withMemoryCategory(error: unknown, gpu: boolean, batchSize: numb
     ? new TrainerError(
         'AcceleratorOutOfMemory',
         `The accelerator has too little memory for batches of ${batchSize} rows: ${firstLine}`,
-        'Lower training.batchSize and raise training.gradientAccumulationSteps as much, lower training.maxLength, or ask for an accelerator with more memory.',
+        'Set training.gradientCheckpointing, lower training.batchSize and raise training.gradientAccumulationSteps as much, or ask for an accelerator with more memory.',
         { cause: error },
       )
     : new TrainerError(
         'HostOutOfMemory',
         `There is too little memory for batches of ${batchSize} rows: ${firstLine}`,
-        'Raise spec.resources.memory, or lower training.batchSize and raise training.gradientAccumulationSteps as much, or lower training.maxLength.',
+        'Raise spec.resources.memory, set training.gradientCheckpointing, or lower training.batchSize and raise training.gradientAccumulationSteps as much.',
         { cause: error },
       );
 }

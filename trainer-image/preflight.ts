@@ -125,11 +125,13 @@ function plan(
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { batchSize, maxLength } = config.training;
+  const { batchSize, maxLength, gradientCheckpointing, rDropAlpha } = config.training;
   const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
-  const rows = { rows: Math.min(batchSize, splits.train.rows), length: Math.min(maxLength, longest) };
+  // R-Drop computes each row twice in a step.
+  const computed = Math.min(batchSize, splits.train.rows) * (rDropAlpha === undefined ? 1 : 2);
+  const rows = { rows: computed, length: Math.min(maxLength, longest) };
   const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
-  const batch = { ...rows, logits: task.logitCount(rows, sizes) };
+  const batch = { ...rows, logits: task.logitCount(rows, sizes), gradientCheckpointing };
   const frozen = frozenWeights(
     architecture.parameters.map(({ name }) => name),
     config.training.freeze ?? [],

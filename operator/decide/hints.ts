@@ -18,7 +18,7 @@ const hints: Partial<Record<FailureCategory, string>> = {
     'Lower training.learningRate or training.maxGradNorm, look for broken rows, then set a new runId.',
   OutputError: 'Check that the output exists, is writable and has room, then set a new runId.',
   AcceleratorOutOfMemory:
-    'Lower training.batchSize and raise training.gradientAccumulationSteps as much, or lower training.maxLength; then set a new runId.',
+    'Set training.gradientCheckpointing, or lower training.batchSize and raise training.gradientAccumulationSteps as much; then set a new runId.',
   SourceUnavailable: 'Check that the server can be reached from the cluster.',
   Internal: log,
   Interrupted: 'Nothing to do: the run goes on from its last checkpoint.',
@@ -41,6 +41,6 @@ export function hintFor(category: FailureCategory, { stage, memoryLimit }: HintI
   if (category !== 'HostOutOfMemory') return hints[category] ?? log;
   const limit = memoryLimit === undefined ? 'its memory limit' : `its memory limit of ${memoryLimit}`;
   return stage === 'train'
-    ? `The trainer needs more than ${limit}: raise spec.resources.memory, or lower training.batchSize (and raise training.gradientAccumulationSteps as much) or training.maxLength, and set a new runId.`
+    ? `The trainer needs more than ${limit}: raise spec.resources.memory, set training.gradientCheckpointing, or lower training.batchSize and raise training.gradientAccumulationSteps as much; then set a new runId.`
     : `Preflight needs more than ${limit}: ask the platform team to raise spec.preflight.memory of the FineTuneRuntime, and set a new runId.`;
 }

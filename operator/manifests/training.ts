@@ -13,11 +13,12 @@ type Training = FineTuneJobSpec['training'];
 /** Not checked: the schema of the run config does that. */
 export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 'training'>) {
   const { batchSize, gradientAccumulationSteps, maxLength, dropout, seed, earlyStopping } = training;
-  const { freeze, layerwiseLearningRateDecay } = training;
+  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = training;
   return {
     epochs: Number(training.epochs),
     batchSize,
     gradientAccumulationSteps,
+    gradientCheckpointing: training.gradientCheckpointing,
     learningRate: Number(training.learningRate),
     schedule: scheduleOf(training),
     warmup: Number(training.warmup),
@@ -27,6 +28,7 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
     labelSmoothing: Number(training.labelSmoothing),
     ...(training.classWeights && { classWeights: training.classWeights }),
     ...(training.focalLossGamma !== undefined && { focalLossGamma: Number(training.focalLossGamma) }),
+    ...(rDropAlpha !== undefined && { rDropAlpha: Number(rDropAlpha) }),
     ...(freeze && { freeze }),
     ...(layerwiseLearningRateDecay !== undefined && {
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),

@@ -231,6 +231,26 @@ export const jobCases: Record<string, Case> = {
     'must be greater than 0',
     training('layerwiseLearningRateDecay', '0'),
   ),
+  'gradient checkpointing in quotes': refused(
+    'spec.training.gradientCheckpointing',
+    'must be of type boolean',
+    training('gradientCheckpointing', 'true'),
+  ),
+  'R-Drop': accepted({ ...training('rDropAlpha', '1'), ...training('dropout', '0.1') }),
+  'R-Drop without dropout': refused('spec.training.rDropAlpha', 'no effect without dropout', {
+    ...training('rDropAlpha', '1'),
+    ...training('dropout', '0.0'),
+  }),
+  'R-Drop that weighs nothing': refused(
+    'spec.training.rDropAlpha',
+    'must be greater than 0',
+    training('rDropAlpha', '0'),
+  ),
+  'R-Drop that outweighs everything': refused(
+    'spec.training.rDropAlpha',
+    'must be at most 100',
+    training('rDropAlpha', '101'),
+  ),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',

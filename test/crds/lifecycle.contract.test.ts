@@ -40,6 +40,7 @@ suite('defaults', () => {
         schedule: 'Linear',
         warmup: '0.06',
         gradientAccumulationSteps: 1,
+        gradientCheckpointing: false,
         optimizer: 'AdamW',
         weightDecay: '0.01',
         maxGradNorm: '1.0',

@@ -167,6 +167,15 @@ export const taskCases: Record<string, Case> = {
     ...number,
     ...training('labelSmoothing', '0.1'),
   }),
+  'R-Drop of numbers': refused(
+    'spec.training.rDropAlpha',
+    'Regression predicts no distribution over classes',
+    {
+      ...number,
+      ...training('rDropAlpha', '0.5'),
+    },
+  ),
+  'R-Drop of tags': accepted({ ...tags, ...training('rDropAlpha', '0.5') }),
   'smooth sets of labels': refused(
     'spec.training.labelSmoothing',
     'MultiLabelClassification has no labels to smooth',

@@ -1,4 +1,4 @@
-"""Makes training.json: a few steps of Hugging Face's Trainer on the small BERT for each way to train.
+"""Makes training.json: a few steps of Hugging Face's Trainer on the small BERT for each way to train, and R-Drop's loss.
 
 Loss, gradient norm and learning rate of every step, and of every weight at the end its norm and its product with
 cos(index). The mean over the micro-batches of a step is that of their rows together (num_items_in_batch); the head of
@@ -178,12 +178,31 @@ CASES = {
     "layer-wise learning-rate decay": {**ADAMW, "layerwiseLearningRateDecay": 0.6},
 }
 
+
+
+def r_drop():
+    """The divergence of two predictions as the authors of R-Drop compute it, and its gradients."""
+    shape = (4, 3)
+    first, second = [torch.sin(torch.arange(12.0) * (k + 1)).reshape(shape).requires_grad_() for k in range(2)]
+    p, q = torch.log_softmax(first, -1), torch.log_softmax(second, -1)
+    one = torch.nn.functional.kl_div(p, q.exp(), reduction="none").sum()
+    other = torch.nn.functional.kl_div(q, p.exp(), reduction="none").sum()
+    loss = (one + other) / 2
+    loss.backward()
+    return {
+        "logits": [first.flatten().tolist(), second.flatten().tolist()],
+        "divergence": loss.item(),
+        "gradients": [first.grad.flatten().tolist(), second.grad.flatten().tolist()],
+    }
+
+
 torch.set_num_threads(2)
 torch.manual_seed(1)
 rows = rows_of(json.loads((HERE / "bert-small.json").read_text())["batches"])
 golden = {
     "madeWith": {"torch": torch.__version__, "transformers": transformers.__version__},
     "weightDecay": WEIGHT_DECAY,
+    "rDrop": r_drop(),
     "cases": {name: run(rows, case) for name, case in CASES.items()},
 }
 (HERE / "training.json").write_text(json.dumps(golden) + "\n")

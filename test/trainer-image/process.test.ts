@@ -110,7 +110,8 @@ test('the config hash changes with settings, data and job, and not with what lea
   const same = hash((config) => {
     config.checkpoints.keep = 9;
     config.accelerator.count = 1;
-    // The rows of a step stay the same.
+    // The rows of a step and what is computed of them stay the same.
+    config.training.gradientCheckpointing = true;
     config.training.batchSize /= 2;
     config.training.gradientAccumulationSteps = 2;
   });

@@ -6,14 +6,18 @@ import { type GradientFunction, opGradients } from './op-gradients.ts';
 import { addN, scalar } from './ops.ts';
 
 /**
- * Gradients of the scalar `loss` for each of `targets`. Parts of the graph that lead to no target cost nothing.
+ * Gradients of the scalar `loss` for each of `targets`, or of a tensor whose own gradient `dLoss` is known. Parts of the graph that lead to no target cost nothing.
  * A table that is only read by gather gets a RowGradient; a target that the loss does not depend on gets undefined.
  * Throws, naming the op, if an op on the way has no gradient.
  */
-export function gradients(loss: Tensor, targets: readonly Tensor[]): (Gradient | undefined)[] {
+export function gradients(
+  loss: Tensor,
+  targets: readonly Tensor[],
+  dLoss: Tensor = scalar(loss.graph, loss.dtype, 1),
+): (Gradient | undefined)[] {
   const { graph } = loss;
   const active = dependents(loss, targets);
-  const parts = new Map<Tensor, Gradient[]>([[loss, [scalar(graph, loss.dtype, 1)]]]);
+  const parts = new Map<Tensor, Gradient[]>([[loss, [dLoss]]]);
   const steps = backwardSteps(loss, active);
   for (const step of steps) {
     const dOutputs = step.outputs.map((output) => totalGradient(parts.get(output)));

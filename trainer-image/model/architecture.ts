@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { TrainerError } from '../failure.ts';
 import type { Tensor } from '../graph/graph.ts';
-import type { RandomSource } from '../graph/random.ts';
 import { bert } from './bert.ts';
 import { readJson, readJsonAsWritten } from './checkpoint-files.ts';
 import { debertaV2 } from './deberta-v2.ts';
 import { distilbert } from './distilbert.ts';
 import { electra } from './electra.ts';
+import type { Scope } from './layers.ts';
 import type { Model, ModelOptions, RawConfig, Task } from './model.ts';
 import { modernbert } from './modernbert.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
@@ -33,10 +33,13 @@ export type Architecture = Pick<
   readonly parameters: readonly ParameterSpec[];
   /**
    * SequenceClassification: [batch, labels]. TokenClassification: [batch, length, labels].
-   * MaskedLM: [positions, vocabulary] for the `positions` of the inputs. Dropout only with `random`.
+   * MaskedLM: [positions, vocabulary] for the `positions` of the inputs. Dropout only for training.
    */
-  logits(inputs: EncoderInputs, weight: (name: string) => Tensor, random?: RandomSource): Tensor;
+  logits(inputs: EncoderInputs, weight: (name: string) => Tensor, training?: LogitsForTraining): Tensor;
 };
+
+/** Where dropout masks come from, and whether layers are computed again for their gradients. */
+export type LogitsForTraining = Pick<Scope, 'random' | 'gradientCheckpointing'>;
 
 export type ModelConfig = {
   /** config.json as it is in the model directory, to be written again: 2.0 stays 2.0. */
@@ -88,8 +91,8 @@ function architecture(modelType: string, model: Model, task: Task): Architecture
     modelType,
     className: head.className,
     parameters: [...parameters, ...head.parameters],
-    logits(inputs, weight, random) {
-      const scope = { weight, random };
+    logits(inputs, weight, training) {
+      const scope = { weight, ...training };
       const wanted = head.reads === 'positions' ? positionsOf(inputs) : head.reads;
       const states = hidden(inputs, scope, wanted);
       return states.graph.scope('head', () => head.logits(states, scope, inputs));

@@ -3,10 +3,11 @@ import { Graph, type Tensor } from '../graph/graph.ts';
 import { placeholder } from '../graph/ops.ts';
 import { type Variable, variable } from '../graph/variables.ts';
 import { buildUpdate, type Update, type UpdateOptions } from '../optim/update.ts';
-import type { LossOptions } from '../tasks/loss.ts';
+import type { Loss, LossOptions } from '../tasks/loss.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Architecture } from './architecture.ts';
 import type { EncoderInputs } from './parameters.ts';
+import { rDropLoss } from './r-drop.ts';
 
 export type ClassifierGraph = {
   readonly graph: Graph;
@@ -56,14 +57,15 @@ export function buildClassifierGraph(
     return value;
   };
 
+  const { labelSmoothing, rDropAlpha, gradientCheckpointing = false } = options;
   const logits = graph.scope('predict', () => architecture.logits(inputs, weight));
   const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
   const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
+  const random = { seed, sites: 0 };
+  const draw = (): Tensor => architecture.logits(inputs, weight, { random, gradientCheckpointing });
+  const lossOf = (drawn: Tensor): Loss => task.loss(drawn, labels, { labelSmoothing, ...loss });
   const trained = graph.scope('train', () =>
-    task.loss(architecture.logits(inputs, weight, { seed, sites: 0 }), labels, {
-      labelSmoothing: options.labelSmoothing,
-      ...loss,
-    }),
+    rDropAlpha === undefined ? lossOf(draw()) : rDropLoss([draw(), draw()], labels, rDropAlpha, lossOf),
   );
   return {
     graph,

@@ -4,6 +4,7 @@ import type { Tensor } from '../graph/graph.ts';
 import { type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
 import { cast, div, mul, relu, sub, sum } from '../graph/ops.ts';
 import type { RandomSource } from '../graph/random.ts';
+import { checkpointed } from './gradient-checkpointing.ts';
 
 /** Where a model gets its weights and its random numbers from. */
 export type Scope = {
@@ -11,6 +12,8 @@ export type Scope = {
   readonly weight: (name: string) => Tensor;
   /** Where dropout masks come from; without it nothing is dropped. */
   readonly random?: RandomSource | undefined;
+  /** Layers are computed again for their gradients. */
+  readonly gradientCheckpointing?: boolean;
 };
 
 export function dense(x: Tensor, name: string, { weight }: Scope): Tensor {
@@ -57,7 +60,9 @@ export function layerStack(
   let state = x;
   for (let index = 0; index < count; index++) {
     const at = { index, wanted: index === count - 1 ? wanted : 'all' };
-    state = x.graph.scope(`layer${index}`, () => layer(state, at, scope));
+    state = x.graph.scope(`layer${index}`, () =>
+      checkpointed(state, scope, (input, inner) => layer(input, at, inner)),
+    );
   }
   return state;
 }

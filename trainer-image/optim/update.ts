@@ -22,6 +22,10 @@ export type UpdateOptions = {
   readonly gradientAccumulationSteps: number;
   /** For whoever builds the loss: the part of a label's probability that all classes share; default 0. */
   readonly labelSmoothing?: number;
+  /** For whoever builds the loss: weight of the divergence between two predictions; without it there is one. */
+  readonly rDropAlpha?: number | undefined;
+  /** For whoever builds the model: layers are computed again for their gradients; default false. */
+  readonly gradientCheckpointing?: boolean;
   /** Patterns of weights that do not change: freezing.ts. */
   readonly freeze?: readonly string[] | undefined;
   /** What each layer's learning rate is multiplied with for the one below: layer-decay.ts; default 1. */

@@ -49,8 +49,9 @@ export function newState(): RunState {
 export function configHash(config: RunConfig, inputDigests: readonly string[]): string {
   const { job, task, problemType, dataset, training, evaluation } = config;
   const { source: _, ...data } = dataset;
-  const { batchSize, gradientAccumulationSteps, ...rest } = training;
-  // The course follows the rows of a whole step: a run that met the end of memory goes on with smaller micro-batches.
+  // The course follows the rows of a whole step, however they are computed: a run that met the end of memory goes on with
+  // smaller micro-batches or with gradient checkpointing.
+  const { batchSize, gradientAccumulationSteps, gradientCheckpointing: _how, ...rest } = training;
   const course = { ...rest, rowsPerStep: batchSize * gradientAccumulationSteps };
   const parts = {
     uid: job.uid,

@@ -26,6 +26,7 @@ export function runConfigOf(
       epochs: 2,
       batchSize: 4,
       gradientAccumulationSteps: 1,
+      gradientCheckpointing: false,
       learningRate: 5e-5,
       schedule: { name: 'Linear' },
       warmup: 0.06,

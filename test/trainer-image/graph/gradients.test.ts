@@ -7,6 +7,7 @@ import { Graph, isRowGradient, sizeOf, type Tensor } from '../../../trainer-imag
 import * as neural from '../../../trainer-image/graph/neural.ts';
 import { opGradients } from '../../../trainer-image/graph/op-gradients.ts';
 import * as ops from '../../../trainer-image/graph/ops.ts';
+import { recomputed } from '../../../trainer-image/graph/recompute.ts';
 import { type Feed, Session } from '../../../trainer-image/graph/session.ts';
 import { asBits, doubleInput, fromBits, nativeBinding, numbers } from './native.ts';
 
@@ -198,6 +199,19 @@ const neuralCases: Record<string, Case> = {
   'crossEntropy with smoothing': {
     inputs: [[3, 4]],
     build: (x) => crossEntropy(x, integers(x.graph, [3, 0, 1]), 0.1),
+  },
+  recomputed: {
+    inputs: [[2, 3, 4], [4, 4], [4], [4]],
+    build: (x, weight, gamma, beta) =>
+      recomputed((read) => {
+        const inner = neural.layerNorm(
+          neural.linear(read(x), read(weight), read(beta)),
+          read(gamma),
+          read(beta),
+          1e-5,
+        );
+        return ops.add(neural.dropout(neural.gelu(inner), drops(x.graph)), read(x));
+      }),
   },
   gelu: { inputs: [[9]], build: neural.gelu, values: (value) => 3 * value },
   layerNorm: { inputs: [[2, 3, 4], [4], [4]], build: (x, g, b) => neural.layerNorm(x, g, b, 1e-5) },

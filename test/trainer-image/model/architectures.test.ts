@@ -57,6 +57,20 @@ for (const { name: family } of families) {
       });
     }
 
+    for (const [task, expected] of Object.entries(want.tasks) as [Task, TaskGolden][]) {
+      test(`${task}: gradient checkpointing loses no gradient`, () => {
+        const options = { task, labels: labels.length, gradientCheckpointing: true };
+        const graph = openTaskGraph(binding, join(folder, family), options);
+        try {
+          const { loss, gradients } = graph.gradients(want.batches[0] as TaskBatch);
+          assertClose(loss, expected.loss, 1e-4, 'loss');
+          for (const [name, values] of gradients) compareGradient(name, values, expected.gradients[name]);
+        } finally {
+          graph.close();
+        }
+      });
+    }
+
     for (const task of ['TokenClassification', 'MaskedLM'] as const) {
       test(`${task}: 50 steps of a plain AdamW have the losses of a PyTorch loop to 1e-4`, () => {
         const graph = openTaskGraph(binding, join(folder, family), { task, labels: labels.length });

@@ -35,7 +35,7 @@ export type TaskGraph = {
 export function openTaskGraph(
   binding: Binding,
   directory: string,
-  { task, labels }: { task: Task; labels: number },
+  { task, labels, ...training }: { task: Task; labels: number; gradientCheckpointing?: boolean },
 ): TaskGraph {
   const { architecture } = readArchitecture(directory, { task, labels });
   const { parameters, prefix } = architecture;
@@ -49,7 +49,7 @@ export function openTaskGraph(
   };
   const weights = parameters.map(({ shape }, i) => ops.placeholder(graph, `w${i}`, 'float32', shape));
   const weight = (name: string) => weights[parameters.findIndex((spec) => spec.name === name)] as Tensor;
-  const logits = architecture.logits(inputs, weight);
+  const logits = architecture.logits(inputs, weight, training);
   const labelsInput = ops.placeholder(graph, 'labels', 'int32', logits.shape.slice(0, -1));
   const rows = { logits: flat(logits), labels: flat(labelsInput, 0) };
   const labelled = ops.cast(ops.greaterEqual(rows.labels, 0), 'float32');

@@ -26,7 +26,11 @@ const modes: Record<string, Partial<UpdateOptions>> = {
   'label smoothing': { labelSmoothing: 0.1 },
   'frozen parts': { freeze: ['bert.embeddings', 'bert.encoder.layer.1'] },
   'layer-wise decay': { layerwiseLearningRateDecay: 0.7 },
+  'gradient checkpointing': { gradientCheckpointing: true },
+  'R-Drop': { rDropAlpha: 1 },
   everything: {
+    rDropAlpha: 1,
+    gradientCheckpointing: true,
     optimizer: adafactor({ weightDecay }),
     gradientAccumulationSteps: 2,
     labelSmoothing: 0.1,

@@ -24,6 +24,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       epochs: 2,
       batchSize: 16,
       gradientAccumulationSteps: 1,
+      gradientCheckpointing: false,
       learningRate: 5e-5,
       schedule: { name: 'Linear' },
       warmup: 0.06,
