@@ -25,7 +25,8 @@ export const reasons = {
   PreflightFailed: 'The data, the model or the settings are not fit for training.',
   DryRun: 'spec.dryRun is set: the run ends after preflight.',
   RuntimeNotFound: 'The FineTuneRuntime that the job names does not exist.',
-  RuntimeForbidden: 'The FineTuneRuntime does not allow this namespace, source or amount of resources.',
+  RuntimeForbidden:
+    'The FineTuneRuntime does not allow this namespace, source or amount of resources, or names no price for spec.budget.maxCost.',
   NameTaken: 'An object with the name of a child exists and belongs to somebody else.',
   TrainingQueued: 'The train Job waits for a queue to admit it.',
   TrainingPending: 'The trainer pod has not started yet; the message says what it waits for.',

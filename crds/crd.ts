@@ -96,6 +96,13 @@ export const jobResource: Resource = {
       priority: 1,
     },
     {
+      name: 'Cost',
+      type: 'string',
+      jsonPath: '.status.usage.cost',
+      description: 'Cost of the accelerators so far, at the price of the runtime.',
+      priority: 1,
+    },
+    {
       name: 'Attempts',
       type: 'integer',
       jsonPath: '.status.usage.attempts',

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { dataset } from './dataset.schema.ts';
 import { cpuQuantity, decimal, fraction, memoryQuantity, objectName, withRules } from './fields.ts';
+import { limits } from './limits.schema.ts';
 import { source } from './source.schema.ts';
 import { fineTuneJobStatus } from './status.schema.ts';
 import { taskRules } from './task-rules.ts';
@@ -63,28 +64,8 @@ const gate = withRules(
   ],
 );
 
-const amount = (description: string) => decimal(description, { above: 0, atMost: 1e9 });
-
-const budget = withRules(
-  z
-    .strictObject({
-      maxGpuHours: amount(
-        'Largest number of accelerator hours: accelerators times the time that trainers run.',
-      ).optional(),
-      maxCost: amount(
-        'Largest cost, in the currency of the FineTuneRuntime, which has to name a price.',
-      ).optional(),
-    })
-    .describe(
-      'What the run may use, over all attempts. The trainer saves a checkpoint and stops before it is exceeded; with a larger budget the run goes on.',
-    ),
-  [
-    {
-      rule: 'has(self.maxGpuHours) || has(self.maxCost)',
-      message: 'set maxGpuHours, maxCost or both',
-    },
-  ],
-);
+/** Value of managedBy that means the operator itself. */
+export const ownController = 'finetune.dev/operator';
 
 const specFields = {
   task: z
@@ -142,49 +123,7 @@ const specFields = {
     })
     .prefault({})
     .describe('What the trainer pod asks for.'),
-  retry: z
-    .strictObject({
-      limit: z
-        .int32()
-        .min(0)
-        .max(20)
-        .default(3)
-        .describe(
-          'Retries after failures that may pass, such as a lost connection. Preemption and node loss do not count.',
-        ),
-      outOfMemoryLimit: z
-        .int32()
-        .min(0)
-        .max(10)
-        .default(3)
-        .describe(
-          'Retries after the trainer ran out of memory, each with half of training.batchSize and so many more gradientAccumulationSteps that a step learns from the same rows.',
-        ),
-    })
-    .prefault({})
-    .describe('What happens after a failure that is not the fault of the job.'),
-  activeDeadlineSeconds: z
-    .int32()
-    .min(1)
-    .optional()
-    .describe(
-      'Longest time that trainers may run, over all attempts, in seconds. Waiting, queueing and suspension do not count. When it is over, the trainer saves a checkpoint and the run fails with DeadlineExceeded.',
-    ),
-  pendingDeadlineSeconds: z
-    .int32()
-    .min(1)
-    .optional()
-    .describe(
-      'Longest time that the run may wait at a time before a pod starts, in seconds: for a runtime, a queue, a node, a volume or an image. Suspension does not count. When it is over, the run fails with PendingDeadlineExceeded and says what it waited for.',
-    ),
-  budget: budget.optional(),
-  ttlSecondsAfterFinished: z
-    .int32()
-    .min(0)
-    .optional()
-    .describe(
-      'The job object and all it made in the cluster are deleted so many seconds after its end; model, checkpoints and report stay. Without it the job is kept. Leave it out where a GitOps tool would make the job again.',
-    ),
+  ...limits,
   suspend: z
     .boolean()
     .default(false)
@@ -201,6 +140,14 @@ const specFields = {
     .boolean()
     .default(false)
     .describe('Stop after preflight: the data is checked and the plan is shown, nothing is trained.'),
+  managedBy: z
+    .string()
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+    .optional()
+    .describe(
+      `Controller that works on the job, for example one that sends it to another cluster. This operator leaves a job alone whose value is not ${ownController}. It never changes.`,
+    ),
   runId: z
     .string()
     .min(1)
@@ -222,7 +169,7 @@ const mutable = new Set([
 ]);
 
 const immutability = Object.entries(specFields)
-  .filter(([name]) => !mutable.has(name))
+  .filter(([name]) => !mutable.has(name) && name !== 'managedBy')
   .map(([name, field]) => ({
     rule: field.safeParse(undefined).success
       ? `self.runId != oldSelf.runId || (has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name}))`
@@ -259,6 +206,11 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     message:
       'a run cannot be taken up again once it is cancelled; set a new runId together with cancel: false',
     fieldPath: '.cancel',
+  },
+  {
+    rule: 'has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)',
+    message: 'managedBy cannot change; make another job',
+    fieldPath: '.managedBy',
   },
   ...taskRules,
   ...immutability,

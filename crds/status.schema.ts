@@ -23,13 +23,7 @@ export const jobPhases = [
 ] as const;
 
 /** Phases of a run that is over. */
-export const jobEnds = [
-  'Validated',
-  'Succeeded',
-  'Rejected',
-  'Failed',
-  'Cancelled',
-] as const satisfies JobPhase[];
+export const jobEnds: readonly JobPhase[] = ['Validated', 'Succeeded', 'Rejected', 'Failed', 'Cancelled'];
 
 const condition = z.strictObject({
   type: z.enum(conditionTypes).describe('Type of the condition.'),

@@ -122,6 +122,16 @@ export const gauges = {
   jobLoss: { name: 'finetune_job_loss', help: 'Training loss.', labels: job },
   jobEvalLoss: { name: 'finetune_job_eval_loss', help: 'Loss on the validation split.', labels: job },
   jobProgress: { name: 'finetune_job_progress_ratio', help: 'Part of the steps done, 0 to 1.', labels: job },
+  jobGpuSeconds: {
+    name: 'finetune_job_gpu_seconds',
+    help: 'Accelerators times the time that trainers ran, over all attempts of the run.',
+    labels: job,
+  },
+  jobCost: {
+    name: 'finetune_job_cost',
+    help: 'The same at the price of the FineTuneRuntime, in its currency; only where it names a price.',
+    labels: job,
+  },
   jobStep: { name: 'finetune_job_step', help: 'Optimiser steps done.', labels: job },
 } as const satisfies Record<string, Row>;
 

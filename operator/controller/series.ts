@@ -36,6 +36,9 @@ export class JobSeries {
     }
     if (phase !== undefined) jobPhase.set({ namespace, name, phase }, 1);
     this.#series.set(key, { info, phase });
+    const { gpuSeconds, cost } = status.usage ?? {};
+    if (gpuSeconds !== undefined) this.#metrics.jobGpuSeconds.set({ namespace, name }, gpuSeconds);
+    if (cost !== undefined) this.#metrics.jobCost.set({ namespace, name }, Number(cost));
     if (status.progress === undefined) return;
     const { trainLoss, evalLoss, step, totalSteps } = status.progress;
     this.#numbers(
@@ -64,9 +67,11 @@ export class JobSeries {
     const { info, phase } = known;
     const labels = { namespace: info.namespace, name: info.name };
     const { jobInfo, jobPhase, jobLoss, jobEvalLoss, jobProgress, jobStep } = this.#metrics;
+    const { jobGpuSeconds, jobCost } = this.#metrics;
     jobInfo.remove(info);
     if (phase !== undefined) jobPhase.remove({ ...labels, phase });
-    for (const gauge of [jobLoss, jobEvalLoss, jobProgress, jobStep]) gauge.remove(labels);
+    for (const gauge of [jobLoss, jobEvalLoss, jobProgress, jobStep, jobGpuSeconds, jobCost])
+      gauge.remove(labels);
   }
 
   #numbers(

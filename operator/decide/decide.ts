@@ -1,4 +1,5 @@
 /** The state machine of a FineTuneJob: what is observed in, what has to be done and said out. */
+import { ownController } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { budgetExhausted } from './checks/budget.ts';
 import { cancelled } from './checks/cancelled.ts';
@@ -44,6 +45,8 @@ export function decide(observed: Observed, now: Date): Plan {
   const stored = job.status ?? {};
   // Children go with their owner; nothing is left to say.
   if (job.metadata.deletionTimestamp !== undefined) return keep(stored, []);
+  const { managedBy = ownController } = job.spec;
+  if (managedBy !== ownController) return keep(stored, []);
   const run = viewRun(observed, now);
   if (hasEnded(run)) {
     const { actions, ...wait } = expiry(job, now);

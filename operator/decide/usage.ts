@@ -31,18 +31,17 @@ export function activeTime({ remembered, trainPods }: Run, until: Date | undefin
 }
 
 /**
- * A container that could not be started claims a start in 1970: what lies before its pod counts for nothing. When the
- * container of a pod stopped that is lost with its node nobody knows: what was counted before stands.
+ * A container that could not be started claims a start at the beginning of 1970 and used nothing. When the container of a
+ * pod stopped that is lost with its node nobody knows: what was counted before stands.
  */
 function secondsOf(pod: V1Pod, until: Date | undefined): number {
   const { running, terminated } = containerStatus(pod)?.state ?? {};
-  const start = millis((terminated ?? running)?.startedAt) ?? 0;
+  const start = millis((terminated ?? running)?.startedAt);
   const live = running !== undefined && pod.status?.phase === 'Running';
   const end =
     terminated === undefined ? (live ? until?.getTime() : undefined) : millis(terminated.finishedAt);
-  const created = millis(pod.metadata?.creationTimestamp);
-  if (end === undefined || created === undefined || start < created) return 0;
-  return Math.max(0, Math.floor((end - start) / 1000));
+  // Falsy: missing, or the first moment of 1970.
+  return start && end !== undefined ? Math.max(0, Math.floor((end - start) / 1000)) : 0;
 }
 
 /**

@@ -294,6 +294,8 @@ export const jobCases: Record<string, Case> = {
     'less than or equal to 10',
     { 'spec.retry.outOfMemoryLimit': 11 },
   ),
+  'a job of another controller': accepted({ 'spec.managedBy': 'kueue.x-k8s.io/multikueue' }),
+  'a controller without a domain': refused('spec.managedBy', pattern, { 'spec.managedBy': 'multikueue' }),
   'a runId in upper case': refused('spec.runId', pattern, { 'spec.runId': 'Run2' }),
   'a runId of 33 characters': refused('spec.runId', 'may not be more than 32', {
     'spec.runId': 'r'.repeat(33),

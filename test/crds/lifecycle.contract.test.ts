@@ -151,6 +151,23 @@ suite('changes within a run', () => {
     assert.equal(resumed.spec['suspend'], false);
   });
 
+  test('the controller never changes, not even with a new runId', async () => {
+    const own = stored(await server.create(job({}, 'own')));
+    const other = { 'spec.managedBy': 'example.com/other' };
+    const foreign = stored(await server.create(job(other, 'foreign')));
+    const message = 'managedBy cannot change; make another job';
+    assertRefused(
+      await server.update(changed(own, { ...other, 'spec.runId': '2' })),
+      'spec.managedBy',
+      message,
+    );
+    assertRefused(
+      await server.update(changed(foreign, { 'spec.managedBy': undefined })),
+      'spec.managedBy',
+      message,
+    );
+  });
+
   test('deadlines and budget can be set, changed and left out', async () => {
     let object = stored(await server.create(job({}, 'limits')));
     const budgets = [{ maxGpuHours: '1' }, { maxCost: '5' }, undefined];

@@ -186,7 +186,7 @@ suite('kubectl', () => {
             final: metrics('0.97'),
             gain: { metric: 'accuracy', value: '0.45', low: '0.41', high: '0.49' },
           },
-          usage: { attempts: 2 },
+          usage: { attempts: 2, cost: '1.25' },
         },
       }),
     );
@@ -200,10 +200,10 @@ suite('kubectl', () => {
     assert.deepEqual(cells(row!).slice(0, -1), want);
   });
 
-  test('get ftj -o wide adds base, final, gain, device and attempts', async () => {
+  test('get ftj -o wide adds base, final, gain, device, cost and attempts', async () => {
     const [header, row] = (await server.kubectl(['get', 'ftj', 'columns', '-o', 'wide'])).split('\n');
-    assert.deepEqual(cells(header!).slice(8), ['BASE', 'FINAL', 'GAIN', 'DEVICE', 'ATTEMPTS']);
-    assert.deepEqual(cells(row!).slice(8), ['0.52', '0.97', '0.45', 'GPU', '2']);
+    assert.deepEqual(cells(header!).slice(8), ['BASE', 'FINAL', 'GAIN', 'DEVICE', 'COST', 'ATTEMPTS']);
+    assert.deepEqual(cells(row!).slice(8), ['0.52', '0.97', '0.45', 'GPU', '1.25', '2']);
   });
 
   test('get ftr shows accelerator and image', async () => {

@@ -52,15 +52,20 @@ export async function training(
 ): Promise<Training> {
   const { job, train } = await checked(plane, name, changes);
   const pod = await startTrainer(plane, train);
-  await statusOf(plane, name, 'training', ({ phase }) => phase === 'Training');
+  await statusOf(plane, name, 'the attempt', ({ attempt }) => attempt?.podUID === pod.metadata?.uid);
   return { job, train, pod };
 }
 
-/** The pod of a train Job, which has just started. */
-export function startTrainer(plane: ControlPlane, train: V1Job): Promise<V1Pod> {
+/** The pod of a train Job, whose container starts now. */
+export async function startTrainer(plane: ControlPlane, train: V1Job): Promise<V1Pod> {
+  const pod = await runPod(plane, train, {});
   const [container] = runningStatus.containerStatuses!;
   const state = { running: { startedAt: seconds(new Date()) } };
-  return runPod(plane, train, { ...runningStatus, containerStatuses: [{ ...container, state }] });
+  await setPodStatus(plane, pod.metadata!.name!, {
+    ...runningStatus,
+    containerStatuses: [{ ...container, state }],
+  });
+  return pod;
 }
 
 /** The trainer comes to its end now, with success. */
@@ -76,7 +81,11 @@ export async function interrupt(plane: ControlPlane, { job, pod }: Training): Pr
   await endNow(plane, pod, endedStatus(143, said));
 }
 
-async function endNow(plane: ControlPlane, pod: V1Pod, status: NonNullable<V1Pod['status']>): Promise<void> {
+export async function endNow(
+  plane: ControlPlane,
+  pod: V1Pod,
+  status: NonNullable<V1Pod['status']>,
+): Promise<void> {
   const terminated = status.containerStatuses?.[0]?.state?.terminated;
   assert.ok(terminated);
   const { containerStatuses } = (await read<V1Pod>(plane, 'pod', pod.metadata!.name!))!.status!;

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Result, type ResultOf, result as resultSchema } from '../../crds/trainer-contract.ts';
+import {
+  maxListedLabels,
+  type Result,
+  type ResultOf,
+  result as resultSchema,
+} from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../../trainer-image/failure.ts';
 import { outcomeOfError, withMemoryCategory } from '../../trainer-image/failure-outcome.ts';
 import { exitCodeOf, terminationMessage } from '../../trainer-image/result.ts';
@@ -67,14 +72,17 @@ test('a failure with a message of many bytes a character is cut, not broken', ()
 });
 
 test('a preflight report with long label lists and warnings is cut', () => {
-  const labels = Array.from({ length: 20 }, (_, i): [string, number] => ['ü'.repeat(120) + i, i]);
+  const labels = Array.from({ length: maxListedLabels }, (_, i): [string, number] => [
+    'ü'.repeat(120) + i,
+    i,
+  ]);
   const split = { rows: 1, digest: sha, truncatedRows: 0, duplicateRows: 0, nearDuplicateRows: 0, labels };
   const got = fits({
     ...speaker,
     outcome: 'Validated',
     preflight: {
       splits: { train: split, validation: split, test: split },
-      labels: 20,
+      labels: maxListedLabels,
       tokens: { median: 1, p95: 2, max: 3 },
       leakedRows: 0,
       nearLeakedRows: 0,
@@ -89,7 +97,7 @@ test('a preflight report with long label lists and warnings is cut', () => {
       warnings: Array.from({ length: 12 }, () => 'w'.repeat(256)),
     },
   }) as ResultOf<'Validated'>;
-  assert.ok(got.preflight.splits.test.labels.length < 20);
+  assert.ok(got.preflight.splits.test.labels.length < maxListedLabels);
   assert.ok(got.preflight.warnings.length >= 2);
 });
 

@@ -90,6 +90,7 @@ describe('lifecycle on a real API server', () => {
 
     const reason = ({ failure }: NonNullable<FineTuneJob['status']>) => failure?.category;
     await statusOf(api.plane, 'costly', 'the hold', (now) => reason(now) === 'BudgetExhausted');
+    assert.match(await running.scrape(), /^finetune_job_gpu_seconds\{[^}]*name="costly"\} [4-7]$/m);
     assert.equal((await stageOf(api.plane, costly.job, 'train'))?.spec?.suspend, true);
     await interrupt(api.plane, costly);
     await patch('costly', { budget: { maxGpuHours: '1' } });

@@ -36,6 +36,14 @@ const cases: Record<string, Case> = {
       says: ['Normal PreflightPending'],
     },
   },
+  'a job that another controller works on is left alone': {
+    given: observe({ job: aJob({ managedBy: 'kueue.x-k8s.io/multikueue' }) }),
+    want: { phase: undefined, does: [], says: [] },
+  },
+  'a job that names this operator is not': {
+    given: observe({ job: aJob({ managedBy: 'finetune.dev/operator' }) }),
+    want: { phase: 'Preflight', does: ['create preflight'] },
+  },
   'a job that is being deleted is left to the garbage collector': {
     given: observe({ job: aJob({}, { deletionTimestamp: start }) }),
     want: { phase: undefined, does: [], says: [] },

@@ -1,4 +1,4 @@
-/** From the spec of a job to the run config of its trainer. */
+/** From the spec of a job to the run config that its trainer reads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runConfigOf } from '../../../operator/manifests/run-config.ts';
