@@ -175,6 +175,11 @@ export const taskCases: Record<string, Case> = {
       ...training('rDropAlpha', '0.5'),
     },
   ),
+  'R-Drop of sets of labels': refused(
+    'spec.training.rDropAlpha',
+    'MultiLabelClassification predicts no distribution over classes',
+    { ...several, ...training('rDropAlpha', '0.5') },
+  ),
   'R-Drop of tags': accepted({ ...tags, ...training('rDropAlpha', '0.5') }),
   'smooth sets of labels': refused(
     'spec.training.labelSmoothing',

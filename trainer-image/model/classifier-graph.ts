@@ -1,4 +1,4 @@
-/** The one graph of a sequence classifier: train step, prediction, and access to weights and optimiser state. */
+/** The one graph of a model with the head of its task: train step, prediction, and access to weights and optimiser state. */
 import { Graph, type Tensor } from '../graph/graph.ts';
 import { placeholder } from '../graph/ops.ts';
 import { type Variable, variable } from '../graph/variables.ts';

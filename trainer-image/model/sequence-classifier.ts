@@ -1,4 +1,4 @@
-/** A text classifier that trains, predicts, and gives and takes its whole state by name. */
+/** A model with the head of its task, that trains, predicts, and gives and takes its whole state by name. */
 import type { Batch } from '../data/batch.ts';
 import { TrainerError } from '../failure.ts';
 import type { Binding } from '../graph/binding.ts';

@@ -1,4 +1,4 @@
-/** From the spec of a job to the run config of its trainer. */
+/** From the spec of a job to the run config that its trainer reads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runConfigOf } from '../../../operator/manifests/run-config.ts';
@@ -18,6 +18,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     epochs: 3,
     batchSize: 16,
     gradientAccumulationSteps: 1,
+    gradientCheckpointing: false,
     learningRate: 2e-5,
     schedule: { name: 'Linear' },
     warmup: 0.06,
@@ -95,14 +96,18 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
 });
 
-test('frozen parts and the decay by layers are there if the job has them', () => {
-  const { freeze, layerwiseLearningRateDecay } = trainingOf({
+test('R-Drop, frozen parts and the decay by layers are there if the job has them', () => {
+  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = trainingOf({
+    rDropAlpha: '0.5',
     freeze: ['bert.embeddings'],
     layerwiseLearningRateDecay: '0.9',
   });
-  assert.deepEqual([freeze, layerwiseLearningRateDecay], [['bert.embeddings'], 0.9]);
-  const without = trainingOf({});
-  assert.equal('freeze' in without || 'layerwiseLearningRateDecay' in without, false);
+  assert.deepEqual([rDropAlpha, freeze, layerwiseLearningRateDecay], [0.5, ['bert.embeddings'], 0.9]);
+  const without = Object.keys(trainingOf({}));
+  assert.deepEqual(
+    without.filter((name) => /rDrop|freeze|layerwise/.test(name)),
+    [],
+  );
 });
 
 test('a schedule comes with its settings, their defaults where the job has none', () => {
