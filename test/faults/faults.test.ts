@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { bundleOperator } from './bundle.ts';
-import { findMutant, mutants } from './mutants.ts';
-import { representative } from './plans.ts';
+import { findMutant, limitMs, mutants } from './mutants.ts';
+import { planOf, representative } from './plans.ts';
 import { Stage } from './stage.ts';
 import { allPlans, describe as inWords, type Learned, learnAll, runPlans } from './suite.ts';
 import { type WorkloadName, workloads } from './workloads.ts';
@@ -37,6 +37,12 @@ describe('operator under faults', () => {
     assert.deepEqual(different.map(inWords), []);
     const missed = results.filter(({ verdict }) => verdict === 'missed');
     assert.ok(missed.length <= count / 10, `${missed.length} plans never came to the place of their fault`);
+  });
+
+  it('comes through the plans that find the planted defects', async () => {
+    const plans = mutants.flatMap((mutant) => mutant.plans.map(planOf));
+    const results = await runPlans(stage, plans, learned, program, () => {}, limitMs);
+    assert.deepEqual(results.filter(({ verdict }) => verdict === 'different').map(inWords), []);
   });
 
   for (const mutant of mutants) {

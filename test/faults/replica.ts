@@ -49,7 +49,9 @@ export class Replica {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       const { program, kubeconfig, flags } = this.#options;
-      const child = spawn(process.execPath, ['--max-old-space-size=256', program, '--port=0', ...flags], {
+      const node = [process.execPath, '--max-old-space-size=256', program, '--port=0', ...flags];
+      // The kernel kills the process when we end, however we end.
+      const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...node], {
         env: { KUBECONFIG: kubeconfig, NODE_COMPILE_CACHE: `${program}.cache`, PATH: process.env['PATH'] },
         stdio: ['ignore', 'pipe', 'pipe'],
       });

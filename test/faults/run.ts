@@ -37,13 +37,13 @@ const { values } = parseArgs({
 });
 const [slice = 1, slices = 1] = values.slice.split('/').map(Number);
 const wanted = values.plan?.map(planOf);
-const names = (wanted?.map(({ workload }) => workload) ??
-  values.workload ??
-  Object.keys(workloads)) as WorkloadName[];
+const ofMutants = mutants.flatMap(({ plans }) => plans.map(planOf));
+const named = wanted ?? (values.mutants ? ofMutants : undefined);
+const names = named?.map(({ workload }) => workload) ?? values.workload ?? Object.keys(workloads);
 
 async function main(stage: Stage, directory: string): Promise<boolean> {
   const program = await bundleOperator(join(directory, 'operator'));
-  const learned = await learnAll(stage, [...new Set(names)], program);
+  const learned = await learnAll(stage, [...new Set(names as WorkloadName[])], program);
   const all = wanted ?? allPlans(learned, Number(values.seed));
   if (values.list) {
     for (const plan of all) console.log(idOf(plan));

@@ -36,22 +36,34 @@ const unnoticed =
 /** Without a change for so long a run is over. What nobody knows the end of yet gets longer: the Job controller waits a second. */
 const quietMs = { known: 500, learned: 2500 };
 
+/** Longer than the operator takes to find out that a watch is dead. */
+const patienceMs = 240_000;
+/** Time for the end state to become that of the reference, after the script. */
+const settleMs = 45_000;
+
 /**
  * @param reference the end state without faults; undefined while it is being learned
- * @param limitMs time for the end state to become that of the reference after the script
+ * @param limitMs time for each step of the script, and for the end state to become that of the reference
  */
 export async function runTrial(
   stage: Stage,
   { workload, fault, program }: Trial,
   reference?: EndState,
-  limitMs = 45_000,
+  limitMs?: number,
 ): Promise<Outcome> {
   const { namespace, address } = await stage.newNamespace();
   const striker = new Striker(fault);
   const scene = stage.witness.scene(namespace);
   const end = new AbortController();
   const paced = !unpaced.includes(fault.how);
-  const world = new World({ api: stage.api, scene, namespace, paced, end: end.signal });
+  const world = new World({
+    api: stage.api,
+    scene,
+    namespace,
+    paced,
+    end: end.signal,
+    patienceMs: limitMs ?? patienceMs,
+  });
   const kubelet = new Kubelet({
     api: stage.api,
     scene,
@@ -81,7 +93,12 @@ export async function runTrial(
       (difference) => paced || !unnoticed.test(difference),
     );
   const isDone = () => problems.length > 0 || differing(current()).length === 0;
-  await settle(scene.history, isDone, limitMs, reference === undefined ? quietMs.learned : quietMs.known);
+  await settle(
+    scene.history,
+    isDone,
+    limitMs ?? settleMs,
+    reference === undefined ? quietMs.learned : quietMs.known,
+  );
   const endState = current();
   end.abort();
   await Promise.all(operators.map(({ replica }) => replica.stop()));

@@ -64,6 +64,8 @@ const trainerRuns = async (world: World) => {
     world.trainers().some(({ status }) => status?.phase === 'Running'),
   );
   await world.noticed(trains(world));
+  // Pods of one second cannot be told apart by age.
+  await sleep(1100);
 };
 const runsToEnd = async (world: World) => {
   await world.create();
@@ -76,6 +78,8 @@ async function suspendAndResume(world: World): Promise<void> {
   await world.setSpec({ suspend: true });
   await world.until('no trainer is left', () => world.trainers().length === 0);
   await world.noticed(() => world.says('SuspendedByUser'));
+  // A quiet moment: only the watch of the jobs tells of what comes next.
+  await sleep(1500);
   await world.setSpec({ suspend: false });
   await world.ended();
 }
@@ -118,6 +122,18 @@ export const workloads = {
       await world.create();
       await trainerRuns(world);
       await world.remove(collections.fineTuneJobs, 'spam');
+      await world.create();
+      await world.ended();
+    },
+  },
+  /** The children of a deleted job stay, without an owner, beside those of its successor. */
+  orphaned: {
+    trainer: (cast) => (cast.incarnation === 1 ? 'stays' : success(cast)),
+    script: async (world) => {
+      await world.create();
+      await trainerRuns(world);
+      await world.remove(collections.fineTuneJobs, 'spam', 'Orphan');
+      await world.until('the first job is gone', () => world.job() === undefined);
       await world.create();
       await world.ended();
     },

@@ -6,10 +6,18 @@ import { type Changes, job as smallestJob } from '../crds/objects.ts';
 import { type Collection, collections, type DirectApi, pathOf } from './direct-api.ts';
 import type { Scene } from './witness.ts';
 
-/** Longer than the operator takes to find out that a watch is dead. */
-const patienceMs = 240_000;
 /** A step that only keeps the runs alike waits no longer than this. */
 const paceMs = 5000;
+
+type Options = {
+  api: DirectApi;
+  scene: Scene;
+  namespace: string;
+  paced: boolean;
+  end: AbortSignal;
+  /** Time for each step that has to come. */
+  patienceMs: number;
+};
 
 export class World {
   readonly api: DirectApi;
@@ -18,19 +26,15 @@ export class World {
   /** Whether the world waits until the operator has noticed each step; else it goes on at once. */
   readonly paced: boolean;
   readonly #end: AbortSignal;
+  readonly #patienceMs: number;
 
-  constructor(options: {
-    api: DirectApi;
-    scene: Scene;
-    namespace: string;
-    paced: boolean;
-    end: AbortSignal;
-  }) {
+  constructor(options: Options) {
     this.api = options.api;
     this.scene = options.scene;
     this.namespace = options.namespace;
     this.paced = options.paced;
     this.#end = options.end;
+    this.#patienceMs = options.patienceMs;
   }
 
   job(name = 'spam'): FineTuneJob | undefined {
@@ -65,10 +69,12 @@ export class World {
     await this.change(collections.fineTuneJobs, 'spam', { spec });
   }
 
-  async remove(collection: Collection, name: string): Promise<void> {
-    await this.api.call('DELETE', pathOf(collection, this.namespace, name), {
-      propagationPolicy: 'Background',
-    });
+  async remove(
+    collection: Collection,
+    name: string,
+    propagationPolicy: 'Background' | 'Orphan' = 'Background',
+  ): Promise<void> {
+    await this.api.call('DELETE', pathOf(collection, this.namespace, name), { propagationPolicy });
   }
 
   /** Until the run has ended and said so. */
@@ -80,9 +86,10 @@ export class World {
     return this.until(`run ${runId} has ended`, over);
   }
 
-  /** Resolves when it holds. @throws Error when it does not within the patience of the suite */
-  async until(what: string, holds: () => boolean, limitMs = patienceMs): Promise<void> {
-    if (!(await this.#wait(holds, limitMs))) throw new Error(`not within ${limitMs} ms: ${what}`);
+  /** Resolves when it holds. @throws Error when it does not in time */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    if (await this.#wait(holds, this.#patienceMs)) return;
+    throw new Error(`not within ${this.#patienceMs} ms: ${what}`);
   }
 
   /** In a paced run: until the operator has noticed, or for a while. */
