@@ -1,9 +1,10 @@
 /** Collects what a decision about one job is made from. */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import { podsInDoubt } from '../decide/doubt.ts';
+import { jobInDoubt, podsInDoubt } from '../decide/doubt.ts';
 import type { FineTuneJob, Observed } from '../decide/plan.ts';
 import { viewRun } from '../decide/run.ts';
 import type { Client } from '../kube/client.ts';
+import { isKind } from '../kube/errors.ts';
 import { jobs, pods } from '../kube/resources.ts';
 import { controllerUid, keyOf } from '../kube/store.ts';
 import { labels } from '../manifests/names.ts';
@@ -48,8 +49,23 @@ export async function observe(
     foreign: await memory.foreign(uid, signal),
     progress: progressOf(uid),
   };
-  if (!podsInDoubt(viewRun(observed, new Date()))) return observed;
-  return { ...observed, pods: await readPods(client, job, signal) };
+  const run = viewRun(observed, new Date());
+  const newest = jobInDoubt(run) ? await readJob(client, job, signal) : job;
+  if (newest === undefined) return undefined;
+  const newestPods = podsInDoubt(run) ? await readPods(client, job, signal) : observed.pods;
+  return { ...observed, job: newest, pods: newestPods };
+}
+
+/** undefined = it is gone, or another one has its name: the watch will tell. */
+async function readJob(client: Client, { metadata }: FineTuneJob, signal: AbortSignal) {
+  const { namespace, name, uid } = metadata;
+  try {
+    const job = await client.get<FineTuneJob>(fineTuneJobs, { namespace, name }, signal);
+    return job.metadata.uid === uid ? job : undefined;
+  } catch (error) {
+    if (isKind(error, 'NotFound')) return undefined;
+    throw error;
+  }
 }
 
 async function readPods(client: Client, { metadata }: FineTuneJob, signal: AbortSignal): Promise<V1Pod[]> {

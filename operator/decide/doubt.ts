@@ -1,6 +1,6 @@
 /**
- * When the pods that are known are not enough to decide on. Jobs and pods come by two watches, and one may lag behind
- * the other: a Job that is over while its last pod seems to run, or no pod at all where one is alive.
+ * When what is known is not enough to decide on. FineTuneJobs, Jobs and pods come by a watch each, and one
+ * may lag behind the others: a Job that is over while its last pod seems to run, or no pod at all where one is alive.
  */
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
 import type { Run } from './run.ts';
@@ -21,4 +21,11 @@ function isOverWithoutResult({ job, state }: StageView): boolean {
 function isMadeAgain({ job, missing, remembered }: Run): boolean {
   if (missing === 'train') return remembered.preflight !== undefined;
   return missing === 'preflight' && job.status?.runId !== undefined;
+}
+
+/** Whether a Job is about to go on that was held for the user, who may have asked for that just now. */
+export function jobInDoubt(run: Run): boolean {
+  const { job, preflight, train } = run;
+  if (hasEnded(run) || job.spec.suspend) return false;
+  return [preflight, train].some(({ state }) => state.at === 'held' && state.byUser);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { podsInDoubt } from '../../../operator/decide/doubt.ts';
+import { jobInDoubt, podsInDoubt } from '../../../operator/decide/doubt.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import { viewRun } from '../../../operator/decide/run.ts';
 import {
@@ -84,4 +84,18 @@ describe('pods are read anew', () => {
   for (const [name, { world, want }] of Object.entries(cases)) {
     it(name, () => assert.equal(inDoubt(world), want));
   }
+});
+
+describe('the job is read anew', () => {
+  /** The train Job was suspended for the user; `suspend` is what the cache says that the user wants. */
+  const held = (suspend: boolean): Observed => {
+    const { next } = trained();
+    const suspended = pass({ ...next, job: { ...next.job, spec: { ...next.job.spec, suspend: true } } }).next;
+    return { ...suspended, job: { ...suspended.job, spec: { ...suspended.job.spec, suspend } } };
+  };
+  const asks = (world: Observed) => jobInDoubt(viewRun(world, start));
+
+  it('before a Job goes on that was held for the user', () => assert.equal(asks(held(false)), true));
+  it('not while the user wants it held', () => assert.equal(asks(held(true)), false));
+  it('not where nothing is held', () => assert.equal(asks(trained().next), false));
 });
