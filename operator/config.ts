@@ -20,6 +20,11 @@ export const settings = z.strictObject({
     .max(63)
     .default('')
     .describe('Namespace of the lease; empty = that of the pod, or of the context of the kubeconfig.'),
+  leaseSeconds: count(2, 300)
+    .default(15)
+    .describe(
+      'How long a lease lasts after its last renewal: the longest time without a leader after a crash. Its holder stops writing after two thirds of it.',
+    ),
   leaseName: z.string().min(1).max(253).default('finetune-operator').describe('Name of the lease.'),
   identity: z
     .string()

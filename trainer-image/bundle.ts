@@ -2,7 +2,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = dirname(import.meta.dirname);
 const require = createRequire(import.meta.url);
@@ -15,7 +15,11 @@ const __filename = import.meta.filename;
 const __dirname = __directoryOf(__filename);`;
 
 /** Writes `out/<name>.mjs` with its source map for each entry. */
-async function bundle(out: string, entries: Record<string, string>): Promise<void> {
+export async function bundle(
+  out: string,
+  entries: Record<string, string>,
+  plugins: Plugin[] = [],
+): Promise<void> {
   await build({
     entryPoints: Object.entries(entries).map(([name, file]) => ({ in: join(root, file), out: name })),
     outdir: out,
@@ -30,17 +34,23 @@ async function bundle(out: string, entries: Record<string, string>): Promise<voi
     external: ['*.node'],
     banner: { js: banner },
     logLevel: 'warning',
+    plugins,
   });
 }
 
-const out = process.argv[2];
-if (out === undefined) throw new Error('usage: node trainer-image/bundle.ts OUT');
-await bundle(join(out, 'operator'), { operator: 'operator/main.ts' });
-await bundle(join(out, 'trainer'), {
-  trainer: 'trainer-image/main.ts',
-  worker: 'trainer-image/worker.ts',
-  'parquet-thread': 'trainer-image/data/parquet-thread.ts',
-});
-const addon = 'tokenizers.linux-x64-gnu.node';
-await mkdir(join(out, 'trainer'), { recursive: true });
-await copyFile(join(dirname(require.resolve('tokenizers/package.json')), addon), join(out, 'trainer', addon));
+if (import.meta.main) {
+  const out = process.argv[2];
+  if (out === undefined) throw new Error('usage: node trainer-image/bundle.ts OUT');
+  await bundle(join(out, 'operator'), { operator: 'operator/main.ts' });
+  await bundle(join(out, 'trainer'), {
+    trainer: 'trainer-image/main.ts',
+    worker: 'trainer-image/worker.ts',
+    'parquet-thread': 'trainer-image/data/parquet-thread.ts',
+  });
+  const addon = 'tokenizers.linux-x64-gnu.node';
+  await mkdir(join(out, 'trainer'), { recursive: true });
+  await copyFile(
+    join(dirname(require.resolve('tokenizers/package.json')), addon),
+    join(out, 'trainer', addon),
+  );
+}

@@ -1,22 +1,31 @@
 /** Collects what a decision about one job is made from. */
-import type { V1Job } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { jobInDoubt, podsInDoubt } from '../decide/doubt.ts';
 import type { FineTuneJob, Observed } from '../decide/plan.ts';
-import { jobs } from '../kube/resources.ts';
+import { viewRun } from '../decide/run.ts';
+import type { Client } from '../kube/client.ts';
+import { isKind } from '../kube/errors.ts';
+import { jobs, pods } from '../kube/resources.ts';
 import { controllerUid, keyOf } from '../kube/store.ts';
+import { labels } from '../manifests/names.ts';
 import type { Caches } from './caches.ts';
 import type { Memory } from './memory.ts';
 import { fineTuneJobs } from './resources.ts';
 
 export type ObserveDependencies = {
+  client: Client;
   caches: Caches;
   memory: Memory;
   progressOf: (jobUid: string) => Observed['progress'];
 };
 
-/** undefined = there is no such job any more. Reads the API server only where a cache is behind our own writes. */
+/**
+ * undefined = there is no such job any more. Reads the API server only where a cache is behind our own writes, and
+ * where a pod that was overlooked would do harm.
+ */
 export async function observe(
   key: string,
-  { caches, memory, progressOf }: ObserveDependencies,
+  { client, caches, memory, progressOf }: ObserveDependencies,
   signal: AbortSignal,
 ): Promise<Observed | undefined> {
   const cached = caches.jobs.get(key);
@@ -32,7 +41,7 @@ export async function observe(
   // Gone, or made anew under the same name: the watch will tell about the new one.
   if (job === undefined || job.metadata.uid !== cachedUid) return undefined;
   const { uid } = job.metadata;
-  return {
+  const observed: Observed = {
     job,
     runtime: caches.runtimes.get(keyOf({ metadata: { name: job.spec.runtimeRef.name } })),
     batchJobs: await batchJobsOf(uid, caches, memory, signal),
@@ -40,6 +49,33 @@ export async function observe(
     foreign: await memory.foreign(uid, signal),
     progress: progressOf(uid),
   };
+  const run = viewRun(observed, new Date());
+  const newest = jobInDoubt(run) ? await readJob(client, job, signal) : job;
+  if (newest === undefined) return undefined;
+  const newestPods = podsInDoubt(run) ? await readPods(client, job, signal) : observed.pods;
+  return { ...observed, job: newest, pods: newestPods };
+}
+
+/** undefined = it is gone, or another one has its name: the watch will tell. */
+async function readJob(client: Client, { metadata }: FineTuneJob, signal: AbortSignal) {
+  const { namespace, name, uid } = metadata;
+  try {
+    const job = await client.get<FineTuneJob>(fineTuneJobs, { namespace, name }, signal);
+    return job.metadata.uid === uid ? job : undefined;
+  } catch (error) {
+    if (isKind(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+async function readPods(client: Client, { metadata }: FineTuneJob, signal: AbortSignal): Promise<V1Pod[]> {
+  const { namespace, uid } = metadata;
+  const { objects } = await client.listPage<V1Pod>(
+    pods,
+    { namespace, selector: `${labels.jobUid}=${uid}` },
+    signal,
+  );
+  return objects;
 }
 
 async function batchJobsOf(

@@ -9,7 +9,7 @@ import { Client } from '../kube/client.ts';
 import { systemClock as clock, wait } from '../kube/clock.ts';
 import { Connection } from '../kube/connection.ts';
 import { EventRecorder } from '../kube/events.ts';
-import { Leader } from '../kube/leader.ts';
+import { Leader, leaseTimes } from '../kube/leader.ts';
 import { RateLimit } from '../kube/rate-limit.ts';
 import type { Log } from '../log.ts';
 import { managerName } from '../manifests/names.ts';
@@ -36,8 +36,6 @@ export type OperatorOptions = {
 
 /** Time for the passes under way at a stop, for the events that wait, and for the lease. All within 10 s. */
 const stopMs = { passes: 6000, events: 1000, lease: 2000 };
-/** Two requests fit into the time in which a lease must be renewed. */
-const leaseRequestMs = 5000;
 const retry = { baseMs: 200, capMs: 300_000 };
 
 function connect({ config, kubeConfig, log, version }: OperatorOptions) {
@@ -51,9 +49,12 @@ function connect({ config, kubeConfig, log, version }: OperatorOptions) {
     fieldManager: managerName,
     onRequest: requestObserver(metrics),
   };
+  const times = leaseTimes(config.leaseSeconds);
   const leader = new Leader({
-    client: new Client({ ...common, timeoutMs: leaseRequestMs }),
+    // Two requests fit into the time in which a lease must be renewed.
+    client: new Client({ ...common, timeoutMs: times.renewDeadlineMs / 2 }),
     clock,
+    times,
     log,
     identity,
     namespace: config.leaseNamespace || context?.namespace || 'default',

@@ -32,9 +32,9 @@ export class Sync {
 
   /** @param key "namespace/name" of the job */
   async pass(key: string, log: Log, signal: AbortSignal): Promise<Verdict> {
-    const { caches, memory, poller, decide } = this.#dependencies;
+    const { client, caches, memory, poller, decide } = this.#dependencies;
     const progressOf = (uid: string) => poller.progressOf(uid);
-    const observed = await observe(key, { caches, memory, progressOf }, signal);
+    const observed = await observe(key, { client, caches, memory, progressOf }, signal);
     this.#forgetOthers(key, observed?.job);
     // Children of a job that is being deleted are the garbage collector's.
     if (observed === undefined || observed.job.metadata.deletionTimestamp !== undefined)

@@ -8,7 +8,15 @@ import { apiVersionOf, leases } from './resources.ts';
 
 /** duration > renewDeadline > retry. */
 export type LeaseTimes = { durationMs: number; renewDeadlineMs: number; retryMs: number };
-export const leaseTimes: LeaseTimes = { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+
+/** The proportions of client-go, whose times for a lease of 15 s are 10 s and 2 s. */
+export function leaseTimes(seconds: number): LeaseTimes {
+  return {
+    durationMs: seconds * 1000,
+    renewDeadlineMs: (seconds * 2000) / 3,
+    retryMs: (seconds * 2000) / 15,
+  };
+}
 
 type Options = {
   client: Client;
@@ -18,7 +26,7 @@ type Options = {
   name: string;
   /** Unique for each process. */
   identity: string;
-  times?: LeaseTimes;
+  times: LeaseTimes;
   onChange?: (leading: boolean) => void;
 };
 
@@ -33,7 +41,7 @@ export class Leader {
 
   constructor(options: Options) {
     this.#options = options;
-    this.#times = options.times ?? leaseTimes;
+    this.#times = options.times;
   }
 
   get isLeading(): boolean {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binary, ensureBinaries } from './binaries.ts';
+import { binary, ensureBinaries, type Tool } from './binaries.ts';
 import { Certificates } from './certificates.ts';
 import { type Kubectl, kubectlFor } from './kubectl.ts';
 import { isAlive, type ProcessRecord, spawnLogged, stopProcess } from './processes.ts';
@@ -79,6 +79,10 @@ export type ControlPlane = {
   directory: string;
   /** Stops the API server and starts it on the same address with the same data. */
   restartApiServer(): Promise<void>;
+  /** Starts those controllers of kube-controller-manager; its binary must be there (ensureBinaries). */
+  startControllers(names: readonly string[]): Promise<void>;
+  /** Makes etcd forget all versions but the newest. */
+  compact(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -113,6 +117,7 @@ class LocalControlPlane implements ControlPlane {
   readonly #certificates: Certificates;
   #etcd: ProcessRecord | undefined;
   #apiServer: ProcessRecord | undefined;
+  #controllers: ProcessRecord | undefined;
 
   constructor(directory: string, ports: number[]) {
     this.directory = directory;
@@ -137,7 +142,31 @@ class LocalControlPlane implements ControlPlane {
     await this.#startApiServer();
   }
 
+  async startControllers(names: readonly string[]): Promise<void> {
+    this.#controllers = await this.#spawn('kube-controller-manager', [
+      `--kubeconfig=${this.kubeconfig}`,
+      `--controllers=${names.join(',')}`,
+      '--leader-elect=false',
+      '--secure-port=0',
+      '--kube-api-qps=1000',
+      '--kube-api-burst=2000',
+    ]);
+  }
+
+  async compact(): Promise<void> {
+    const post = async (path: string, body: object) => {
+      const url = `http://127.0.0.1:${this.#ports[0]}/v3/kv/${path}`;
+      const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) });
+      if (!answer.ok) throw new Error(`etcd: ${path}: ${answer.status} ${await answer.text()}`);
+      return (await answer.json()) as { header: { revision: string } };
+    };
+    // Any read tells the newest revision; the key is the byte 0.
+    const { header } = await post('range', { key: 'AA==' });
+    await post('compaction', { revision: header.revision, physical: true });
+  }
+
   async stop(): Promise<void> {
+    if (this.#controllers) await stopProcess(this.#controllers, 0);
     if (this.#apiServer) await stopProcess(this.#apiServer, 0);
     if (this.#etcd) await stopProcess(this.#etcd, 0);
     await rm(this.directory, { recursive: true, force: true });
@@ -156,7 +185,7 @@ class LocalControlPlane implements ControlPlane {
   }
 
   /** The kernel kills the process when we end, however we end. */
-  async #spawn(tool: 'etcd' | 'kube-apiserver', args: string[]): Promise<ProcessRecord> {
+  async #spawn(tool: Tool, args: string[]): Promise<ProcessRecord> {
     const logFile = join(this.directory, `${tool}.log`);
     const command = ['--pdeathsig', 'KILL', '--', binary(tool), ...args];
     const { child, record } = await spawnLogged('setpriv', command, logFile, { detached: false });

@@ -15,7 +15,8 @@ import { type KubeObject, runtime, job as smallestJob } from '../crds/objects.ts
 import { RecordingProxy } from './recording-proxy.ts';
 
 export const namespace = 'default';
-const account = 'operator';
+/** Service account of the operator. */
+export const account = 'operator';
 
 export type Api = {
   plane: ControlPlane;
@@ -28,7 +29,8 @@ export type Api = {
   stop(): Promise<void>;
 };
 
-export async function startApi(name: string): Promise<Api> {
+/** An API server with our resources, a runtime `default`, and the account of the operator. */
+export async function startPlane(name: string): Promise<ControlPlane> {
   const plane = await startControlPlane(name);
   try {
     await apply(plane, accounts());
@@ -37,13 +39,28 @@ export async function startApi(name: string): Promise<Api> {
     const names = resources.map(({ plural }) => `crd/${plural}.${group}`);
     await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', ...names]);
     await apply(plane, [runtime({}, 'default')]);
+    return plane;
+  } catch (error) {
+    await plane.stop();
+    throw error;
+  }
+}
+
+/** A token of the operator's account. */
+export async function accountToken(plane: ControlPlane): Promise<string> {
+  return (await plane.kubectl(['create', 'token', account, '--duration=1h'])).trim();
+}
+
+export async function startApi(name: string): Promise<Api> {
+  const plane = await startPlane(name);
+  try {
     const admin = new KubeConfig();
     admin.loadFromFile(plane.kubeconfig);
     const ca = join(plane.directory, 'ca.crt');
     await writeFile(ca, Buffer.from(admin.getCurrentCluster()?.caData ?? '', 'base64'));
     const proxy = new RecordingProxy(admin.getCurrentCluster()!.server, ca);
     const server = await proxy.start();
-    const token = (await plane.kubectl(['create', 'token', account, '--duration=1h'])).trim();
+    const token = await accountToken(plane);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromClusterAndUser(
       { name: 'proxy', server, skipTLSVerify: true },

@@ -12,6 +12,7 @@ type Step = { after: readonly StepName[]; run(log: Log): Promise<unknown> };
 export type StepName =
   | 'packages'
   | 'api-server'
+  | 'job-controller'
   | 's3-server'
   | 'cluster-programs'
   | 'tensorflow'
@@ -23,9 +24,10 @@ export type StepName =
 export const steps: Record<StepName, Step> = {
   packages: { after: [], run: ensurePackages },
   'api-server': { after: [], run: (log) => ensureBinaries(['etcd', 'kube-apiserver', 'kubectl'], log) },
+  'job-controller': { after: ['api-server'], run: (log) => ensureBinaries(['kube-controller-manager'], log) },
   's3-server': { after: ['api-server'], run: (log) => ensureBinaries(['versitygw'], log) },
   'cluster-programs': {
-    after: ['api-server', 's3-server'],
+    after: ['api-server', 'job-controller', 's3-server'],
     run: (log) => ensureBinaries(Object.keys(builds) as Tool[], log),
   },
   tensorflow: { after: ['packages'], run: tensorflowDirectory },

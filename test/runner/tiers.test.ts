@@ -7,6 +7,7 @@ test('the path of a file decides on its tier', () => {
   const cases = {
     'test/operator/decide/lifecycle.test.ts': 'unit',
     'test/crds/admission.contract.test.ts': 'contract',
+    'test/faults/faults.test.ts': 'faults',
     'test/trainer-image/graph/ops.test.ts': 'trainer',
     'test/golden/logits.test.ts': 'trainer',
     'test/cluster/lifecycle.test.ts': 'cluster',

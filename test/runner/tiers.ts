@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs';
 import type { StepName } from './preparation.ts';
 
-export type TierName = 'check' | 'unit' | 'contract' | 'trainer' | 'cluster' | 'e2e';
+export type TierName = 'check' | 'unit' | 'contract' | 'faults' | 'trainer' | 'cluster' | 'e2e';
 
 export type Tier = {
   name: TierName;
@@ -42,6 +42,14 @@ export const tiers: readonly Tier[] = [
     live: false,
   },
   {
+    name: 'faults',
+    title: 'the operator process under faults, on a real API server',
+    needs: ['api-server', 'job-controller'],
+    concurrency: 1,
+    fileTimeoutSeconds: 900,
+    live: false,
+  },
+  {
     name: 'trainer',
     title: 'the trainer against figures of PyTorch and transformers',
     needs: ['tensorflow', 's3-server', 'minilm'],
@@ -72,6 +80,7 @@ export function tierOf(path: string): TierName {
   if (path.startsWith('test/e2e/')) return 'e2e';
   // The chart is tried with helm, which is built with the other programs of the cluster.
   if (path.startsWith('test/cluster/') || path.startsWith('test/helm/')) return 'cluster';
+  if (path.startsWith('test/faults/')) return 'faults';
   if (path.endsWith('.contract.test.ts')) return 'contract';
   if (path.startsWith('test/trainer-image/') || path.startsWith('test/golden/')) return 'trainer';
   return 'unit';

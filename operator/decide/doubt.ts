@@ -1,0 +1,31 @@
+/**
+ * When what is known is not enough to decide on. FineTuneJobs, Jobs and pods come by a watch each, and one
+ * may lag behind the others: a Job that is over while its last pod seems to run, or no pod at all where one is alive.
+ */
+import { endLiveJobs, hasEnded } from './checks/ended.ts';
+import type { Run } from './run.ts';
+import { endedAs, type StageView } from './stage.ts';
+
+/** Whether what is decided next cannot be taken back if a pod was overlooked: the pods have to be read anew. */
+export function podsInDoubt(run: Run): boolean {
+  if (hasEnded(run)) return endLiveJobs(run).length > 0;
+  return isOverWithoutResult(run.preflight) || isOverWithoutResult(run.train) || isMadeAgain(run);
+}
+
+/** The pod that tells why may not have been seen. */
+function isOverWithoutResult({ job, state }: StageView): boolean {
+  return job !== undefined && endedAs(job) !== undefined && state.at !== 'reached';
+}
+
+/** A Job that was made before, in this run or another, may have left a pod. */
+function isMadeAgain({ job, missing, remembered }: Run): boolean {
+  if (missing === 'train') return remembered.preflight !== undefined;
+  return missing === 'preflight' && job.status?.runId !== undefined;
+}
+
+/** Whether a Job is about to go on that was held for the user, who may have asked for that just now. */
+export function jobInDoubt(run: Run): boolean {
+  const { job, preflight, train } = run;
+  if (hasEnded(run) || job.spec.suspend) return false;
+  return [preflight, train].some(({ state }) => state.at === 'held' && state.byUser);
+}

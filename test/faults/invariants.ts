@@ -1,0 +1,144 @@
+/** What must hold at every moment of every run, whatever strikes. Pure: judges the history that the witness saw. */
+import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { Condition } from '../../crds/status.schema.ts';
+import type { FineTuneJob } from '../../operator/decide/plan.ts';
+import { labels, managerName } from '../../operator/manifests/names.ts';
+import type { Sighting } from './witness.ts';
+
+const final = ['Complete', 'Failed', 'Rejected'] as const;
+
+/** Walks through the history in the order of etcd and collects what was wrong, each with the version at which it was. */
+export function violationsOf(history: readonly Sighting[]): string[] {
+  const judge = new Judge();
+  for (const sighting of history.toSorted((a, b) => versionOf(a) - versionOf(b))) judge.see(sighting);
+  return judge.violations;
+}
+
+function versionOf({ object }: Sighting): number {
+  return Number(object.metadata?.resourceVersion);
+}
+
+class Judge {
+  readonly violations: string[] = [];
+  readonly #objects = new Map<string, KubernetesObject>();
+
+  see(sighting: Sighting): void {
+    const { type, object } = sighting;
+    const uid = object.metadata?.uid ?? '';
+    const before = this.#objects.get(uid);
+    if (type === 'DELETED') this.#objects.delete(uid);
+    else this.#objects.set(uid, object);
+    const say = (what: string) =>
+      this.violations.push(
+        `${what} (${object.kind} ${object.metadata?.name} at ${object.metadata?.resourceVersion})`,
+      );
+    if (object.kind === 'FineTuneJob') {
+      const job = object as FineTuneJob;
+      judgeStatus(before as FineTuneJob | undefined, job, say);
+      if (type !== 'DELETED') this.#judgeOrder(job, say);
+    } else if (type !== 'DELETED') {
+      if (before === undefined && object.kind === 'Job') this.#judgeNewJob(object as V1Job, say);
+      judgeOwner(before, object, say);
+      this.#judgeTrainers(object, say);
+    }
+  }
+
+  #of<T extends KubernetesObject>(kind: string, jobUid: string | undefined): T[] {
+    return [...this.#objects.values()].filter(
+      (object) => object.kind === kind && object.metadata?.labels?.[labels.jobUid] === jobUid,
+    ) as T[];
+  }
+
+  /** At most one trainer, and at most one Job that could start one. */
+  #judgeTrainers({ metadata }: KubernetesObject, say: (what: string) => void): void {
+    const jobUid = metadata?.labels?.[labels.jobUid];
+    if (jobUid === undefined || metadata?.labels?.[labels.stage] !== 'train') return;
+    const pods = this.#of<V1Pod>('Pod', jobUid).filter((pod) => isTrain(pod) && isAlive(pod));
+    if (pods.length > 1) say(`${pods.length} trainers are alive`);
+    const jobs = this.#of<V1Job>('Job', jobUid).filter((job) => isTrain(job) && mayStartPods(job));
+    if (jobs.length > 1) say(`${jobs.length} Jobs may start a trainer`);
+  }
+
+  /** A run that has ended gets no new Job. */
+  #judgeNewJob({ metadata }: V1Job, say: (what: string) => void): void {
+    const owner = this.#objects.get(metadata?.labels?.[labels.jobUid] ?? '') as FineTuneJob | undefined;
+    const { completionTime, runId } = owner?.status ?? {};
+    if (completionTime !== undefined && runId === metadata?.labels?.[labels.run])
+      say('a Job was made after the end');
+  }
+
+  /** What the status says has been done before it is said. */
+  #judgeOrder({ metadata, status, spec }: FineTuneJob, say: (what: string) => void): void {
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+    const jobs = this.#of<V1Job>('Job', metadata.uid);
+    const isCurrent = ready?.observedGeneration === metadata.generation;
+    if (ready?.reason === 'SuspendedByUser' && isCurrent && spec.suspend) {
+      // The Job controller takes a moment to see that a preflight is complete.
+      const live = jobs.filter((job) => status?.preflight === undefined || isTrain(job));
+      if (live.some(mayStartPods)) say('said to be on hold and is not');
+    }
+    if (ready?.message.endsWith('Job is being made.')) {
+      const stage = ready.message.includes('preflight') ? 'preflight' : 'train';
+      const made = jobs.some((job) => job.metadata?.labels?.[labels.stage] === stage);
+      if (!made && metadata.deletionTimestamp === undefined)
+        say(`the ${stage} Job was said to be made and is not`);
+    }
+  }
+}
+
+function judgeStatus(
+  before: FineTuneJob | undefined,
+  { status }: FineTuneJob,
+  say: (what: string) => void,
+): void {
+  const old = before?.status;
+  if (old === undefined) return;
+  if ((status?.observedGeneration ?? 0) < (old.observedGeneration ?? 0)) say('observedGeneration fell');
+  const find = (conditions: Condition[] | undefined, type: string) =>
+    conditions?.find((one) => one.type === type);
+  for (const condition of old.conditions ?? []) {
+    const now = find(status?.conditions, condition.type);
+    if (now === undefined) say(`condition ${condition.type} vanished`);
+    const isFinal = final.some((type) => type === condition.type) && condition.status === 'True';
+    if (isFinal && old.runId === status?.runId && now?.status !== 'True')
+      say(`${condition.type} was taken back`);
+    if (now?.status === condition.status && now.lastTransitionTime !== condition.lastTransitionTime)
+      say(`lastTransitionTime of ${condition.type} moved although it did not change`);
+  }
+  if (
+    old.completionTime !== undefined &&
+    old.runId === status?.runId &&
+    status?.completionTime !== old.completionTime
+  )
+    say('completionTime changed');
+}
+
+/** The operator writes only what a FineTuneJob controls. */
+function judgeOwner(
+  before: KubernetesObject | undefined,
+  now: KubernetesObject,
+  say: (what: string) => void,
+): void {
+  // Its time alone: the fields of an entry also shrink when somebody else takes one of them away.
+  const written = ({ metadata }: KubernetesObject) =>
+    JSON.stringify(
+      metadata?.managedFields?.filter(({ manager }) => manager === managerName).map(({ time }) => time) ?? [],
+    );
+  if (written(now) === (before === undefined ? '[]' : written(before))) return;
+  const owner = now.metadata?.ownerReferences?.find(({ controller }) => controller);
+  if (now.kind !== 'Job' || owner?.kind !== 'FineTuneJob') say('the operator wrote what is not its own');
+}
+
+function isTrain({ metadata }: KubernetesObject): boolean {
+  return metadata?.labels?.[labels.stage] === 'train';
+}
+
+function isAlive({ status }: V1Pod): boolean {
+  return status?.phase !== 'Failed' && status?.phase !== 'Succeeded';
+}
+
+function mayStartPods({ metadata, status, spec }: V1Job): boolean {
+  const ends = ['Complete', 'Failed', 'SuccessCriteriaMet', 'FailureTarget'];
+  const over = status?.conditions?.some((one) => ends.includes(one.type) && one.status === 'True');
+  return metadata?.deletionTimestamp === undefined && spec?.suspend !== true && !over;
+}

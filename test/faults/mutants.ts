@@ -1,0 +1,116 @@
+/** Defects planted on purpose: a suite that does not find them proves nothing. */
+import { bundleOperator, type Patch } from './bundle.ts';
+import { planOf } from './plans.ts';
+import type { Stage } from './stage.ts';
+import { type Learned, runPlans } from './suite.ts';
+import type { WorkloadName } from './workloads.ts';
+
+export type Mutant = { name: string; patches: Patch[]; plans: string[] };
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'children are matched by name instead of UID',
+    patches: [
+      {
+        file: 'operator/manifests/names.ts',
+        find: 'update(`$' + '{job.uid}/',
+        replace: 'update(`$' + '{job.name}/',
+      },
+      {
+        file: 'operator/controller/observe.ts',
+        find: "pods: caches.pods.by('job', uid),",
+        replace:
+          'pods: [...caches.pods.values()].filter((pod) => pod.metadata?.labels?.[labels.job] === job.metadata.name),',
+      },
+      {
+        file: 'operator/controller/observe.ts',
+        find: "caches.batchJobs.by('owner', uid).map(",
+        replace: `[...caches.batchJobs.values()]
+          .filter((job) => job.metadata?.labels?.[labels.job] === caches.jobs.by('uid', uid)[0]?.metadata.name)
+          .map(`,
+      },
+      {
+        file: 'operator/controller/execute.ts',
+        find: 'controllerUid(existing) !== jobUid',
+        replace: 'false',
+      },
+    ],
+    plans: ['orphaned/500/create-job-preflight.2', 'orphaned/kill-after/create-job-preflight.2'],
+  },
+  {
+    name: 'the owner of an object that exists already is not looked at',
+    patches: [
+      {
+        file: 'operator/controller/execute.ts',
+        find: 'controllerUid(existing) !== jobUid',
+        replace: 'false',
+      },
+    ],
+    plans: ['name-taken/500/status-Pending-NameTaken.1', 'name-taken/kill-after/status-Pending-NameTaken.1'],
+  },
+  {
+    name: 'a status is written over whatever was written since',
+    patches: [
+      {
+        file: 'operator/controller/execute.ts',
+        find: 'const metadata = { namespace, name, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) };',
+        replace: `const { metadata: newest } = await client.get(fineTuneJobs, { namespace, name }, signal);
+  const metadata = { namespace, name, uid, resourceVersion: newest?.resourceVersion };`,
+      },
+    ],
+    plans: [17, 19, 21, 23].map((nth) => `two-leaders/delay/event-of-finetunejobs.${nth}`),
+  },
+  {
+    name: 'own writes are forgotten while the caches do not show them',
+    patches: [
+      {
+        file: 'operator/controller/memory.ts',
+        find: 'if (write.resource !== resource) continue;',
+        replace: 'continue;',
+      },
+    ],
+    plans: [5, 6, 7].map((nth) => `child-deleted-after-end/delay/event-of-finetunejobs.${nth}`),
+  },
+  {
+    name: 'the status is written before what it says is done',
+    patches: [
+      {
+        file: 'operator/controller/execute.ts',
+        find: '  for (const action of plan.actions) {',
+        replace: `  const early = JSON.parse(JSON.stringify(plan.status)) as FineTuneJobStatus;
+  if (!isDeepStrictEqual(early, job.status)) {
+    await writeStatus(job, early, dependencies, signal);
+    return 'again';
+  }
+  for (const action of plan.actions) {`,
+      },
+    ],
+    plans: ['suspend-resume/kill-after/status-Suspended-SuspendedByUser.1', 'success/500/create-job-train.1'],
+  },
+  {
+    name: 'what a list shows after a gap does not wake the passes',
+    patches: [
+      {
+        file: 'operator/kube/watch.ts',
+        find: 'this.#hand(store.replace(effect.objects.map(trim)));',
+        replace: 'const news = store.replace(effect.objects.map(trim)); if (!this.#synced) this.#hand(news);',
+      },
+    ],
+    plans: [12, 13, 14].map((nth) => `suspend-resume/gone/event-of-finetunejobs.${nth}`),
+  },
+];
+
+/** A mutant does not come to rest by itself. The operator comes through the same plans in less: a test makes sure. */
+export const limitMs = 15_000;
+
+/** Runs a mutant under its plans. @returns what told it from the operator; undefined = nothing did */
+export async function findMutant(
+  stage: Stage,
+  { patches, plans }: Mutant,
+  learned: ReadonlyMap<WorkloadName, Learned>,
+  directory: string,
+): Promise<string | undefined> {
+  const program = await bundleOperator(directory, patches);
+  const results = await runPlans(stage, plans.map(planOf), learned, program, () => {}, limitMs);
+  return results.find(({ verdict }) => verdict === 'different')?.problems[0];
+}

@@ -1,0 +1,109 @@
+/** Where trials are played: one API server with the real Job controller and garbage collector, and a namespace for each. */
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { ownNamespaceRules } from '../../operator/permissions.ts';
+import { ensureBinaries } from '../cluster/binaries.ts';
+import type { ControlPlane } from '../cluster/control-plane.ts';
+import { account, accountToken, startPlane } from '../operator/api.ts';
+import { collections, DirectApi, pathOf } from './direct-api.ts';
+import { Witness } from './witness.ts';
+
+export class Stage {
+  readonly #plane: ControlPlane;
+  readonly #token: string;
+  readonly #prefix: string;
+  readonly api: DirectApi;
+  readonly witness: Witness;
+  #namespaces = 0;
+
+  private constructor(plane: ControlPlane, token: string, prefix: string) {
+    this.#plane = plane;
+    this.#token = token;
+    this.#prefix = prefix;
+    this.api = new DirectApi(plane.kubeconfig);
+    this.witness = new Witness(this.api);
+  }
+
+  /** @param net distinguishes stages that run side by side: the second number of the pods' addresses, 64 to 127 */
+  static async start(name: string, net = 77): Promise<Stage> {
+    await ensureBinaries(['kube-controller-manager']);
+    const plane = await startPlane(name);
+    try {
+      await plane.startControllers(['job-controller', 'garbage-collector-controller']);
+      const stage = new Stage(plane, await accountToken(plane), `127.${net}`);
+      stage.witness.start();
+      return stage;
+    } catch (error) {
+      await plane.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.witness.stop();
+    await this.api.close();
+    await this.#plane.stop();
+  }
+
+  get directory(): string {
+    return join(this.#plane.directory, 'trials');
+  }
+
+  /** For the operator: through the proxy, with the rights that the chart gives. */
+  kubeconfig(server: string): string {
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser(
+      { name: 'proxy', server, skipTLSVerify: true },
+      { name: account, token: this.#token },
+    );
+    return config.exportConfig();
+  }
+
+  /** A namespace with an account for pods, and a Job that belongs to nobody; and an address for its trainers. */
+  async newNamespace(): Promise<{ namespace: string; address: string }> {
+    const number = ++this.#namespaces;
+    const namespace = `trial-${number}`;
+    const metadata = { name: namespace };
+    await this.api.call('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata });
+    for (const [path, object] of Object.entries(accessIn(namespace)))
+      await this.api.call('POST', path, object);
+    const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } };
+    const bystander = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'bystander', labels: { 'app.kubernetes.io/managed-by': 'finetune-operator' } },
+      spec: { suspend: true, template },
+    };
+    await this.api.call('POST', pathOf(collections.jobs, namespace), bystander);
+    return { namespace, address: `${this.#prefix}.${number >> 8}.${number & 255}` };
+  }
+
+  /** Removes the objects of a namespace, whole collections at a time. */
+  async clear(namespace: string): Promise<void> {
+    const { fineTuneJobs, jobs, pods } = collections;
+    await this.api.call('DELETE', `${pathOf(fineTuneJobs, namespace)}?propagationPolicy=Background`);
+    await this.api.call('DELETE', `${pathOf(jobs, namespace)}?propagationPolicy=Background`);
+    await this.api.call('DELETE', `${pathOf(pods, namespace)}?gracePeriodSeconds=0`);
+    this.witness.forget(namespace);
+  }
+
+  async restartServer(how: 'restart' | 'restart-compacted'): Promise<void> {
+    if (how === 'restart-compacted') await this.#plane.compact();
+    await this.#plane.restartApiServer();
+  }
+}
+
+/** The account of pods, and the rights of the operator in the namespace of its lease. */
+function accessIn(namespace: string): Record<string, object> {
+  const rbac = 'rbac.authorization.k8s.io';
+  const metadata = { name: account };
+  return {
+    [`/api/v1/namespaces/${namespace}/serviceaccounts`]: { metadata: { name: 'default' } },
+    [`/apis/${rbac}/v1/namespaces/${namespace}/roles`]: { metadata, rules: ownNamespaceRules },
+    [`/apis/${rbac}/v1/namespaces/${namespace}/rolebindings`]: {
+      metadata,
+      roleRef: { apiGroup: rbac, kind: 'Role', name: account },
+      subjects: [{ kind: 'ServiceAccount', name: account, namespace: 'default' }],
+    },
+  };
+}

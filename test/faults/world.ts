@@ -1,0 +1,116 @@
+/** One namespace of a run, as the scripts see and change it. */
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { FineTuneJob } from '../../operator/decide/plan.ts';
+import { labels } from '../../operator/manifests/names.ts';
+import { type Changes, job as smallestJob } from '../crds/objects.ts';
+import { type Collection, collections, type DirectApi, pathOf } from './direct-api.ts';
+import type { Scene } from './witness.ts';
+
+/** A step that only keeps the runs alike waits no longer than this. */
+const paceMs = 5000;
+
+type Options = {
+  api: DirectApi;
+  scene: Scene;
+  namespace: string;
+  paced: boolean;
+  end: AbortSignal;
+  /** Time for each step that has to come. */
+  patienceMs: number;
+};
+
+export class World {
+  readonly api: DirectApi;
+  readonly scene: Scene;
+  readonly namespace: string;
+  /** Whether the world waits until the operator has noticed each step; else it goes on at once. */
+  readonly paced: boolean;
+  readonly #end: AbortSignal;
+  readonly #patienceMs: number;
+
+  constructor(options: Options) {
+    this.api = options.api;
+    this.scene = options.scene;
+    this.namespace = options.namespace;
+    this.paced = options.paced;
+    this.#end = options.end;
+    this.#patienceMs = options.patienceMs;
+  }
+
+  job(name = 'spam'): FineTuneJob | undefined {
+    return this.scene.of<FineTuneJob>('FineTuneJob').findLast(({ metadata }) => metadata.name === name);
+  }
+
+  batchJob(stage: string): V1Job | undefined {
+    return this.scene.of<V1Job>('Job').findLast(({ metadata }) => metadata?.labels?.[labels.stage] === stage);
+  }
+
+  trainers(): V1Pod[] {
+    return this.scene.of<V1Pod>('Pod').filter(({ metadata }) => metadata?.labels?.[labels.stage] === 'train');
+  }
+
+  /** Reason of the condition Ready: what the operator says about the job. */
+  says(reason: string): boolean {
+    return (
+      this.job()?.status?.conditions?.some((one) => one.type === 'Ready' && one.reason === reason) === true
+    );
+  }
+
+  create(changes: Changes = {}): Promise<FineTuneJob> {
+    const object = smallestJob({ 'metadata.namespace': this.namespace, ...changes });
+    return this.api.call('POST', pathOf(collections.fineTuneJobs, this.namespace), object);
+  }
+
+  async change(collection: Collection, name: string, patch: object): Promise<void> {
+    await this.api.call('PATCH', pathOf(collection, this.namespace, name), patch);
+  }
+
+  async setSpec(spec: object): Promise<void> {
+    await this.change(collections.fineTuneJobs, 'spam', { spec });
+  }
+
+  async remove(
+    collection: Collection,
+    name: string,
+    propagationPolicy: 'Background' | 'Orphan' = 'Background',
+  ): Promise<void> {
+    await this.api.call('DELETE', pathOf(collection, this.namespace, name), { propagationPolicy });
+  }
+
+  /** Until the run has ended and said so. */
+  ended(runId = '1'): Promise<void> {
+    const over = () => {
+      const { status } = this.job() ?? {};
+      return status?.completionTime !== undefined && status.runId === runId;
+    };
+    return this.until(`run ${runId} has ended`, over);
+  }
+
+  /** Resolves when it holds. @throws Error when it does not in time */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    if (await this.#wait(holds, this.#patienceMs)) return;
+    throw new Error(`not within ${this.#patienceMs} ms: ${what}`);
+  }
+
+  /** In a paced run: until the operator has noticed, or for a while. */
+  async noticed(holds: () => boolean): Promise<void> {
+    if (this.paced) await this.#wait(holds, paceMs);
+  }
+
+  #wait(holds: () => boolean, limitMs: number): Promise<boolean> {
+    if (holds()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const finish = (answer: boolean) => {
+        clearTimeout(timer);
+        this.scene.listeners.delete(look);
+        this.#end.removeEventListener('abort', giveUp);
+        resolve(answer);
+      };
+      const look = () => holds() && finish(true);
+      const giveUp = () => finish(false);
+      const timer = setTimeout(giveUp, limitMs);
+      this.scene.listeners.add(look);
+      this.#end.addEventListener('abort', giveUp);
+    });
+  }
+}

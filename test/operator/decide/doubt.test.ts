@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { jobInDoubt, podsInDoubt } from '../../../operator/decide/doubt.ts';
+import type { Observed } from '../../../operator/decide/plan.ts';
+import { viewRun } from '../../../operator/decide/run.ts';
+import {
+  after,
+  aJob,
+  aPod,
+  endedStatus,
+  failed,
+  interrupted,
+  jobCondition,
+  observe,
+  pass,
+  runningStatus,
+  start,
+  succeeded,
+  trained,
+  validated,
+} from '../builders.ts';
+
+const inDoubt = (world: Observed) => podsInDoubt(viewRun(world, start));
+
+/** A world whose train Job is over, with these pods in the cache. */
+function over(type: 'Complete' | 'Failed', ...pods: Parameters<typeof aPod>[2][]): Observed {
+  const { next, trainJob } = trained();
+  const status = jobCondition(type, 'Done');
+  return {
+    ...next,
+    batchJobs: next.batchJobs.map((job) => (job === trainJob ? { ...job, status } : job)),
+    pods: [
+      ...next.pods,
+      ...pods.map((podStatus, i) => aPod(trainJob, `t${i}`, podStatus, { creationTimestamp: after(i) })),
+    ],
+  };
+}
+
+describe('pods are read anew', () => {
+  const cases: Record<string, { world: Observed; want: boolean }> = {
+    'not when a job is new': { world: observe(), want: false },
+    'not while preflight runs': { world: pass(observe()).next, want: false },
+    'not for the first train Job': {
+      world: (() => {
+        const { next } = pass(observe());
+        return { ...next, pods: [aPod(next.batchJobs[0]!, 'check', endedStatus(0, validated('check')))] };
+      })(),
+      want: false,
+    },
+    'not when the pod of a Job that is over tells the result': {
+      world: over('Complete', endedStatus(0, succeeded('t0'))),
+      want: false,
+    },
+    'when the Job is over and its pod seems to run': { world: over('Complete', runningStatus), want: true },
+    'when the Job is over and no pod is known': { world: over('Complete'), want: true },
+    'when the Job is complete and the last known pod was stopped': {
+      world: over('Complete', endedStatus(143, interrupted('t0'))),
+      want: true,
+    },
+    'when the Job has failed and a newer pod may tell more than the last known one': {
+      world: over('Failed', endedStatus(30, failed('t0', 'SourceUnavailable', 'no answer'))),
+      want: true,
+    },
+    'when the train Job is gone and a pod of it may live': {
+      world: (() => {
+        const { next, trainJob } = trained();
+        return { ...next, batchJobs: next.batchJobs.filter((job) => job !== trainJob) };
+      })(),
+      want: true,
+    },
+    'when a new run starts and a pod of the old one may live': {
+      world: { ...observe(), job: { ...aJob({ runId: '2' }), status: { runId: '1' } } },
+      want: true,
+    },
+    'when the run has ended and a Job of it seems to go on': {
+      world: (() => {
+        const { next } = trained();
+        const status = { ...next.job.status, completionTime: '2026-01-01T00:00:00Z' };
+        return { ...next, job: { ...next.job, status } };
+      })(),
+      want: true,
+    },
+  };
+  for (const [name, { world, want }] of Object.entries(cases)) {
+    it(name, () => assert.equal(inDoubt(world), want));
+  }
+});
+
+describe('the job is read anew', () => {
+  /** The train Job was suspended for the user; `suspend` is what the cache says that the user wants. */
+  const held = (suspend: boolean): Observed => {
+    const { next } = trained();
+    const suspended = pass({ ...next, job: { ...next.job, spec: { ...next.job.spec, suspend: true } } }).next;
+    return { ...suspended, job: { ...suspended.job, spec: { ...suspended.job.spec, suspend } } };
+  };
+  const asks = (world: Observed) => jobInDoubt(viewRun(world, start));
+
+  it('before a Job goes on that was held for the user', () => assert.equal(asks(held(false)), true));
+  it('not while the user wants it held', () => assert.equal(asks(held(true)), false));
+  it('not where nothing is held', () => assert.equal(asks(trained().next), false));
+});

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { V1Job } from '@kubernetes/client-node';
+import fc from 'fast-check';
+import { runConfig } from '../../crds/trainer-contract.ts';
+import type { FineTuneJob } from '../../operator/decide/plan.ts';
+import { annotations, stageName } from '../../operator/manifests/names.ts';
+import { job as smallestJob } from '../crds/objects.ts';
+import { collections, DirectApi, pathOf, Refusal } from '../faults/direct-api.ts';
+import { type Api, eventually, namespace, type Running, startApi, startOperator } from './api.ts';
+import { type Edit, edits } from './generated-specs.ts';
+
+const seed = Number(process.env['SPEC_SEED'] ?? 1);
+const runs = Number(process.env['SPEC_RUNS'] ?? 60);
+const { fineTuneJobs, jobs } = collections;
+
+/** What a spec leads to: what the status says, and the Job that was made. */
+type Effect = {
+  phase: string | undefined;
+  reason: string | undefined;
+  message: string | undefined;
+  job: unknown;
+};
+
+/** Without what time changes: what a Job that was just made waits for. */
+function outcomeOf({ phase, reason, message, job }: Effect): object {
+  return job === undefined ? { phase, reason, message } : { reason, job };
+}
+
+describe('generated specs', () => {
+  let api: Api;
+  let direct: DirectApi;
+  let running: Running;
+  let count = 0;
+  before(async () => {
+    api = await startApi('specs');
+    direct = new DirectApi(api.plane.kubeconfig);
+    running = await startOperator(api, ['--api-requests-per-second=1000', '--api-burst=1000']);
+  });
+  after(async () => {
+    running.operator.stop();
+    assert.notEqual(await running.ended, false);
+    await direct.close();
+    await api.stop();
+  });
+
+  const specOf = (list: readonly Edit[], runId: string) => {
+    const changes = Object.fromEntries(list.map(({ path, value }) => [path, value]));
+    return smallestJob({ ...changes, 'spec.runId': runId }).spec;
+  };
+  /** The stored job, or the refusal, which names a field. */
+  const put = async (
+    name: string,
+    list: readonly Edit[],
+    runId: string,
+  ): Promise<FineTuneJob | undefined> => {
+    const path = pathOf(fineTuneJobs, namespace);
+    try {
+      if (runId === '1') {
+        const object = { ...smallestJob({}, name), spec: specOf(list, runId) };
+        return await direct.call<FineTuneJob>('POST', `${path}?fieldValidation=Strict`, object);
+      }
+      const stored = await direct.call<FineTuneJob>('GET', `${path}/${name}`);
+      const body = { ...stored, spec: specOf(list, runId) };
+      return await direct.call<FineTuneJob>('PUT', `${path}/${name}?fieldValidation=Strict`, body);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      // The operator wrote the status in between.
+      if (error.status === 409) return put(name, list, runId);
+      assert.ok([400, 422].includes(error.status), error.message);
+      assert.match(error.message, /spec|field/, 'the refusal says where');
+      return undefined;
+    }
+  };
+  /** Waits until the operator has said something about this spec, and reads what it did. */
+  const effectOf = async ({ metadata: { name, uid, generation }, spec }: FineTuneJob): Promise<Effect> => {
+    const path = `${pathOf(fineTuneJobs, namespace)}/${name}`;
+    const { status } = await eventually(`a word about ${name}: ${JSON.stringify(spec)}`, async () => {
+      const job = await direct.call<FineTuneJob>('GET', path);
+      const isSettled = job.status?.observedGeneration === generation && job.status?.runId === spec.runId;
+      const reason = job.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+      return isSettled && reason !== 'NewRun' && job;
+    });
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+    const child = stageName({ name, uid }, spec.runId, 'preflight');
+    const job = await direct
+      .call<V1Job>('GET', pathOf(jobs, namespace, child))
+      .catch((error) =>
+        error instanceof Refusal && error.status === 404 ? undefined : Promise.reject(error),
+      );
+    if (job !== undefined) {
+      const config = job.spec?.template.metadata?.annotations?.[annotations.runConfig] ?? '';
+      runConfig.parse(JSON.parse(config));
+    }
+    const effect = { phase: status?.phase, reason: ready?.reason, message: ready?.message, job: job?.spec };
+    return JSON.parse(masked(JSON.stringify(effect), name, uid)) as Effect;
+  };
+  const masked = (text: string, name: string, uid: string) =>
+    text
+      .replaceAll(uid, 'UID')
+      .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'JOB UID')
+      .replaceAll(name, 'NAME')
+      .replace(/(runId\\":\\"|finetune\.dev\/run":")\d+/g, '$1N')
+      .replace(/-[0-9a-f]{10}-/g, '-HASH-');
+  const fresh = () => `spec-${++count}`;
+  const errors = async () => {
+    const line = (await running.scrape())
+      .split('\n')
+      .find((each) => /reconcile_total\{.*result="error"/.test(each));
+    return Number(line?.split(' ').at(-1) ?? 0);
+  };
+
+  it('are refused with the field, or lead to a Job or to a reason, and never to an error', async () => {
+    let accepted = 0;
+    await fc.assert(
+      fc.asyncProperty(edits, async (list) => {
+        const job = await put(fresh(), list, '1');
+        if (job === undefined) return;
+        accepted++;
+        const { phase, reason, message, job: child } = await effectOf(job);
+        const says = phase !== undefined && reason !== undefined && message !== undefined && message !== '';
+        assert.ok(says, 'the status says something');
+        const stops = phase === 'Failed' || phase === 'Suspended' || phase === 'Pending';
+        assert.ok(child !== undefined || stops, `${phase}, ${reason}: a Job, or why there is none`);
+      }),
+      { seed, numRuns: runs },
+    );
+    assert.ok(accepted > runs / 10 && accepted < runs, `${accepted} of ${runs} were accepted`);
+    assert.equal(await errors(), 0);
+  });
+
+  it('lead to the same after any others as alone, and the first one to what it led to at first', async () => {
+    let compared = 0;
+    const sequences = fc.array(edits, { minLength: 2, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(sequences, async (list) => {
+        const name = fresh();
+        const first = await put(name, [], '1');
+        const before = await effectOf(first!);
+        for (const [i, each] of list.entries()) {
+          const job = await put(name, each, String(i + 2));
+          if (job === undefined) continue;
+          const alone = await put(fresh(), each, '1');
+          assert.deepEqual(outcomeOf(await effectOf(job)), outcomeOf(await effectOf(alone!)));
+          compared++;
+        }
+        const again = await put(name, [], String(list.length + 2));
+        assert.deepEqual(outcomeOf(await effectOf(again!)), outcomeOf(before));
+      }),
+      { seed, numRuns: Math.ceil(runs / 4) },
+    );
+    assert.ok(compared > 0);
+    assert.equal(await errors(), 0);
+  });
+});
