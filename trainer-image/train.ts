@@ -8,7 +8,7 @@ import type { EncodedSplit } from './data/encoded.ts';
 import { evaluate } from './evaluate.ts';
 import { withMemoryCategory } from './failure-outcome.ts';
 import type { Outcome, OutcomeOf } from './messages.ts';
-import { openSequenceClassifier } from './model/sequence-classifier.ts';
+import { openTrainableModel } from './model/trainable-model.ts';
 import { optimizerOf } from './optim/optimizer-of.ts';
 import { metricsOfModel } from './report/report.ts';
 import { CheckpointStore } from './run/checkpoint-store.ts';
@@ -39,7 +39,7 @@ export async function train(context: Context): Promise<Outcome> {
   const inputs = await openInputs(context);
   const { labels, task } = inputs.dataset;
   const { seed, dropout } = config.training;
-  const model = await openSequenceClassifier({
+  const model = await openTrainableModel({
     binding: device.binding,
     task,
     modelDirectory: inputs.modelDirectory,

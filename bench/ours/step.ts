@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { openBinding } from '../../trainer-image/graph/binding.ts';
-import { openSequenceClassifier } from '../../trainer-image/model/sequence-classifier.ts';
+import { openTrainableModel } from '../../trainer-image/model/trainable-model.ts';
 import { optimizerOf } from '../../trainer-image/optim/optimizer-of.ts';
 import { sequenceClassification } from '../../trainer-image/tasks/sequence-classification.ts';
 import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
@@ -14,7 +14,7 @@ const [modelDirectory = '', ...numbers] = process.argv.slice(2);
 const [rows = 0, length = 0, vocabulary = 0, threads = 0] = numbers.map(Number);
 Object.assign(process.env, tensorflowEnvironment(process.env, threads));
 const binding = openBinding(await tensorflowDirectory());
-const model = await openSequenceClassifier({
+const model = await openTrainableModel({
   binding,
   task: sequenceClassification,
   modelDirectory,

@@ -48,7 +48,12 @@ async function main(): Promise<void> {
   });
   const { name } = values;
   const [command, archive, reference] = positionals;
-  if (command === 'up') {
+  // "down test" must not take down another cluster than the one that was meant.
+  const wanted = command === 'load' ? 3 : 1;
+  if (positionals.length !== wanted) {
+    console.error(usage);
+    process.exitCode = 2;
+  } else if (command === 'up') {
     const { kubeconfig, s3 } = await startCluster(name);
     console.log(`Kubernetes: export KUBECONFIG=${kubeconfig}`);
     console.log(`S3: ${s3.endpoint}, folder ${s3.directory}`);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Task } from '../tasks/task.ts';
 import { tokenizerFiles } from './checkpoint-files.ts';
 import { writeSafetensors } from './safetensors-writer.ts';
-import type { SequenceClassifier } from './sequence-classifier.ts';
+import type { TrainableModel } from './trainable-model.ts';
 
 /**
  * Fills `directory` (made if missing) with model.safetensors, config.json and the tokenizer's files from
@@ -18,7 +18,7 @@ export async function exportModel({
   directory,
 }: {
   task: Pick<Task, 'exportedConfig'>;
-  model: Pick<SequenceClassifier, 'config' | 'className' | 'labels' | 'weights'>;
+  model: Pick<TrainableModel, 'config' | 'className' | 'labels' | 'weights'>;
   modelDirectory: string;
   directory: string;
 }): Promise<{ bytes: number; sha256: string }> {
@@ -36,7 +36,7 @@ export async function exportModel({
 
 /** The config of the base model, with what the task and its labels add. */
 export function exportedConfig(
-  { config, className, labels }: Pick<SequenceClassifier, 'config' | 'className' | 'labels'>,
+  { config, className, labels }: Pick<TrainableModel, 'config' | 'className' | 'labels'>,
   task: Pick<Task, 'exportedConfig'>,
 ): Record<string, unknown> {
   // The path of the base model says nothing elsewhere, and a label count beside id2label could contradict it.

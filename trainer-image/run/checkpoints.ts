@@ -4,7 +4,7 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckpointRecord } from '../../crds/trainer-contract.ts';
 import { writeSafetensors } from '../model/safetensors-writer.ts';
-import type { SequenceClassifier } from '../model/sequence-classifier.ts';
+import type { TrainableModel } from '../model/trainable-model.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { Context } from './context.ts';
 import { bestMetric } from './early-stopping.ts';
@@ -19,14 +19,14 @@ const bestFile = 'best.safetensors';
 export class Checkpoints {
   readonly #context: Context;
   readonly #store: CheckpointStore;
-  readonly #model: SequenceClassifier;
+  readonly #model: TrainableModel;
   readonly #folder: string;
   readonly #best: string;
   #savedStep = 0;
   /** Step of the checkpoint that this attempt started from. */
   resumedFromStep: number | undefined;
 
-  constructor(context: Context, store: CheckpointStore, model: SequenceClassifier) {
+  constructor(context: Context, store: CheckpointStore, model: TrainableModel) {
     this.#context = context;
     this.#store = store;
     this.#model = model;

@@ -1,4 +1,4 @@
-import type { SequenceClassifier } from '../model/sequence-classifier.ts';
+import type { TrainableModel } from '../model/trainable-model.ts';
 import type { Source } from '../sources/source.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Context } from './context.ts';
@@ -12,7 +12,7 @@ export type Run = {
   context: Context;
   device: Device;
   inputs: Inputs;
-  model: SequenceClassifier;
+  model: TrainableModel;
   output: Source;
   checkpoints: Checkpoints;
   state: RunState;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { Task } from '../../../trainer-image/model/model.ts';
-import { openSequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import { openTrainableModel } from '../../../trainer-image/model/trainable-model.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import { nativeBinding } from '../graph/native.ts';
 import { PlainAdamW } from './adamw-on-arrays.ts';
@@ -87,7 +87,7 @@ for (const { name: family } of families) {
     }
 
     test('SequenceClassification: 50 steps of the trainer have the losses of a PyTorch loop to 1e-4', async () => {
-      const model = await openSequenceClassifier({
+      const model = await openTrainableModel({
         binding,
         task: sequenceClassification,
         modelDirectory: join(folder, family),

@@ -1,10 +1,10 @@
 /** Comparisons with what test/golden/*.py has written down. */
 import assert from 'node:assert/strict';
-import type { SequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import type { TrainableModel } from '../../../trainer-image/model/trainable-model.ts';
 import { learningRateAt } from '../../../trainer-image/optim/schedule.ts';
 import type { Golden } from './fixtures.ts';
 
-export function compareLogits(model: SequenceClassifier, want: Golden): void {
+export function compareLogits(model: TrainableModel, want: Golden): void {
   for (const [index, batch] of want.batches.entries()) {
     const [logits] = model.predict(batch).outputs;
     assertNear(logits as Float32Array, want.logits[index] as number[], `batch ${index}`);
@@ -19,7 +19,7 @@ export function assertNear(got: ArrayLike<number>, want: readonly number[], what
 }
 
 export function compareSteps(
-  model: SequenceClassifier,
+  model: TrainableModel,
   want: Pick<Golden, 'settings' | 'steps' | 'batches'>,
 ): void {
   for (const [step, expected] of want.steps.entries()) {

@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Batch } from '../../../trainer-image/data/batch.ts';
 import type { Binding } from '../../../trainer-image/graph/binding.ts';
-import {
-  openSequenceClassifier,
-  type SequenceClassifier,
-} from '../../../trainer-image/model/sequence-classifier.ts';
+import { openTrainableModel, type TrainableModel } from '../../../trainer-image/model/trainable-model.ts';
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
 import type { UpdateOptions } from '../../../trainer-image/optim/update.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
@@ -64,8 +61,8 @@ export function openSmall(
     labels?: string[];
     update?: Partial<UpdateOptions>;
   } = {},
-): Promise<SequenceClassifier> {
-  return openSequenceClassifier({
+): Promise<TrainableModel> {
+  return openTrainableModel({
     binding,
     task: sequenceClassification,
     modelDirectory: options.directory ?? smallModel,

@@ -1,7 +1,7 @@
 /** The engine against PyTorch and Transformers (test/golden/make.py). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openSequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import { openTrainableModel } from '../../../trainer-image/model/trainable-model.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import { miniLmDirectory } from '../../golden/minilm.ts';
 import { nativeBinding } from '../graph/native.ts';
@@ -24,7 +24,7 @@ test('24 training steps of a small BERT have the losses of a PyTorch loop to 1e-
 
 test('logits and 20 training steps of MiniLM equal the ones of PyTorch', async () => {
   const want = golden('minilm');
-  const model = await openSequenceClassifier({
+  const model = await openTrainableModel({
     binding,
     task: sequenceClassification,
     modelDirectory: await miniLmDirectory(() => undefined),

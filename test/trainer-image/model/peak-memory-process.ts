@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Session } from '../../../trainer-image/graph/session.ts';
 import { assignVariables } from '../../../trainer-image/graph/variable-transfer.ts';
 import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
-import { buildClassifierGraph } from '../../../trainer-image/model/classifier-graph.ts';
 import { initialWeight } from '../../../trainer-image/model/initial-weights.ts';
+import { buildTrainingGraph } from '../../../trainer-image/model/training-graph.ts';
 import { sgd } from '../../../trainer-image/optim/sgd.ts';
 import { runUpdate } from '../../../trainer-image/optim/update.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
@@ -30,7 +30,7 @@ function peakMemory(gradientCheckpointing: boolean, binding: Awaited<ReturnType<
   const { architecture } = readArchitecture(directory, { task: 'SequenceClassification', labels: 2 });
   rmSync(directory, { recursive: true });
   const classification = { task: sequenceClassification, labels: 2 };
-  const built = buildClassifierGraph(architecture, classification, {
+  const built = buildTrainingGraph(architecture, classification, {
     optimizer: sgd({ momentum: 0, weightDecay: 0 }),
     maxGradNorm: 1,
     gradientAccumulationSteps: 1,

@@ -1,14 +1,14 @@
 /** Run as a program: trains a span of steps of the small model and writes its state. Used by resume.test.ts. */
 import { SafetensorsFile } from '../../../trainer-image/model/safetensors.ts';
 import { writeSafetensors } from '../../../trainer-image/model/safetensors-writer.ts';
-import type { SequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import type { TrainableModel } from '../../../trainer-image/model/trainable-model.ts';
 import { nativeBinding } from '../graph/native.ts';
 import { golden, openSmall } from './fixtures.ts';
 
 const { batches } = golden('bert-small');
 
 /** Losses and norms of the steps from `first` up to but not including `end`, each on so many batches. */
-export function trainSpan(model: SequenceClassifier, first: number, end: number, perStep = 1): string[] {
+export function trainSpan(model: TrainableModel, first: number, end: number, perStep = 1): string[] {
   const results: string[] = [];
   for (let step = first; step < end; step++) {
     const microBatches = Array.from({ length: perStep }, (_, i) => {
@@ -22,11 +22,11 @@ export function trainSpan(model: SequenceClassifier, first: number, end: number,
   return results;
 }
 
-export function saveAll(model: SequenceClassifier, path: string): string {
+export function saveAll(model: TrainableModel, path: string): string {
   return writeSafetensors(path, [...model.weights(), ...model.optimizerState()]).sha256;
 }
 
-export function loadAll(model: SequenceClassifier, path: string): void {
+export function loadAll(model: TrainableModel, path: string): void {
   const file = new SafetensorsFile(path);
   model.restore([...file.entries].map(([name, { shape }]) => ({ name, shape, data: file.read(name) })));
   file.close();

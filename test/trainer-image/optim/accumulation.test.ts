@@ -4,7 +4,7 @@ import type { Batch } from '../../../trainer-image/data/batch.ts';
 import { Graph } from '../../../trainer-image/graph/graph.ts';
 import * as ops from '../../../trainer-image/graph/ops.ts';
 import { variable } from '../../../trainer-image/graph/variables.ts';
-import type { SequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import type { TrainableModel } from '../../../trainer-image/model/trainable-model.ts';
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
 import { buildUpdate } from '../../../trainer-image/optim/update.ts';
 import { nativeBinding } from '../graph/native.ts';
@@ -49,7 +49,7 @@ function firstRows(batch: Batch, rows: number): Batch {
   };
 }
 
-function assertSameWeights(got: SequenceClassifier, want: SequenceClassifier): void {
+function assertSameWeights(got: TrainableModel, want: TrainableModel): void {
   const wanted = new Map([...want.weights()].map(({ name, data }) => [name, data]));
   for (const { name, data } of got.weights()) {
     // Adam divides by the size of the gradient; that of the key biases is nothing but rounding.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node } from '../../../trainer-image/graph/graph.ts';
 import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
-import { buildClassifierGraph } from '../../../trainer-image/model/classifier-graph.ts';
+import { buildTrainingGraph } from '../../../trainer-image/model/training-graph.ts';
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
 import { frozenWeights } from '../../../trainer-image/optim/freezing.ts';
 import { learningRateScales } from '../../../trainer-image/optim/layer-decay.ts';
@@ -48,7 +48,7 @@ test('the longest patterns and names are matched at once', () => {
 /** Nodes of each kind in the part of the graph that trains. */
 function nodesOf(freeze: string[]) {
   const options = { ...updateOf(golden('bert-small')), freeze };
-  const { nodes } = buildClassifierGraph(architecture, { task, labels: 3 }, options).graph;
+  const { nodes } = buildTrainingGraph(architecture, { task, labels: 3 }, options).graph;
   const count = (pick: (node: Node) => boolean) => nodes.filter(pick).length;
   return {
     products: count(({ name, op }) => name.includes('gradient/') && /MatMul/.test(op)),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Batch } from '../../../trainer-image/data/batch.ts';
 import { writeSafetensors } from '../../../trainer-image/model/safetensors-writer.ts';
-import { openSequenceClassifier } from '../../../trainer-image/model/sequence-classifier.ts';
+import { openTrainableModel } from '../../../trainer-image/model/trainable-model.ts';
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
 import { learningRateAt } from '../../../trainer-image/optim/schedule.ts';
 import { withTensors } from '../../../trainer-image/run/tensor-file.ts';
@@ -105,7 +105,7 @@ for (const { task, labels, newlyInitialized, steps, loss } of cases) {
         tensors.filter(({ name }) => !name.startsWith('classifier.')),
       ),
     );
-    const model = await openSequenceClassifier({
+    const model = await openTrainableModel({
       binding,
       task,
       modelDirectory: base.directory,

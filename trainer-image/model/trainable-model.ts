@@ -12,13 +12,13 @@ import { runUpdate, type UpdateOptions } from '../optim/update.ts';
 import type { LossOptions } from '../tasks/loss.ts';
 import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
-import { buildClassifierGraph, type ClassifierGraph, type GraphTask } from './classifier-graph.ts';
 import { initialWeight } from './initial-weights.ts';
 import type { ParameterSpec } from './parameters.ts';
 import type { NamedTensor } from './tensor.ts';
+import { buildTrainingGraph, type GraphTask, type TrainingGraph } from './training-graph.ts';
 import { mapWeights } from './weights.ts';
 
-export type SequenceClassifierOptions = {
+export type TrainableModelOptions = {
   readonly binding: Binding;
   readonly task: GraphTask;
   readonly modelDirectory: string;
@@ -32,7 +32,7 @@ export type SequenceClassifierOptions = {
   readonly update: UpdateOptions;
 };
 
-export type SequenceClassifier = {
+export type TrainableModel = {
   /** config.json as it was read. */
   readonly config: Readonly<Record<string, unknown>>;
   /** The Hugging Face class that loads the exported model. */
@@ -63,9 +63,7 @@ export type SequenceClassifier = {
 };
 
 /** Loads the model. Throws TrainerError ModelError or ConfigError, naming what does not fit. */
-export async function openSequenceClassifier(
-  options: SequenceClassifierOptions,
-): Promise<SequenceClassifier> {
+export async function openTrainableModel(options: TrainableModelOptions): Promise<TrainableModel> {
   const { binding, task, modelDirectory, labels, seed } = options;
   const { raw, architecture } = readArchitecture(modelDirectory, {
     task: task.name,
@@ -75,7 +73,7 @@ export async function openSequenceClassifier(
   const files = openWeightFiles(modelDirectory);
   try {
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
-    const built = buildClassifierGraph(
+    const built = buildTrainingGraph(
       architecture,
       { task, labels: labels.length, ...(options.loss && { loss: options.loss }) },
       options.update,
@@ -105,16 +103,13 @@ export async function openSequenceClassifier(
   }
 }
 
-type Operations = Pick<
-  SequenceClassifier,
-  'trainStep' | 'predict' | 'weights' | 'optimizerState' | 'restore'
->;
+type Operations = Pick<TrainableModel, 'trainStep' | 'predict' | 'weights' | 'optimizerState' | 'restore'>;
 
 function operations(
   session: Session,
-  built: ClassifierGraph,
+  built: TrainingGraph,
   architecture: Architecture,
-  { seed, update: { gradientAccumulationSteps } }: SequenceClassifierOptions,
+  { seed, update: { gradientAccumulationSteps } }: TrainableModelOptions,
 ): Operations {
   const { state } = built.update;
   return {
@@ -139,7 +134,7 @@ function operations(
   };
 }
 
-function batchFeeds(built: ClassifierGraph, architecture: Architecture, batch: Batch): Feed[] {
+function batchFeeds(built: TrainingGraph, architecture: Architecture, batch: Batch): Feed[] {
   checkBatch(architecture, batch);
   const { inputIds, attentionMask, tokenTypeIds, labels, positions } = batch;
   const sizes: Record<string, number> = {

@@ -9,7 +9,7 @@ import type { Architecture } from './architecture.ts';
 import type { EncoderInputs } from './parameters.ts';
 import { rDropLoss } from './r-drop.ts';
 
-export type ClassifierGraph = {
+export type TrainingGraph = {
   readonly graph: Graph;
   readonly inputs: EncoderInputs;
   /** In the layout of the task. */
@@ -31,11 +31,11 @@ export type ClassifierGraph = {
 /** What the graph has to know of a task. */
 export type GraphTask = Pick<Task, 'name' | 'width' | 'labels' | 'loss' | 'outputs'>;
 
-export function buildClassifierGraph(
+export function buildTrainingGraph(
   architecture: Architecture,
   { task, labels: labelCount, loss = {} }: { task: GraphTask; labels: number; loss?: LossOptions },
   options: UpdateOptions,
-): ClassifierGraph {
+): TrainingGraph {
   const { dtype, shape } = task.labels(labelCount);
   const graph = new Graph();
   const ids = (name: string): Tensor => placeholder(graph, name, 'int32', ['batch', 'length']);
