@@ -76,7 +76,8 @@ function partOf(object: KubernetesObject): object {
     const { spec, status } = object as FineTuneJob;
     // By type, so that a difference is told in few words.
     const conditions = Object.fromEntries(status?.conditions?.map((one) => [one.type, one]) ?? []);
-    return { ...common, generation: metadata?.generation, spec, status: { ...status, conditions } };
+    const settled = { ...status, conditions, attempt: settledAttempt(status), usage: settledUsage(status) };
+    return { ...common, generation: metadata?.generation, spec, status: settled };
   }
   if (kind === 'Job') {
     const { spec, status } = object as V1Job;
@@ -92,6 +93,19 @@ function partOf(object: KubernetesObject): object {
     };
   }
   return { ...common, phase: (object as V1Pod).status?.phase };
+}
+
+/** Without the steps that were done twice: they are counted from what the operator happened to see of each attempt. */
+function settledAttempt(status: FineTuneJob['status']): object | undefined {
+  if (status?.attempt === undefined) return undefined;
+  const { previousStep: _, lostSteps: __, ...attempt } = status.attempt;
+  return attempt;
+}
+
+function settledUsage(status: FineTuneJob['status']): object | undefined {
+  if (status?.usage === undefined) return undefined;
+  const { lostSteps: _, ...usage } = status.usage;
+  return usage;
 }
 
 function masked(text: string, namespace: string): string {

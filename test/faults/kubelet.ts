@@ -5,7 +5,7 @@
 import { createServer, type Server } from 'node:http';
 import type { V1Pod } from '@kubernetes/client-node';
 import { annotations, labels } from '../../operator/manifests/names.ts';
-import { endedStatus, interrupted, progressOf, runningStatus, validated } from '../operator/builders.ts';
+import { endedStatus, interrupted, progressOf, runningFrom, start, validated } from '../operator/builders.ts';
 import { collections, type DirectApi, pathOf, Refusal } from './direct-api.ts';
 import type { Scene, Sighting } from './witness.ts';
 
@@ -112,7 +112,9 @@ export class Kubelet {
     const role = roleOf(cast);
     await noticed(cast);
     await api.call('POST', `${pathOf(collections.pods, namespace, name)}/binding`, binding);
-    await this.#set(pod, { ...runningStatus, podIP: address, podIPs: [{ ip: address }] });
+    // From now on: the operator counts how long a container runs.
+    const running = runningFrom(Math.floor((Date.now() - start.getTime()) / 1000));
+    await this.#set(pod, { ...running, podIP: address, podIPs: [{ ip: address }] });
     this.#roles.set(cast.podUid, cast);
     await role.before?.(cast);
     if (role.end === 'stays' || this.#ending.has(cast.podUid)) return;

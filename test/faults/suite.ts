@@ -101,14 +101,27 @@ async function runPlan(
   }
 }
 
-/** Results in the order of the list; at most `limit` at a time. */
+/**
+ * Results in the order of the list; at most `limit` at a time. When one fails no other is begun, and those under way are
+ * waited for: the stage must not be taken down under them.
+ */
 async function parallel<T, R>(list: readonly T[], limit: number, act: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   const waiting = list.entries();
+  const failures: unknown[] = [];
   const worker = async () => {
-    for (const [index, item] of waiting) results[index] = await act(item);
+    for (const [index, item] of waiting) {
+      if (failures.length > 0) return;
+      await act(item).then(
+        (result) => {
+          results[index] = result;
+        },
+        (error: unknown) => failures.push(error),
+      );
+    }
   };
   await Promise.all(Array.from({ length: Math.min(limit, list.length) }, worker));
+  if (failures.length > 0) throw failures[0];
   return results;
 }
 
