@@ -1,6 +1,6 @@
 /** Collects what a decision about one job is made from. */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import { jobInDoubt, podsInDoubt } from '../decide/doubt.ts';
+import { podsInDoubt } from '../decide/doubt.ts';
 import type { FineTuneJob, Observed } from '../decide/plan.ts';
 import { viewRun } from '../decide/run.ts';
 import type { Client } from '../kube/client.ts';
@@ -49,15 +49,16 @@ export async function observe(
     foreign: await memory.foreign(uid, signal),
     progress: progressOf(uid),
   };
-  const run = viewRun(observed, new Date());
-  const newest = jobInDoubt(run) ? await readJob(client, job, signal) : job;
-  if (newest === undefined) return undefined;
-  const newestPods = podsInDoubt(run) ? await readPods(client, job, signal) : observed.pods;
-  return { ...observed, job: newest, pods: newestPods };
+  if (!podsInDoubt(viewRun(observed, new Date()))) return observed;
+  return { ...observed, pods: await readPods(client, job, signal) };
 }
 
-/** undefined = it is gone, or another one has its name: the watch will tell. */
-async function readJob(client: Client, { metadata }: FineTuneJob, signal: AbortSignal) {
+/** The job as the API server has it; undefined = it is gone, or another one has its name: the watch will tell. */
+export async function newestJob(
+  client: Client,
+  { metadata }: FineTuneJob,
+  signal: AbortSignal,
+): Promise<FineTuneJob | undefined> {
   const { namespace, name, uid } = metadata;
   try {
     const job = await client.get<FineTuneJob>(fineTuneJobs, { namespace, name }, signal);

@@ -1,10 +1,11 @@
 /** One pass over one job: observe, decide, execute. */
 import { type JobPhase, jobEnds } from '../../crds/status.schema.ts';
+import { jobInDoubt } from '../decide/doubt.ts';
 import type { FineTuneJob, Observed, Plan } from '../decide/plan.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { type ExecuteDependencies, execute } from './execute.ts';
-import { type ObserveDependencies, observe } from './observe.ts';
+import { newestJob, type ObserveDependencies, observe } from './observe.ts';
 import type { Poller } from './poller.ts';
 import type { JobSeries } from './series.ts';
 
@@ -39,10 +40,15 @@ export class Sync {
     // Children of a job that is being deleted are the garbage collector's.
     if (observed === undefined || observed.job.metadata.deletionTimestamp !== undefined)
       return { kind: 'done' };
-    const { job } = observed;
-    const { uid } = job.metadata;
+    const { uid } = observed.job.metadata;
     const jobLog = log.child({ uid });
-    const plan = decide(observed, new Date());
+    const now = new Date();
+    const first = decide(observed, now);
+    const job = jobInDoubt(first) ? await newestJob(client, observed.job, signal) : observed.job;
+    if (job === undefined) return { kind: 'done' };
+    // Decided on again where the cache was behind.
+    const changed = job.metadata.resourceVersion !== observed.job.metadata.resourceVersion;
+    const plan = changed ? decide({ ...observed, job }, now) : first;
     const outcome = await execute(job, plan, this.#dependencies, jobLog, signal);
     if (outcome === 'again') return { kind: 'again' };
     if (outcome === 'wrote') this.#count(job, plan);

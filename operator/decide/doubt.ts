@@ -3,6 +3,7 @@
  * may lag behind the others: a Job that is over while its last pod seems to run, or no pod at all where one is alive.
  */
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
+import type { Plan } from './plan.ts';
 import type { Run } from './run.ts';
 import { endedAs, type StageView } from './stage.ts';
 
@@ -23,9 +24,10 @@ function isMadeAgain({ job, missing, remembered }: Run): boolean {
   return missing === 'preflight' && job.status?.runId !== undefined;
 }
 
-/** Whether a Job is about to go on that was held for the user, who may have asked for that just now. */
-export function jobInDoubt(run: Run): boolean {
-  const { job, preflight, train } = run;
-  if (hasEnded(run) || job.spec.suspend) return false;
-  return [preflight, train].some(({ state }) => state.at === 'held' && state.byUser);
+/**
+ * Whether a plan holds, resumes, ends or removes something. The user may have asked for the opposite just now, or another
+ * replica may have brought the run to its end: the job has to be read anew, and decided on again if it has changed.
+ */
+export function jobInDoubt({ actions }: Plan): boolean {
+  return actions.some(({ kind }) => kind !== 'create');
 }

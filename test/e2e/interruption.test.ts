@@ -10,8 +10,8 @@ const namespace = 'interruption';
 let platform: Platform;
 let undisturbed: Job;
 
-/** The checkpoint spacing leaves steps to be done again after each interruption. */
-const changes = { checkpoints: { everySteps: 7 } };
+/** Long enough to be broken into; the checkpoint spacing leaves steps to be done again after each interruption. */
+const changes = { training: { epochs: '2' }, checkpoints: { everySteps: 7 } };
 
 const trainingFrom = (step: number) => (job: Job) => (job.status?.progress?.step ?? 0) >= step;
 

@@ -17,7 +17,11 @@ export async function sharedPlatform(namespace: string): Promise<Platform> {
   const images = await buildImages(log);
   const cluster = await startCluster('test', log);
   // Small preflight pods, so that a dozen bad jobs are checked side by side on two cores.
-  await installOperator(cluster, images, { 'runtime.spec.preflight': { cpu: '100m', memory: '1Gi' } });
+  await installOperator(cluster, images, {
+    'runtime.spec.preflight': { cpu: '100m', memory: '1Gi' },
+    // Progress at once: tests that break in at a step must not learn of it when the run is over.
+    settings: { 'poll-seconds': 1, 'status-seconds': 1 },
+  });
   const buckets = new Buckets(cluster.s3);
   for (const bucket of ['models', 'datasets', 'results']) await buckets.create(bucket);
   await buckets.putFolder('models', 'minilm', await miniLmDirectory());

@@ -95,16 +95,16 @@ function partOf(object: KubernetesObject): object {
   return { ...common, phase: (object as V1Pod).status?.phase };
 }
 
-/** Without the steps that were done twice: they are counted from what the operator happened to see of each attempt. */
+/** Without running times and steps done twice: they are counted from what the operator happened to see of each attempt. */
 function settledAttempt(status: FineTuneJob['status']): object | undefined {
   if (status?.attempt === undefined) return undefined;
-  const { previousStep: _, lostSteps: __, ...attempt } = status.attempt;
+  const { previousStep: _, lostSteps: __, activeSeconds: ___, ...attempt } = status.attempt;
   return attempt;
 }
 
 function settledUsage(status: FineTuneJob['status']): object | undefined {
   if (status?.usage === undefined) return undefined;
-  const { lostSteps: _, ...usage } = status.usage;
+  const { lostSteps: _, activeSeconds: __, gpuSeconds: ___, ...usage } = status.usage;
   return usage;
 }
 

@@ -69,7 +69,9 @@ export const mutants: readonly Mutant[] = [
         replace: 'continue;',
       },
     ],
-    plans: [5, 6, 7].map((nth) => `child-deleted-after-end/delay/event-of-finetunejobs.${nth}`),
+    plans: [3, 4, 5, 6, 7, 8, 9, 10].map(
+      (nth) => `child-deleted-after-end/delay/event-of-finetunejobs.${nth}`,
+    ),
   },
   {
     name: 'the status is written before what it says is done',

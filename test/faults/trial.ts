@@ -31,7 +31,7 @@ const unpaced: readonly string[] = ['delay', 'window', 'silence'];
 
 /** What a trainer says only while it lives, and how many there were: lost when nobody looked meanwhile. */
 const unnoticed =
-  /status\.(device|history|progress|usage|checkpoints|resumedFromStep|attempt\.(number|activeSeconds)|failure\.attempt)/;
+  /status\.(device|history|progress|usage|checkpoints|resumedFromStep|attempt\.number|failure\.attempt)/;
 
 /** Without a change for so long a run is over. What nobody knows the end of yet gets longer: the Job controller waits a second. */
 const quietMs = { known: 500, learned: 2500 };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { decide } from '../../../operator/decide/decide.ts';
 import { jobInDoubt, podsInDoubt } from '../../../operator/decide/doubt.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import { viewRun } from '../../../operator/decide/run.ts';
@@ -87,15 +88,20 @@ describe('pods are read anew', () => {
 });
 
 describe('the job is read anew', () => {
-  /** The train Job was suspended for the user; `suspend` is what the cache says that the user wants. */
-  const held = (suspend: boolean): Observed => {
-    const { next } = trained();
-    const suspended = pass({ ...next, job: { ...next.job, spec: { ...next.job.spec, suspend: true } } }).next;
-    return { ...suspended, job: { ...suspended.job, spec: { ...suspended.job.spec, suspend } } };
+  const { next } = trained();
+  const wanting = (world: Observed, suspend: boolean): Observed => ({
+    ...world,
+    job: { ...world.job, spec: { ...world.job.spec, suspend } },
+  });
+  const held = pass(wanting(next, true)).next;
+  const cases: Record<string, [Observed, boolean]> = {
+    'before a Job goes on that was held for the user': [wanting(held, false), true],
+    'before a Job is held': [wanting(next, true), true],
+    'not while the user wants it held': [held, false],
+    'not where the first Job is made': [observe(), false],
+    'not where nothing is done': [next, false],
   };
-  const asks = (world: Observed) => jobInDoubt(viewRun(world, start));
-
-  it('before a Job goes on that was held for the user', () => assert.equal(asks(held(false)), true));
-  it('not while the user wants it held', () => assert.equal(asks(held(true)), false));
-  it('not where nothing is held', () => assert.equal(asks(trained().next), false));
+  for (const [name, [world, want]] of Object.entries(cases)) {
+    it(name, () => assert.equal(jobInDoubt(decide(world, start)), want));
+  }
 });
