@@ -8,6 +8,9 @@ import { maxListedLabels } from './trainer-contract.ts';
 const text = (max: number, description: string) => z.string().max(max).describe(description);
 const count = (description: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe(description);
 
+/** More pods of one run in a second than a cluster makes. */
+export const maxSameSecond = 4;
+
 export const jobPhases = [
   'Pending',
   'Preflight',
@@ -203,6 +206,12 @@ export const fineTuneJobStatus = z
         podUID: text(64, 'UID of the pod.'),
         nodeName: text(253, 'Node, once scheduled.').optional(),
         startTime: timestamp('When the pod was created.').optional(),
+        sameSecond: z
+          .array(text(64, 'UID of a pod.'))
+          .max(maxSameSecond)
+          .meta({ 'x-kubernetes-list-type': 'atomic' })
+          .optional()
+          .describe('Pods of earlier attempts that were created in the same second.'),
         activeSeconds: count('Time that its container ran, in seconds.').optional(),
         previousStep: count('Last known optimiser step of the attempts before.').optional(),
         lostSteps: count('Steps of the attempts before that this one has to do again.').optional(),
