@@ -1,6 +1,6 @@
 /** Interruptions on the cluster: whatever is killed in the middle, the run ends with the very same numbers. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { waitFor } from '../cluster/wait.ts';
 import { applyJobs, condition, fineTuneJob, getJob, type Job, waitForEnd, waitForJob } from './jobs.ts';
 import { operatorNamespace } from './platform.ts';
@@ -50,32 +50,90 @@ after(async () => {
   platform.buckets.close();
 });
 
-test('a pod deleted in the middle goes on from its checkpoint to the same model', async () => {
-  const { cluster } = platform;
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'deleted', changes));
-  await waitForJob(cluster, namespace, 'deleted', 'in training', trainingFrom(9));
-  await cluster.kubectl(['delete', ...(await trainPods('deleted')), '-n', namespace]);
-  const job = await waitForEnd(cluster, namespace, 'deleted');
-  assertSameNumbers(job);
-  assert.equal(job.status?.usage?.attempts, 2);
-  assert.ok((job.status?.resumedFromStep ?? 0) >= 7, `resumed from step ${job.status?.resumedFromStep}`);
-});
+// Two at a time, one for each accelerator of the node.
+suite('jobs that are broken into', { concurrency: 2 }, () => {
+  test('a pod deleted in the middle goes on from its checkpoint to the same model', async () => {
+    const { cluster } = platform;
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'deleted', changes));
+    await waitForJob(cluster, namespace, 'deleted', 'in training', trainingFrom(9));
+    await cluster.kubectl(['delete', ...(await trainPods('deleted')), '-n', namespace]);
+    const job = await waitForEnd(cluster, namespace, 'deleted');
+    assertSameNumbers(job);
+    assert.equal(job.status?.usage?.attempts, 2);
+    assert.ok((job.status?.resumedFromStep ?? 0) >= 7, `resumed from step ${job.status?.resumedFromStep}`);
+  });
 
-test('a pod killed without warning goes on from its checkpoint to the same model', async () => {
-  const { cluster } = platform;
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'killed', changes));
-  await waitForJob(cluster, namespace, 'killed', 'in training', trainingFrom(10));
-  await cluster.kubectl([
-    'delete',
-    ...(await trainPods('killed')),
-    '-n',
-    namespace,
-    '--grace-period=0',
-    '--force',
-  ]);
-  const job = await waitForEnd(cluster, namespace, 'killed');
-  assertSameNumbers(job);
-  assert.equal((job.status?.resumedFromStep ?? 1) % 7, 0, `resumed from step ${job.status?.resumedFromStep}`);
+  test('a pod killed without warning goes on from its checkpoint to the same model', async () => {
+    const { cluster } = platform;
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'killed', changes));
+    await waitForJob(cluster, namespace, 'killed', 'in training', trainingFrom(10));
+    await cluster.kubectl([
+      'delete',
+      ...(await trainPods('killed')),
+      '-n',
+      namespace,
+      '--grace-period=0',
+      '--force',
+    ]);
+    const job = await waitForEnd(cluster, namespace, 'killed');
+    assertSameNumbers(job);
+    assert.equal(
+      (job.status?.resumedFromStep ?? 1) % 7,
+      0,
+      `resumed from step ${job.status?.resumedFromStep}`,
+    );
+  });
+
+  test('suspend frees the accelerator and resume goes on from the checkpoint', async () => {
+    const { cluster } = platform;
+    const patch = (suspend: boolean) =>
+      cluster.kubectl([
+        'patch',
+        'finetunejob',
+        'suspended',
+        '-n',
+        namespace,
+        '--type=merge',
+        '-p',
+        JSON.stringify({ spec: { suspend } }),
+      ]);
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'suspended', changes));
+    await waitForJob(cluster, namespace, 'suspended', 'in training', trainingFrom(4));
+    await patch(true);
+    await waitForJob(
+      cluster,
+      namespace,
+      'suspended',
+      'suspended',
+      (job) => job.status?.phase === 'Suspended',
+    );
+    const freed = async () => (await trainPods('suspended')).length === 0;
+    await waitFor('the pod of the suspended job to end', freed, { timeoutMs: 60_000, intervalMs: 500 });
+    await patch(false);
+    const job = await waitForEnd(cluster, namespace, 'suspended');
+    assertSameNumbers(job);
+    assert.equal(condition(job, 'Suspended'), 'False');
+  });
+
+  test('deleting a job in the middle removes everything that it made', async () => {
+    const { cluster } = platform;
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'gone', changes));
+    await waitForJob(cluster, namespace, 'gone', 'in training', trainingFrom(2));
+    await cluster.kubectl(['delete', 'finetunejob', 'gone', '-n', namespace]);
+    const left = async () =>
+      cluster.kubectl([
+        'get',
+        'jobs,pods,configmaps',
+        '-n',
+        namespace,
+        '-l',
+        'finetune.dev/job=gone',
+        '-o',
+        'name',
+      ]);
+    const nothing = async () => (await left()).trim() === '';
+    await waitFor('what the job made to be removed', nothing, { timeoutMs: 120_000, intervalMs: 500 });
+  });
 });
 
 test('an operator killed in the middle loses nothing and starts no second run', async () => {
@@ -88,51 +146,6 @@ test('an operator killed in the middle loses nothing and starts no second run', 
   assertSameNumbers(job);
   assert.deepEqual(await trainPods('orphan'), pods);
   assert.equal(job.status?.usage?.attempts, 1);
-});
-
-test('suspend frees the accelerator and resume goes on from the checkpoint', async () => {
-  const { cluster } = platform;
-  const patch = (suspend: boolean) =>
-    cluster.kubectl([
-      'patch',
-      'finetunejob',
-      'suspended',
-      '-n',
-      namespace,
-      '--type=merge',
-      '-p',
-      JSON.stringify({ spec: { suspend } }),
-    ]);
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'suspended', changes));
-  await waitForJob(cluster, namespace, 'suspended', 'in training', trainingFrom(4));
-  await patch(true);
-  await waitForJob(cluster, namespace, 'suspended', 'suspended', (job) => job.status?.phase === 'Suspended');
-  const freed = async () => (await trainPods('suspended')).length === 0;
-  await waitFor('the pod of the suspended job to end', freed, { timeoutMs: 60_000, intervalMs: 500 });
-  await patch(false);
-  const job = await waitForEnd(cluster, namespace, 'suspended');
-  assertSameNumbers(job);
-  assert.equal(condition(job, 'Suspended'), 'False');
-});
-
-test('deleting a job in the middle removes everything that it made', async () => {
-  const { cluster } = platform;
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'gone', changes));
-  await waitForJob(cluster, namespace, 'gone', 'in training', trainingFrom(2));
-  await cluster.kubectl(['delete', 'finetunejob', 'gone', '-n', namespace]);
-  const left = async () =>
-    cluster.kubectl([
-      'get',
-      'jobs,pods,configmaps',
-      '-n',
-      namespace,
-      '-l',
-      'finetune.dev/job=gone',
-      '-o',
-      'name',
-    ]);
-  const nothing = async () => (await left()).trim() === '';
-  await waitFor('what the job made to be removed', nothing, { timeoutMs: 120_000, intervalMs: 500 });
 });
 
 test('a changed spec needs a new runId, which starts a new run', async () => {

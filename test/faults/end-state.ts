@@ -95,11 +95,14 @@ function partOf(object: KubernetesObject): object {
   return { ...common, phase: (object as V1Pod).status?.phase };
 }
 
-/** Without running times and steps done twice: they are counted from what the operator happened to see of each attempt. */
+/**
+ * Without running times and steps done twice, which are counted from what the operator happened to see of each attempt, and
+ * without what fell into one second.
+ */
 function settledAttempt(status: FineTuneJob['status']): object | undefined {
   if (status?.attempt === undefined) return undefined;
-  const { previousStep: _, lostSteps: __, activeSeconds: ___, ...attempt } = status.attempt;
-  return attempt;
+  const { number, podName, podUID, nodeName, startTime } = status.attempt;
+  return { number, podName, podUID, nodeName, startTime };
 }
 
 function settledUsage(status: FineTuneJob['status']): object | undefined {

@@ -37,7 +37,7 @@ export const tiers: readonly Tier[] = [
     name: 'contract',
     title: 'CRDs and API access on a real API server',
     needs: ['api-server'],
-    concurrency: 2,
+    concurrency: 3,
     fileTimeoutSeconds: 600,
     live: false,
   },
