@@ -98,7 +98,9 @@ export const mutants: readonly Mutant[] = [
         replace: 'const news = store.replace(effect.objects.map(trim)); if (!this.#synced) this.#hand(news);',
       },
     ],
-    plans: [12, 13, 14].map((nth) => `suspend-resume/gone/event-of-finetunejobs.${nth}`),
+    plans: [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16].map(
+      (nth) => `suspend-resume/gone/event-of-finetunejobs.${nth}`,
+    ),
   },
 ];
 
