@@ -1,11 +1,10 @@
 /** The parts of an architecture: an encoder, and a head for each task. */
+import type { TaskName } from '../../crds/tasks.ts';
 import type { Tensor } from '../graph/graph.ts';
 import type { Scope, Wanted } from './layers.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
 
-/** What a model is trained for; Hugging Face's names, as in BertFor... */
-export const tasks = ['SequenceClassification', 'TokenClassification', 'MaskedLM'] as const;
-export type Task = (typeof tasks)[number];
+export type Task = TaskName;
 
 /** The sizes on which the memory of a training step depends. */
 export type EncoderSizes = {
