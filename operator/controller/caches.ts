@@ -8,6 +8,7 @@ import { type Change, controllerUid, keyOf, Store } from '../kube/store.ts';
 import { Watch, type WatchObserver, type WatchTimes } from '../kube/watch.ts';
 import type { Log } from '../log.ts';
 import { labels } from '../manifests/names.ts';
+import { EndedPods } from './ended-pods.ts';
 import { fineTuneJobs, fineTuneRuntimes } from './resources.ts';
 
 type Options = {
@@ -35,6 +36,7 @@ export class Caches {
   readonly runtimes = new Store<FineTuneRuntime>({});
   readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner });
   readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel });
+  readonly #endedPods = new EndedPods();
   readonly #watches: { hasSynced: boolean; resource: Resource; run(signal: AbortSignal): Promise<void> }[];
 
   constructor(options: Options) {
@@ -42,17 +44,30 @@ export class Caches {
     const onJobUid = (uid: string | undefined) => {
       for (const job of this.jobs.by('uid', uid ?? '')) onJob(keyOf(job));
     };
-    const onPod = ({ object }: Change<V1Pod>) => onJobUid(object.metadata?.labels?.[labels.jobUid]);
+    const onPod = ({ type, object }: Change<V1Pod>) => {
+      const uid = object.metadata?.labels?.[labels.jobUid] ?? '';
+      if (type === 'deleted' && this.jobs.by('uid', uid).length > 0) this.#endedPods.keep(uid, object);
+      onJobUid(uid);
+    };
+    const onFineTuneJob = ({ type, object }: Change<FineTuneJob>) => {
+      if (type === 'deleted') this.#endedPods.forget(object.metadata.uid);
+      onJob(keyOf(object));
+    };
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
       for (const job of this.jobs.by('runtime', object.metadata.name)) onJob(keyOf(job));
     };
     const children = { selector: labels.jobUid };
     this.#watches = [
       watch(options, fineTuneRuntimes, this.runtimes, onRuntime),
-      watch(options, fineTuneJobs, this.jobs, ({ object }) => onJob(keyOf(object))),
+      watch(options, fineTuneJobs, this.jobs, onFineTuneJob),
       watch(options, jobs, this.batchJobs, ({ object }) => onJobUid(controllerUid(object)), children),
       watch(options, pods, this.pods, onPod, { ...children, trim: trimPod }),
     ];
+  }
+
+  /** Pods of a job: those that exist, and those that are gone after they had ended. */
+  podsOf(jobUid: string): V1Pod[] {
+    return [...this.pods.by('job', jobUid), ...this.#endedPods.of(jobUid)];
   }
 
   /** Resources whose first list is not complete yet. */
