@@ -36,10 +36,10 @@ export function padRows(split: EncodedSplit, indices: Int32Array): PaddedRows {
   return rows;
 }
 
-/** Several rows of the split in one: row q gets those at the places sequences[q] to sequences[q + 1] of `indices`. */
-export function packRows(split: EncodedSplit, indices: Int32Array, sequences: Int32Array): PaddedRows {
+/** Several rows of the split in one: row q gets those at the places sequences[q] to sequences[q + 1] of `order`. */
+export function packRows(split: EncodedSplit, order: Int32Array, sequences: Int32Array): PaddedRows {
   const rows = sequences.length - 1;
-  const examplesOf = (row: number) => indices.subarray(sequences[row], sequences[row + 1]);
+  const examplesOf = (row: number) => order.subarray(sequences[row], sequences[row + 1]);
   let length = 0;
   for (let row = 0; row < rows; row++)
     length = Math.max(
@@ -64,6 +64,7 @@ export function packRows(split: EncodedSplit, indices: Int32Array, sequences: In
     }
   }
   const rest = { inputIds, attentionMask, tokenTypeIds, positionIds };
+  const indices = order.slice(sequences[0], sequences[rows]);
   return { rows, length, ...rest, indices, starts: Int32Array.from(starts) };
 }
 

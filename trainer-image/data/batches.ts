@@ -1,6 +1,6 @@
 import { type Batch, type PaddedRows, packRows, padRows } from './batch.ts';
 import { type EncodedSplit, tokensOf } from './encoded.ts';
-import { type Epoch, type EpochOrder, planEpoch, rowsWithin, type StepPlan } from './epoch.ts';
+import { batchRows, type Epoch, type EpochOrder, planEpoch, type StepPlan } from './epoch.ts';
 import { piecesOf, wrapped } from './packing.ts';
 
 /** Adds to padded rows what the loss compares with; random choices hang on seed and epoch, without them they are fixed. */
@@ -29,25 +29,16 @@ function* batchesOf(
   { rows, sequences, steps }: Epoch,
   step: number,
   split: EncodedSplit,
-  { batchSize, maxLength, packing, trainSamplingStrategy }: StepPlan,
+  plan: StepPlan,
 ): Generator<PaddedRows> {
   const end = steps[step + 1] as number;
   let start = steps[step] as number;
-  // The first row of a step is its longest one.
-  const longest = tokensOf(split, rows[sequences[start] as number] as number);
-  const byTokens = packing === 'None' && trainSamplingStrategy === 'TokenBudget';
-  const size = byTokens ? rowsWithin(batchSize * maxLength, longest) : batchSize;
+  const first = rows[sequences[start] as number] as number;
+  const size = batchRows(plan, tokensOf(split, first));
   for (; start < end; start += size) {
     const own = sequences.subarray(start, Math.min(start + size, end) + 1);
-    const first = own[0] as number;
-    const indices = rows.slice(first, own.at(-1));
-    if (packing === 'BestFitDecreasing')
-      yield packRows(
-        split,
-        indices,
-        own.map((place) => place - first),
-      );
-    else yield padRows(split, indices);
+    if (plan.packing === 'BestFitDecreasing') yield packRows(split, rows, own);
+    else yield padRows(split, rows.slice(own[0], own.at(-1)));
   }
 }
 

@@ -47,7 +47,7 @@ export function planEpoch(split: EncodedSplit, order: EpochOrder): Epoch {
       steps: everyNth(packed.starts.length - 1, stepSize),
     };
   }
-  if (order.trainSamplingStrategy === 'TokenBudget') {
+  if (order.packing === 'None' && order.trainSamplingStrategy === 'TokenBudget') {
     const rows = longestFirst(permutation, lengthOf);
     const groups = withinBudget(rows.map(lengthOf), stepSize * maxLength);
     const steps = grouped(rows, groups, { first: 0, source });
@@ -92,8 +92,17 @@ function withinBudget(lengths: Int32Array, budget: number): Groups {
   return { groupOf, count };
 }
 
+/** Rows of the batches into which a step is cut; where tokens count, its first row is the longest and has `length`. */
+export function batchRows(
+  { batchSize, maxLength, packing, trainSamplingStrategy }: StepPlan,
+  length: number,
+): number {
+  if (packing !== 'None' || trainSamplingStrategy !== 'TokenBudget') return batchSize;
+  return rowsWithin(batchSize * maxLength, length);
+}
+
 /** Rows that a budget of tokens allows when the longest of them has `length`. */
-export function rowsWithin(budget: number, length: number): number {
+function rowsWithin(budget: number, length: number): number {
   return Math.max(1, Math.floor(budget / Math.max(1, length)));
 }
 
