@@ -116,4 +116,9 @@ export const taskRules: readonly CelRule[] = [
     message: 'only MaskedLM masks tokens',
     fieldPath: '.training.masking',
   },
+  {
+    rule: "!has(self.training.packing) || self.training.packing != 'Wrapped' || self.task == 'MaskedLM'",
+    message: 'Wrapped cuts texts anywhere, which only MaskedLM can learn from; use BestFitDecreasing',
+    fieldPath: '.training.packing',
+  },
 ];

@@ -34,11 +34,17 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),
     }),
     maxLength,
+    trainSamplingStrategy: training.trainSamplingStrategy,
+    packing: training.packing ?? defaultPacking(task, training),
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),
     ...(task === 'MaskedLM' && { masking: maskingOf(training) }),
     ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
   };
+}
+
+function defaultPacking(task: FineTuneJobSpec['task'], { trainSamplingStrategy }: Training) {
+  return task === 'MaskedLM' && trainSamplingStrategy === 'GroupByLength' ? 'Wrapped' : 'None';
 }
 
 function scheduleOf(training: Training) {

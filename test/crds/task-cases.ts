@@ -64,6 +64,12 @@ export const taskCases: Record<string, Case> = {
     ...masked,
     ...training('masking', { probability: '1' }),
   }),
+  'wrapped texts': accepted({ ...masked, ...training('packing', 'Wrapped') }),
+  'wrapped texts with labels': refused(
+    'spec.training.packing',
+    'only MaskedLM can learn from',
+    training('packing', 'Wrapped'),
+  ),
   'masking without masked tokens': refused('spec.training.masking', 'only MaskedLM masks tokens', {
     ...training('masking', {}),
   }),

@@ -14,6 +14,8 @@ export type TextTokenizer = Encoder & {
 
 export type TokenizerFit = {
   maxLength: number;
+  /** False where texts stay whole, however long. */
+  truncation?: boolean;
   /** vocab_size of config.json: ids must be below it. */
   vocabularySize: number;
   /** Longest sequence the model has positions for. */
@@ -64,7 +66,7 @@ export async function loadTokenizer(directory: string, fit: TokenizerFit): Promi
     maxLength: fit.maxLength,
     vocabularySize: tokenizer.getVocabSize(true),
     ...createEncoder(tokenizer, frame, {
-      maxLength: fit.maxLength,
+      maxLength: (fit.truncation ?? true) ? fit.maxLength : Number.POSITIVE_INFINITY,
       keepEnd: settings.truncation_side === 'left',
       unknownId,
     }),
