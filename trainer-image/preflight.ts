@@ -57,7 +57,11 @@ export async function preflight(
   const dataDirectory = join(workDirectory, 'dataset');
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
-  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
+  const dataset = await loadDataset(config, taskOf(config), {
+    directory: dataDirectory,
+    encoded: join(workDirectory, 'encoded'),
+    tokenizer,
+  });
   const report: PreflightReport = {
     ...dataReport(dataset),
     ...plan(
@@ -126,7 +130,8 @@ function plan(
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
   const { batchSize, maxLength, gradientCheckpointing, rDropAlpha } = config.training;
-  const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
+  let longest = 0;
+  for (const length of splits.train.fullLengths) longest = Math.max(longest, length);
   // R-Drop computes each row twice in a step.
   const computed = Math.min(batchSize, splits.train.rows) * (rDropAlpha === undefined ? 1 : 2);
   const rows = { rows: computed, length: Math.min(maxLength, longest) };

@@ -1,4 +1,4 @@
-import { type EncodedSplit, tokensOf } from './encoded.ts';
+import { type EncodedSplit, idsOf, tokensOf, typeIdsOf } from './encoded.ts';
 
 /** Rows of one step, padded to the longest of them. All arrays are row-major. */
 export type PaddedRows = {
@@ -29,12 +29,10 @@ export function padRows(split: EncodedSplit, indices: Int32Array): PaddedRows {
   const attentionMask = new Int32Array(rows * length);
   const tokenTypeIds = new Int32Array(rows * length);
   for (const [position, row] of indices.entries()) {
-    const start = split.offsets[row] as number;
-    const end = split.offsets[row + 1] as number;
     const target = position * length;
-    inputIds.set(split.ids.subarray(start, end), target);
-    tokenTypeIds.set(split.typeIds.subarray(start, end), target);
-    attentionMask.fill(1, target, target + end - start);
+    inputIds.set(idsOf(split, row), target);
+    tokenTypeIds.set(typeIdsOf(split, row), target);
+    attentionMask.fill(1, target, target + tokensOf(split, row));
   }
   return { rows, length, inputIds, attentionMask, tokenTypeIds, indices };
 }

@@ -40,7 +40,11 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   report({ phase: 'Preparing' });
   const model = readArchitecture(modelDirectory, { task: config.task, labels: 1 });
   const tokenizer = await loadModelTokenizer(config, model, modelDirectory);
-  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
+  const dataset = await loadDataset(config, taskOf(config), {
+    directory: dataDirectory,
+    encoded: join(workDirectory, 'encoded'),
+    tokenizer,
+  });
   refuseChangedSplits(config, dataset);
   return {
     modelDirectory,

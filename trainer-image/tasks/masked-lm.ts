@@ -4,7 +4,7 @@
  * evaluation is asked the same.
  */
 import type { RunConfig } from '../../crds/trainer-contract.ts';
-import { type EncodedSplit, tokensOf } from '../data/encoded.ts';
+import { type EncodedSplit, idsOf, wordsOf } from '../data/encoded.ts';
 import { purposes, type Random, random } from '../data/random.ts';
 import { quote } from '../data/record.ts';
 import { textProblem } from '../data/row.ts';
@@ -122,22 +122,20 @@ function hide(
   const chosen = units.filter(() => chance(source) < probability);
   // A row without a hidden token would teach and measure nothing.
   if (chosen.length === 0 && units.length > 0) chosen.push(units[source.below(units.length)] as number[]);
-  const first = split.offsets[row] as number;
+  const ids = idsOf(split, row);
   return chosen.flat().map((token) => {
     const fate = chance(source);
     if (fate < maskedPart) return { token, id: split.maskTokenId as number };
     if (fate < maskedPart + randomPart) return { token, id: source.below(split.vocabularySize) };
-    return { token, id: split.ids[first + token] as number };
+    return { token, id: ids[token] as number };
   });
 }
 
 /** Places of the tokens that are chosen together: words or single tokens. */
 function unitsOf(split: EncodedSplit, row: number, wholeWord: boolean): number[][] {
-  const first = split.offsets[row] as number;
   const units: number[][] = [];
   let last = -1;
-  for (let token = 0; token < tokensOf(split, row); token++) {
-    const word = split.words[first + token] as number;
+  for (const [token, word] of wordsOf(split, row).entries()) {
     if (word < 0) continue;
     if (wholeWord && word === last) units.at(-1)?.push(token);
     else units.push([token]);

@@ -2,7 +2,7 @@
  * The task TokenClassification: one tag a word. As in transformers' run_ner, the first token of a word carries its tag
  * and the others none; a word that maxLength cuts off is neither trained nor measured.
  */
-import { labelsOf, tokensOf } from '../data/encoded.ts';
+import { labelsOf, tokensOf, wordsOf } from '../data/encoded.ts';
 import { quote } from '../data/record.ts';
 import { kindOf, labelProblem, textProblem } from '../data/row.ts';
 import {
@@ -149,11 +149,12 @@ type TaggedWord = { word: number; actual: number; said: number; confidence: numb
 function taggedWords({ evaluated, split }: Evaluation, row: number): TaggedWord[] {
   const { predicted, confidence } = evaluated.figures;
   const first = split.offsets[row] as number;
+  const words = wordsOf(split, row);
   return Array.from(labelsOf(split, row)).flatMap((actual, token) => {
     if (actual < 0) return [];
     const place = first + token;
     return {
-      word: split.words[place] as number,
+      word: words[token] as number,
       actual,
       said: predicted?.[place] as number,
       confidence: confidence?.[place] ?? 0,
