@@ -116,4 +116,9 @@ export const taskRules: readonly CelRule[] = [
     message: 'only MaskedLM masks tokens',
     fieldPath: '.training.masking',
   },
+  {
+    rule: "!has(self.training.stride) || self.task in ['TokenClassification', 'MaskedLM']",
+    message: 'only TokenClassification and MaskedLM read a text in several windows',
+    fieldPath: '.training.stride',
+  },
 ];

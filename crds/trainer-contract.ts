@@ -114,6 +114,7 @@ export const runConfig = z.strictObject({
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),
+    stride: z.int().min(0).optional(),
     dropout: unit.optional(),
     masking: z.strictObject({ probability: z.number().gt(0).lt(1), wholeWord: z.boolean() }).optional(),
     seed: z.int().min(0),

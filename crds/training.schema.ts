@@ -171,6 +171,14 @@ const fields = z
       .max(8192)
       .default(256)
       .describe('Tokens kept of each text, special tokens included.'),
+    stride: z
+      .int32()
+      .min(0)
+      .max(8191)
+      .optional()
+      .describe(
+        'With it a text that is longer than maxLength is not cut off but cut into windows of maxLength tokens, and each window shares so many tokens of the text with the next one: what Hugging Face tokenizers do with return_overflowing_tokens and stride. For TokenClassification and MaskedLM. Metrics count each word once, in the window where it has the most text around it.',
+      ),
     dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
     masking: masking
       .optional()
@@ -216,6 +224,11 @@ export const training = withRules(fields, [
   onlyWith('schedule', 'polynomial', 'Polynomial'),
   onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
   onlyWith('optimizer', 'sgd', 'SGD'),
+  {
+    rule: '!has(self.stride) || self.stride < self.maxLength',
+    message: 'stride must be less than maxLength, special tokens left out',
+    fieldPath: '.stride',
+  },
   {
     rule: '!has(self.rDropAlpha) || !has(self.dropout) || double(self.dropout) > 0.0',
     message: 'rDropAlpha has no effect without dropout',

@@ -63,7 +63,7 @@ export async function preflight(
     tokenizer,
   });
   const report: PreflightReport = {
-    ...dataReport(dataset),
+    ...dataReport({ ...dataset, splits: dataset.texts }),
     ...plan(
       config,
       dataset,
@@ -89,6 +89,7 @@ export function loadModelTokenizer(
     vocabularySize: architecture.vocabularySize,
     maxPositions: architecture.maxLength,
     padTokenId: architecture.padTokenId,
+    stride: config.training.stride,
     pretokenized: config.dataset.columns.tokens !== undefined,
   });
 }

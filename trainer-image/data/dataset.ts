@@ -9,14 +9,22 @@ import { BadRows, type Row } from './row.ts';
 import { placeOf, readRows } from './rows.ts';
 import { drawSplits } from './split.ts';
 import type { TextTokenizer } from './tokenizer.ts';
+import { cutIntoWindows } from './windows.ts';
 
 export type Splits = {
   train: EncodedSplit;
   validation?: EncodedSplit;
   test: EncodedSplit;
 };
-/** labels[i] is the name of label id i. */
-export type Dataset = { task: Task; labels: string[]; splits: Splits };
+export type Dataset = {
+  task: Task;
+  /** labels[i] is the name of label id i. */
+  labels: string[];
+  /** What the model reads. */
+  splits: Splits;
+  /** The same with whole texts as rows, where the model reads windows of them. */
+  texts: Splits;
+};
 
 /**
  * Texts given to the tokenizer at a time: enough for all its threads. Its results take about 100 bytes a token until they
@@ -73,7 +81,18 @@ export async function loadDataset(
     train = selectRows(whole, drawn.train, join(encoded, 'train'));
     rmSync(join(encoded, 'train-file'), { recursive: true });
   }
-  return { task, labels: names, splits: { train, ...(validation && { validation }), test } };
+  const texts = { train, ...(validation && { validation }), test };
+  return { task, labels: names, splits: windowsOf(texts, tokenizer, encoded), texts };
+}
+
+/** Cuts long texts into windows where the tokenizer leaves them whole. */
+function windowsOf(texts: Splits, { windows }: TextTokenizer, encoded: string): Splits {
+  if (windows === undefined) return texts;
+  const cut = Object.entries(texts).map(([name, split]) => [
+    name,
+    cutIntoWindows(split, windows, join(encoded, `${name}-windows`)),
+  ]);
+  return Object.fromEntries(cut) as Splits;
 }
 
 /** A row is a text, a pair of texts or a list of words, and in one dataset all are the same. */

@@ -10,7 +10,7 @@ import { ArrayWriter, type NumberKind, type Numbers, type StoredArray } from './
 
 /** What is on disk of a split, by its type of number. */
 const columns = {
-  /** [rows] line of the file on which a row starts. */
+  /** [texts] line of the file on which the row with the text starts. */
   lines: Int32Array,
   /** [tokens] after truncation, special tokens included; row r from offsets[r] to offsets[r + 1]. */
   ids: Int32Array,
@@ -24,26 +24,29 @@ const columns = {
   labels: Int32Array,
   /** [rows + 1] */
   labelOffsets: Float64Array,
-  /** [rows] numbers that a regression learns; empty for other tasks. */
+  /** [texts] numbers that a regression learns; empty for other tasks. */
   values: Float32Array,
-  /** [rows] labels that no token stands for. */
+  /** [texts] labels that no token stands for. */
   lostLabels: Int32Array,
-  /** [rows] tokens before truncation. */
+  /** [texts] tokens before truncation. */
   fullLengths: Int32Array,
-  /** [rows] tokens that the vocabulary does not know, after truncation. */
+  /** [texts] tokens that the vocabulary does not know, after truncation. */
   unknown: Int32Array,
-  /** [rows * 32] SHA-256 of each row. */
+  /** [texts * 32] SHA-256 of each row of the file. */
   rowDigests: Uint8Array,
-  /** [rows * 2] hash of the text without regard to case and white space: equal keys are duplicates. */
+  /** [texts * 2] hash of the text without regard to case and white space: equal keys are duplicates. */
   textKeys: Uint32Array,
+  /** [texts + 1] the first row of each text; empty where each text is one row and not cut into windows. */
+  windowOffsets: Int32Array,
 } as const;
 type ColumnName = keyof typeof columns;
 type NumbersOf<Name extends ColumnName> = InstanceType<(typeof columns)[Name]>;
 type Stored = { [Name in ColumnName]: StoredArray<NumbersOf<Name>> };
 
-/** A split ready for training. */
+/** A split ready for training. A row is what the model reads at once: a text, or a window of one. */
 export type EncodedSplit = Omit<Stored, 'offsets'> & {
   rows: number;
+  texts: number;
   /** File of the rows as the user knows it. */
   file: string;
   /** [rows + 1] where the tokens of the rows start; the only array in memory. */
@@ -139,6 +142,7 @@ export class EncodedRows {
     return {
       ...stored,
       rows: this.#rows,
+      texts: this.#rows,
       file,
       offsets: stored.offsets.slice(),
       labels: this.#reordered(stored.labels, labelOrder),
@@ -196,6 +200,11 @@ export function wordsOf({ words, offsets }: EncodedSplit, row: number): Int32Arr
 export function labelsOf({ labels, labelOffsets }: EncodedSplit, row: number): Int32Array {
   const [start, end] = labelOffsets.slice(row, row + 2);
   return labels.slice(start, end);
+}
+
+/** The rows of a text: from the first to before the second number. */
+export function rowsOf({ windowOffsets }: EncodedSplit, text: number): [number, number] {
+  return windowOffsets.length === 0 ? [text, text + 1] : [windowOffsets.at(text), windowOffsets.at(text + 1)];
 }
 
 /** What a row's digest is of; for one text with one label [text, label]. */

@@ -55,11 +55,11 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   };
 }
 
-function refuseChangedSplits({ dataset: { source }, expected }: RunConfig, { splits }: Dataset): void {
+function refuseChangedSplits({ dataset: { source }, expected }: RunConfig, { texts }: Dataset): void {
   const place = (split: string) => `the ${split} split of ${source.uri}`;
-  refuseChanged('DataError', place('train'), splits.train.digest, expected?.trainDigest);
-  refuseChanged('DataError', place('validation'), splits.validation?.digest, expected?.validationDigest);
-  refuseChanged('DataError', place('test'), splits.test.digest, expected?.testDigest);
+  refuseChanged('DataError', place('train'), texts.train.digest, expected?.trainDigest);
+  refuseChanged('DataError', place('validation'), texts.validation?.digest, expected?.validationDigest);
+  refuseChanged('DataError', place('test'), texts.test.digest, expected?.testDigest);
 }
 
 function refuseChanged(

@@ -32,13 +32,13 @@ export async function writePredictions(file: string, input: PredictionsInput): P
   };
   const path = join(dataDirectory, split.file);
   const options = { name: split.file, format, columns, readRow: task.readRow, onBadRow: refuse };
-  // The rows of a split are in the order of their file.
-  let row = 0;
+  // The texts of a split are in the order of their file.
+  let text = 0;
   for await (const { line, ...content } of readRows(path, options)) {
-    if (row === split.rows) break;
-    if (line !== split.lines.at(row)) continue;
-    const prediction = task.prediction(evaluation, row, content);
-    row += 1;
+    if (text === split.texts) break;
+    if (line !== split.lines.at(text)) continue;
+    const prediction = task.prediction(evaluation, text, content);
+    text += 1;
     const more = out.write(`${JSON.stringify({ line, ...prediction.line })}\n`);
     if (!more) await once(out, 'drain');
     if (prediction.mistake === undefined) continue;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import type { Dataset } from '../../../trainer-image/data/dataset.ts';
 import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import { dataReport } from '../../../trainer-image/data/report.ts';
 import { lengthRuleAccuracy, quantile } from '../../../trainer-image/data/statistics.ts';
@@ -45,8 +44,7 @@ const items = (count: number, name: string, edit: (row: number) => Partial<Item>
   Array.from({ length: count }, (_, row) => ({ text: `${name} ${row}`, label: row % 2, ...edit(row) }));
 function report(train: Item[], heldOut: Item[] = items(200, 'test'), labels = ['ham', 'spam']) {
   const task = sequenceClassification;
-  const dataset: Dataset = { task, labels, splits: { train: splitOf(train), test: splitOf(heldOut) } };
-  return dataReport(dataset);
+  return dataReport({ task, labels, splits: { train: splitOf(train), test: splitOf(heldOut) } });
 }
 
 test('clean data gives no warning', () => {
