@@ -103,7 +103,7 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     instance: identity,
     onDrop,
   });
-  const memory = new Memory(client);
+  const memory = new Memory({ client, clock, detailMs: config.statusSeconds * 1000 });
   const record = events.record.bind(events);
   const sync = new Sync({ client, caches, memory, record, decide, poller, series, metrics });
   const pass = sync.pass.bind(sync);

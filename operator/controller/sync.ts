@@ -51,7 +51,9 @@ export class Sync {
     this.#dependencies.series.show(key, job, plan.status);
     const { poll } = plan;
     poller.target(key, uid, poll && { jobUid: uid, runId: job.spec.runId, podUid: poll.podUid, ip: poll.ip });
-    return plan.requeueAfterMs === undefined ? { kind: 'done' } : { kind: 'after', ms: plan.requeueAfterMs };
+    const laterMs = typeof outcome === 'object' ? outcome.laterMs : Number.POSITIVE_INFINITY;
+    const ms = Math.min(plan.requeueAfterMs ?? Number.POSITIVE_INFINITY, laterMs);
+    return Number.isFinite(ms) ? { kind: 'after', ms } : { kind: 'done' };
   }
 
   #count(job: FineTuneJob, { status }: Plan): void {

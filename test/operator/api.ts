@@ -10,7 +10,7 @@ import { decide } from '../../operator/decide/decide.ts';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { createLog } from '../../operator/log.ts';
 import { clusterRules, ownNamespaceRules } from '../../operator/permissions.ts';
-import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
+import { type ControlPlane, type MoreArguments, startControlPlane } from '../cluster/control-plane.ts';
 import { type KubeObject, runtime, job as smallestJob } from '../crds/objects.ts';
 import { RecordingProxy } from './recording-proxy.ts';
 
@@ -30,8 +30,8 @@ export type Api = {
 };
 
 /** An API server with our resources, a runtime `default`, and the account of the operator. */
-export async function startPlane(name: string): Promise<ControlPlane> {
-  const plane = await startControlPlane(name);
+export async function startPlane(name: string, more: MoreArguments = {}): Promise<ControlPlane> {
+  const plane = await startControlPlane(name, more);
   try {
     await apply(plane, accounts());
     const files = resources.map(({ plural }) => join(import.meta.dirname, '../../crds', `${plural}.yaml`));

@@ -7,6 +7,7 @@ import { stageName } from '../../../operator/manifests/names.ts';
 import { job as smallestJob } from '../../crds/objects.ts';
 import { apply, createJob, eventually, list, namespace, read, runPod, setPodStatus } from '../api.ts';
 import { endedStatus, progressOf, runningStatus, succeeded, validated } from '../builders.ts';
+import { succeed, training } from '../stations.ts';
 import { TestApi } from '../test-api.ts';
 import { TrainerStub } from './trainer-stub.ts';
 
@@ -110,6 +111,19 @@ describe('operator on a real API server', () => {
     );
     await quiet();
     assert.deepEqual(api.proxy.writes.slice(writes), []);
+  });
+
+  it('spends few requests on a run that goes well', async () => {
+    await api.start();
+    const before = api.proxy.requests.length;
+    const run = await training(api.plane, 'cheap');
+    await succeed(api.plane, run);
+    await quiet();
+    const spent = api.proxy.requests
+      .slice(before)
+      .filter(({ path, watch }) => !watch && !path.includes('/leases'))
+      .map(({ method, path }) => `${method} ${path}`);
+    assert.ok(spent.length <= 13, spent.join('\n'));
   });
 
   it('makes each child once, also after a restart', async () => {
