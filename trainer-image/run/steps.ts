@@ -1,0 +1,15 @@
+import type { Batch } from '../data/batch.ts';
+import { trainSteps } from '../data/batches.ts';
+import type { Run } from './run.ts';
+
+/** The micro-batches of each step from the current one on, epoch after epoch without end. */
+export function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch[]> {
+  const { batchSize, gradientAccumulationSteps, seed } = context.config.training;
+  const { task, splits } = inputs.dataset;
+  let skip = state.step % stepsPerEpoch;
+  for (let epoch = Math.floor(state.step / stepsPerEpoch); ; epoch++) {
+    const order = { batchSize, gradientAccumulationSteps, seed, epoch, skip };
+    yield* trainSteps(splits.train, order, task.collate);
+    skip = 0;
+  }
+}
