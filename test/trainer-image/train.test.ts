@@ -82,6 +82,8 @@ test('the report holds every loss, the best step, the comparison and a predictio
   );
   const best = report.validation.reduce((a, b) => (b.loss < a.loss ? b : a));
   assert.equal(report.training.best?.step, best.step);
+  assert.equal(report.overfitting?.lowestStep, best.step);
+  assert.equal(report.overfitting?.evalLoss, report.validation.at(-1)?.loss);
   assert.deepEqual(report.model.newlyInitialized, ['classifier.weight', 'classifier.bias']);
   assert.match(report.verdict.sentence, /^Better than the base model/);
   const predictions = readFileSync(outputOf('success', 'report', 'predictions.jsonl'), 'utf8')
@@ -133,6 +135,35 @@ test('a model that misses the gate is Rejected: its report is there, the model i
   assert.ok(existsSync(outputOf('rejected', 'report', 'report.html')));
 });
 
+test('slices are in report and result, and the gate can ask for the worst one and the gap', async () => {
+  place.writeRows('sliced.jsonl', 120, (row) => (row % 9 === 0 ? 'spam' : row % 2 === 0 ? 'ham' : 'spam'));
+  const ended = await place.run(
+    configFor('sliced', (config) => {
+      config.dataset.splits.test = 'sliced.jsonl';
+      config.dataset.slices = ['language'];
+      config.gate = { metric: 'accuracy', minimum: 0.8, slices: { minimum: 0.9, maximumGap: 0.05 } };
+    }),
+  );
+  assert.equal(ended.exitCode, 0, ended.log);
+  const result = ended.result as ResultOf<'Rejected'>;
+  // Of the 40 rows in "de" 7 have a label that their words do not say.
+  assert.match(
+    result.message,
+    /^accuracy of "language" "de" is 0\.8250, below the minimum of 0\.9; the gap of .* is 0\.1750, above/,
+  );
+  const { slices } = reportOf('sliced');
+  assert.deepEqual(
+    slices[0]?.slices.map(({ slice, rows }) => [slice, rows]),
+    [
+      ['de', 40],
+      ['en', 80],
+    ],
+  );
+  const { column, worst, gap, growth } = slices[0]!;
+  assert.deepEqual(result.evaluation.slices, [{ column, worst, gap, growth }]);
+  assert.match(readFileSync(outputOf('sliced', 'report', 'report.html'), 'utf8'), /Accuracy by language/);
+});
+
 test('early stopping ends the run after its patience, with the best weights', async () => {
   const ended = await place.run(
     configFor('early', (config) => {
@@ -145,6 +176,8 @@ test('early stopping ends the run after its patience, with the best weights', as
   const { training, validation } = reportOf('early');
   assert.ok(result.step < result.totalSteps, `${result.step} of ${result.totalSteps}`);
   assert.equal(training.stoppedEarly, true);
+  const { stoppedEarly, bestStep } = result.evaluation.overfitting!;
+  assert.deepEqual([stoppedEarly, bestStep], [true, training.best?.step]);
   assert.equal(training.best?.metric, 'accuracy');
   assert.equal(validation.at(-1)?.step, training.best!.step + 10);
 });
@@ -160,6 +193,7 @@ test('without validation and baseline the run still ends well', async () => {
   );
   assert.equal(result.evaluation.baseline, undefined);
   assert.equal(result.evaluation.gain, undefined);
+  assert.equal(result.evaluation.overfitting, undefined);
   assert.ok(result.evaluation.final.accuracy! >= 0.9);
 });
 

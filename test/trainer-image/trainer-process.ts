@@ -37,7 +37,9 @@ export class Workplace {
     const lines = Array.from({ length: rows }, (_, row) => {
       const filler = Array.from({ length: 1 + ((row * 5) % 7) }, (__, i) => letters[(row * 3 + i * 7) % 26]);
       const words = row % 2 === 0 ? 'meeting at noon lunch' : 'free money cheap now';
-      return JSON.stringify({ text: `${file.length} ${filler.join(' ')} ${words}`, label: label(row) });
+      const language = row % 3 === 0 ? 'de' : 'en';
+      const text = `${file.length} ${filler.join(' ')} ${words}`;
+      return JSON.stringify({ text, label: label(row), language });
     });
     writeFileSync(join(this.directory, 'data', file), `${lines.join('\n')}\n`);
   }

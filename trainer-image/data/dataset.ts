@@ -6,6 +6,7 @@ import { EncodedRows, type EncodedSplit, type EncodedTexts, selectRows } from '.
 import { Labels } from './labels.ts';
 import { BadRows, type Row } from './row.ts';
 import { placeOf, readRows } from './rows.ts';
+import { readSlices, refuseUnmeasurable, type SlicedColumn } from './slices.ts';
 import { drawSplits } from './split.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -14,8 +15,8 @@ export type Splits = {
   validation?: EncodedSplit;
   test: EncodedSplit;
 };
-/** labels[i] is the name of label id i. */
-export type Dataset = { task: Task; labels: string[]; splits: Splits };
+/** labels[i] is the name of label id i; `slices` are those of the test split. */
+export type Dataset = { task: Task; labels: string[]; splits: Splits; slices: SlicedColumn[] };
 
 /**
  * Texts given to the tokenizer at a time: enough for all its threads. Its results take about 100 bytes a token until they
@@ -63,15 +64,18 @@ export async function loadDataset(
     return rows === undefined ? undefined : selectRows(whole, rows);
   };
   const validation = await part(splits.validation, drawn.validation);
-  const test = await part(splits.test, drawn.test);
+  const test = (await part(splits.test, drawn.test)) as EncodedSplit;
+  const slices = await readSlices(test, config.dataset, directory);
+  refuseUnmeasurable(slices, config.gate);
   return {
     task,
     labels: names,
     splits: {
       train: drawn.train.length === whole.rows ? whole : selectRows(whole, drawn.train),
       ...(validation === undefined ? {} : { validation }),
-      test: test as EncodedSplit,
+      test,
     },
+    slices,
   };
 }
 

@@ -61,7 +61,9 @@ export type Task = {
   scores(evaluation: Evaluation): EvaluatedModel;
   /** The metric on any rows of the split, the same row perhaps several times: what the bootstrap resamples. */
   scorer(evaluation: Evaluation, metric: MetricName): (rows: ArrayLike<number>) => number;
-  /** A line of predictions.jsonl about a row, and its most confident mistake if there is one. */
+  /** What the report says about its list of mistakes, and what their severity is. */
+  readonly mistakes: { caption: string; severity: string };
+  /** A line of predictions.jsonl about a row, and its worst mistake if there is one. */
   prediction(evaluation: Evaluation, row: number, content: Content): { line: object; mistake?: Mistake };
 
   /** Fields of config.json beyond those of the base model. */
