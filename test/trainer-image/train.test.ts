@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ResultOf, RunConfig } from '../../crds/trainer-contract.ts';
 import type { Report } from '../../trainer-image/report/report.ts';
-import { type Ended, Workplace } from './trainer-process.ts';
+import { type Ended, succeeded, Workplace } from './trainer-process.ts';
 
 let place: Workplace;
 before(async () => {
@@ -13,24 +13,9 @@ before(async () => {
 });
 after(() => place.remove());
 
-/** A config with an output folder of its own. */
-function configFor(name: string, change: (config: RunConfig) => void = () => {}): RunConfig {
-  return place.config((config) => {
-    config.job.uid = name;
-    config.output = { kind: 'volume', uri: `pvc://out/${name}`, directory: place.newOutput(name) };
-    change(config);
-  });
-}
-
-const outputOf = (name: string, ...path: string[]) => join(place.directory, 'outputs', name, ...path);
-const reportOf = (name: string) =>
-  JSON.parse(readFileSync(outputOf(name, 'report', 'report.json'), 'utf8')) as Report;
-
-function succeeded(ended: Ended): ResultOf<'Succeeded'> {
-  assert.equal(ended.exitCode, 0, ended.log);
-  assert.equal(ended.result.outcome, 'Succeeded');
-  return ended.result as ResultOf<'Succeeded'>;
-}
+const configFor = (name: string, change?: (config: RunConfig) => void) => place.configFor(name, change);
+const outputOf = (name: string, ...path: string[]) => place.outputOf(name, ...path);
+const reportOf = (name: string) => place.reportOf(name);
 
 function failed(ended: Ended, category: string, exitCode: number, message: RegExp): void {
   assert.equal(ended.result.outcome, 'Failed', ended.log);
@@ -133,68 +118,6 @@ test('a model that misses the gate is Rejected: its report is there, the model i
   assert.match(result.message, /f1 gained/);
   assert.equal(existsSync(outputOf('rejected', 'model')), false);
   assert.ok(existsSync(outputOf('rejected', 'report', 'report.html')));
-});
-
-test('slices are in report and result, and the gate can ask for the worst one and the gap', async () => {
-  place.writeRows('sliced.jsonl', 120, (row) => (row % 9 === 0 ? 'spam' : row % 2 === 0 ? 'ham' : 'spam'));
-  const ended = await place.run(
-    configFor('sliced', (config) => {
-      config.dataset.splits.test = 'sliced.jsonl';
-      config.dataset.slices = ['language'];
-      config.gate = { metric: 'accuracy', minimum: 0.8, slices: { minimum: 0.9, maximumGap: 0.05 } };
-    }),
-  );
-  assert.equal(ended.exitCode, 0, ended.log);
-  const result = ended.result as ResultOf<'Rejected'>;
-  // Of the 40 rows in "de" 7 have a label that their words do not say.
-  assert.match(
-    result.message,
-    /^accuracy of "language" "de" is 0\.8250, below the minimum of 0\.9; the gap of .* is 0\.1750, above/,
-  );
-  const { slices } = reportOf('sliced');
-  assert.deepEqual(
-    slices[0]?.slices.map(({ slice, rows }) => [slice, rows]),
-    [
-      ['de', 40],
-      ['en', 80],
-    ],
-  );
-  const { column, worst, gap, growth } = slices[0]!;
-  assert.deepEqual(result.evaluation.slices, [{ column, worst, gap, growth }]);
-  assert.match(readFileSync(outputOf('sliced', 'report', 'report.html'), 'utf8'), /Accuracy by language/);
-});
-
-test('early stopping ends the run after its patience, with the best weights', async () => {
-  const ended = await place.run(
-    configFor('early', (config) => {
-      config.training.epochs = 10;
-      config.training.schedule = { name: 'ConstantWithWarmup' };
-      config.training.earlyStopping = { metric: 'accuracy', patience: 2, minDelta: 0 };
-    }),
-  );
-  const result = succeeded(ended);
-  const { training, validation } = reportOf('early');
-  assert.ok(result.step < result.totalSteps, `${result.step} of ${result.totalSteps}`);
-  assert.equal(training.stoppedEarly, true);
-  const { stoppedEarly, bestStep } = result.evaluation.overfitting!;
-  assert.deepEqual([stoppedEarly, bestStep], [true, training.best?.step]);
-  assert.equal(training.best?.metric, 'accuracy');
-  assert.equal(validation.at(-1)?.step, training.best!.step + 10);
-});
-
-test('without validation and baseline the run still ends well', async () => {
-  const result = succeeded(
-    await place.run(
-      configFor('plain', (config) => {
-        delete config.dataset.splits.validation;
-        config.evaluation = { baseline: false };
-      }),
-    ),
-  );
-  assert.equal(result.evaluation.baseline, undefined);
-  assert.equal(result.evaluation.gain, undefined);
-  assert.equal(result.evaluation.overfitting, undefined);
-  assert.ok(result.evaluation.final.accuracy! >= 0.9);
 });
 
 test('a loss that is no number ends the run, names step and rate, and keeps the checkpoint before it', async () => {
