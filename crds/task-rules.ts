@@ -121,4 +121,9 @@ export const taskRules: readonly CelRule[] = [
     message: 'Wrapped cuts texts anywhere, which only MaskedLM can learn from; use BestFitDecreasing',
     fieldPath: '.training.packing',
   },
+  {
+    rule: "!has(self.training.stride) || self.task in ['TokenClassification', 'MaskedLM']",
+    message: 'only TokenClassification and MaskedLM read a text in several windows',
+    fieldPath: '.training.stride',
+  },
 ];

@@ -116,6 +116,7 @@ export const runConfig = z.strictObject({
     maxLength: z.int().min(8),
     trainSamplingStrategy: z.enum(['GroupByLength', 'TokenBudget']),
     packing: z.enum(['None', 'BestFitDecreasing', 'Wrapped']),
+    stride: z.int().min(0).optional(),
     dropout: unit.optional(),
     masking: z.strictObject({ probability: z.number().gt(0).lt(1), wholeWord: z.boolean() }).optional(),
     seed: z.int().min(0),

@@ -57,9 +57,13 @@ export async function preflight(
   const dataDirectory = join(workDirectory, 'dataset');
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
-  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
+  const dataset = await loadDataset(config, taskOf(config), {
+    directory: dataDirectory,
+    encoded: join(workDirectory, 'encoded'),
+    tokenizer,
+  });
   const report: PreflightReport = {
-    ...dataReport(dataset),
+    ...dataReport({ ...dataset, splits: dataset.texts }),
     ...plan(
       config,
       dataset,
@@ -87,6 +91,7 @@ export function loadModelTokenizer(
     vocabularySize: architecture.vocabularySize,
     maxPositions: architecture.maxLength,
     padTokenId: architecture.padTokenId,
+    stride: config.training.stride,
     pretokenized: config.dataset.columns.tokens !== undefined,
   });
 }

@@ -1,4 +1,4 @@
-import { type EncodedSplit, tokensOf } from './encoded.ts';
+import { type EncodedSplit, idsOf, tokensOf, typeIdsOf } from './encoded.ts';
 
 /**
  * Rows of one step, padded to the longest of them. All arrays are row-major. Each row holds one example, which is a row of
@@ -53,11 +53,11 @@ export function packRows(split: EncodedSplit, order: Int32Array, sequences: Int3
   for (let row = 0; row < rows; row++) {
     let target = row * length;
     for (const [number, index] of examplesOf(row).entries()) {
-      const [start, end] = [split.offsets[index] as number, split.offsets[index + 1] as number];
+      const ids = idsOf(split, index);
       starts.push(target);
-      inputIds.set(split.ids.subarray(start, end), target);
-      tokenTypeIds.set(split.typeIds.subarray(start, end), target);
-      for (let place = 0; place < end - start; place++, target++) {
+      inputIds.set(ids, target);
+      tokenTypeIds.set(typeIdsOf(split, index), target);
+      for (let place = 0; place < ids.length; place++, target++) {
         attentionMask[target] = number + 1;
         positionIds[target] = place;
       }

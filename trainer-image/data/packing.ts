@@ -40,7 +40,7 @@ export function bestFitDecreasing(lengths: Int32Array, capacity: number): Groups
 export function wrapped(split: EncodedSplit, maxLength: number): EncodedSplit {
   const tokens = split.offsets[split.rows] as number;
   const rows = Math.ceil(tokens / maxLength);
-  const offsets = Int32Array.from({ length: rows + 1 }, (_, row) => Math.min(tokens, row * maxLength));
+  const offsets = Float64Array.from({ length: rows + 1 }, (_, row) => Math.min(tokens, row * maxLength));
   return { ...split, rows, offsets };
 }
 
@@ -56,7 +56,7 @@ export function piecesOf(
   let rows = 0;
   for (let row = 0; row < split.rows; row++) rows += partsOf(row);
   const rowOf = new Int32Array(rows);
-  const offsets = new Int32Array(rows + 1);
+  const offsets = new Float64Array(rows + 1);
   let piece = 0;
   for (let row = 0; row < split.rows; row++) {
     const parts = partsOf(row);

@@ -1,6 +1,7 @@
 import { dataChecks } from '../../crds/data-checks.ts';
-import type { Dataset, Splits } from './dataset.ts';
+import type { Splits } from './dataset.ts';
 import type { DataFigures } from './figures.ts';
+import type { ReportedData } from './report.ts';
 import { countLabels } from './statistics.ts';
 
 /** On fewer rows some rule on length fits by chance. */
@@ -10,7 +11,7 @@ const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ task, labels, splits }: Dataset, figures: DataFigures): string[] {
+export function dataWarnings({ task, labels, splits }: ReportedData, figures: DataFigures): string[] {
   return [
     ...leakage(splits, figures),
     ...conflicts(figures),
@@ -119,7 +120,7 @@ function lostWords({ splits }: DataFigures): string[] {
     return lost <= dataChecks.lostWords.threshold
       ? []
       : [
-          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, or cut the texts.`,
+          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, set training.stride, or cut the texts.`,
         ];
   });
 }

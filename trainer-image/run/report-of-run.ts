@@ -38,7 +38,7 @@ export function buildReport(run: Run, final: Evaluated, confidentErrors: Confide
       newlyInitialized: [...model.newlyInitialized],
       unusedKeys: [...model.unusedKeys],
     },
-    data: dataReport(dataset),
+    data: dataReport({ ...dataset, splits: dataset.texts }),
     training: trainingOf(run),
     stepLosses: state.steps.map(({ loss }) => loss),
     learningRates: state.steps.map(({ learningRate }) => learningRate),
@@ -75,7 +75,7 @@ function comparison({ context, state, inputs }: Run, final: Evaluated) {
   const gain = bootstrapGain(metric, {
     base: task.scorer(of(state.baseline), metric),
     tuned: task.scorer(of(final), metric),
-    rows: splits.test.rows,
+    rows: splits.test.texts,
     seed: context.config.training.seed,
   });
   return { baseline: task.scores(of(state.baseline)), gain };

@@ -59,10 +59,10 @@ export type Task = {
   /** The figures by which base and tuned model are compared: those that a checkpoint keeps of the base model. */
   readonly compared: readonly string[];
   scores(evaluation: Evaluation): EvaluatedModel;
-  /** The metric on any rows of the split, the same row perhaps several times: what the bootstrap resamples. */
-  scorer(evaluation: Evaluation, metric: MetricName): (rows: ArrayLike<number>) => number;
-  /** A line of predictions.jsonl about a row, and its most confident mistake if there is one. */
-  prediction(evaluation: Evaluation, row: number, content: Content): { line: object; mistake?: Mistake };
+  /** The metric on any texts of the split, the same one perhaps several times: what the bootstrap resamples. */
+  scorer(evaluation: Evaluation, metric: MetricName): (texts: ArrayLike<number>) => number;
+  /** A line of predictions.jsonl about a text, and its most confident mistake if there is one. */
+  prediction(evaluation: Evaluation, text: number, content: Content): { line: object; mistake?: Mistake };
 
   /** Fields of config.json beyond those of the base model. */
   exportedConfig(labels: readonly string[]): Record<string, unknown>;

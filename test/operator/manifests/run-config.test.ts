@@ -107,16 +107,18 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
 });
 
-test('R-Drop, frozen parts and the decay by layers are there if the job has them', () => {
-  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = trainingOf({
+test('R-Drop, frozen parts, the decay by layers and windows are there if the job has them', () => {
+  const { rDropAlpha, freeze, layerwiseLearningRateDecay, stride } = trainingOf({
+    stride: 0,
     rDropAlpha: '0.5',
     freeze: ['bert.embeddings'],
     layerwiseLearningRateDecay: '0.9',
   });
   assert.deepEqual([rDropAlpha, freeze, layerwiseLearningRateDecay], [0.5, ['bert.embeddings'], 0.9]);
+  assert.equal(stride, 0);
   const without = Object.keys(trainingOf({}));
   assert.deepEqual(
-    without.filter((name) => /rDrop|freeze|layerwise/.test(name)),
+    without.filter((name) => /rDrop|freeze|layerwise|stride/.test(name)),
     [],
   );
 });

@@ -8,9 +8,10 @@ import {
   totalSteps,
   trainSteps,
 } from '../../../trainer-image/data/batches.ts';
-import { type EncodedSplit, selectRows } from '../../../trainer-image/data/encoded.ts';
+import { type EncodedSplit, labelsOf, selectRows } from '../../../trainer-image/data/encoded.ts';
 import { type EpochOrder, groupByLength } from '../../../trainer-image/data/epoch.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
+import { scratchFolder } from './scratch.ts';
 import { splitOf } from './split-of-lengths.ts';
 
 const lengths = Array.from({ length: 101 }, (_, row) => 3 + ((row * 37) % 50));
@@ -130,14 +131,16 @@ test('the rows of a step depend on their number alone, not on how they are cut i
 });
 
 test('selected rows keep their tokens and get a digest of their own', () => {
-  const picked = selectRows(split, Int32Array.from([5, 2]));
+  const picked = selectRows(split, Int32Array.from([5, 2]), scratchFolder());
   assert.deepEqual(
     picked.offsets,
-    Int32Array.from([0, lengths[5] ?? 0, (lengths[5] ?? 0) + (lengths[2] ?? 0)]),
+    Float64Array.from([0, lengths[5] ?? 0, (lengths[5] ?? 0) + (lengths[2] ?? 0)]),
   );
   assert.deepEqual(new Set(picked.ids), new Set([6, 3]));
-  assert.deepEqual(picked.lines, Int32Array.from([6, 3]));
-  assert.deepEqual(picked.textKeys, [split.textKeys[5], split.textKeys[2]]);
-  assert.notEqual(picked.digest, selectRows(split, Int32Array.from([2, 5])).digest);
-  assert.equal(selectRows(split, Int32Array.from(lengths.keys())).digest, split.digest);
+  assert.deepEqual(picked.lines.slice(), Int32Array.from([6, 3]));
+  const keyOf = (of: EncodedSplit, row: number) => [...of.textKeys.slice(2 * row, 2 * row + 2)];
+  assert.deepEqual([keyOf(picked, 0), keyOf(picked, 1)], [keyOf(split, 5), keyOf(split, 2)]);
+  assert.deepEqual([labelsOf(picked, 0), labelsOf(picked, 1)], [labelsOf(split, 5), labelsOf(split, 2)]);
+  assert.notEqual(picked.digest, selectRows(split, Int32Array.from([2, 5]), scratchFolder()).digest);
+  assert.equal(selectRows(split, Int32Array.from(lengths.keys()), scratchFolder()).digest, split.digest);
 });

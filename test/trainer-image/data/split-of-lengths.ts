@@ -1,8 +1,9 @@
 import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
+import { scratchFolder } from './scratch.ts';
 
 /** Row r has the given number of tokens, all of them r + 1, and the label r % 3. */
 export function splitOf(lengths: readonly number[]): EncodedSplit {
-  const rows = new EncodedRows();
+  const rows = new EncodedRows(scratchFolder());
   const offsets = Int32Array.from([0, ...lengths]);
   for (let row = 1; row < offsets.length; row++)
     offsets[row] = (offsets[row] as number) + (offsets[row - 1] as number);

@@ -153,6 +153,38 @@ test('a tag that train does not have is named with file and line', async () => {
   );
 });
 
+test('long rows are read in windows: each word is trained, measured and predicted', async () => {
+  const long = (row: number) => {
+    const tokens = Array.from({ length: 40 }, (_, place) => ((place + row) % 5 === 0 ? 'noon' : 'now'));
+    return { tokens, tags: tokens.map((word) => (word === 'noon' ? 'B-TIME' : 'O')) };
+  };
+  for (const [split, rows] of Object.entries({ train: 12, validation: 4, test: 6 }))
+    writeTagged(`long-${split}.jsonl`, rows, long);
+  const ended = succeeded(
+    await place.run(
+      tagged('windows', (config) => {
+        config.dataset.splits = {
+          train: 'long-train.jsonl',
+          validation: 'long-validation.jsonl',
+          test: 'long-test.jsonl',
+        };
+        Object.assign(config.training, { maxLength: 16, stride: 4, epochs: 2, batchSize: 4 });
+      }),
+    ),
+  );
+  // 40 tokens in windows of 14, each 10 further than the one before: four a row.
+  assert.equal(ended.totalSteps, (2 * 12 * 4) / 4);
+  assert.equal(ended.evaluation.rows, 6);
+  const { data } = reportOf('windows');
+  assert.deepEqual([data.splits.train.rows, data.splits.train.lostWords], [12, 0]);
+  const predictions = predictionsOf('windows') as { tags: string[]; predicted: (string | null)[] }[];
+  assert.equal(predictions.length, 6);
+  for (const { tags, predicted } of predictions) {
+    assert.equal(predicted.length, 40);
+    assert.ok(tags.length === 40 && predicted.every((tag) => tag === 'B-TIME' || tag === 'O'));
+  }
+});
+
 test('preflight counts tags and the words that maxLength cuts off, and warns of them', async () => {
   writeTagged('long-test.jsonl', 5, (row) =>
     row === 1 ? { tokens: new Array(20).fill('a'), tags: new Array(20).fill('O') } : {},
