@@ -112,6 +112,11 @@ export const taskRules: readonly CelRule[] = [
     fieldPath: '.dataset.columns',
   },
   {
+    rule: "self.dataset.format != 'Text' || !has(self.dataset.slices)",
+    message: 'a Text file has no columns',
+    fieldPath: '.dataset.slices',
+  },
+  {
     rule: "!has(self.training.masking) || self.task == 'MaskedLM'",
     message: 'only MaskedLM masks tokens',
     fieldPath: '.training.masking',

@@ -1,6 +1,7 @@
 /** FineTuneJobs that the API server accepts and refuses: a sentence, the changes to the smallest valid job, the answer. */
 import { accepted, type Case, pattern, refused } from './case.ts';
 import { datasetCases } from './dataset-cases.ts';
+import { gateCases } from './gate-cases.ts';
 import { taskCases } from './task-cases.ts';
 
 const training = (field: string, value: unknown) => ({ [`spec.training.${field}`]: value });
@@ -287,23 +288,6 @@ export const jobCases: Record<string, Case> = {
     'spec.dataset.fractions.validation': '0.1',
   }),
 
-  'a gate without a value': refused('spec.gate', 'set minimum or maximum, minimumGainOverBaseline, or both', {
-    'spec.gate': { metric: 'f1' },
-  }),
-  'a gate without a metric': refused('spec.gate.metric', 'Required value', {
-    'spec.gate': { minimum: '0.9' },
-  }),
-  'a gate on the gain without a baseline': refused(
-    'spec.gate.minimumGainOverBaseline',
-    'needs evaluation.baseline: true',
-    {
-      'spec.gate': { metric: 'f1', minimumGainOverBaseline: '0.01' },
-      'spec.evaluation.baseline': false,
-    },
-  ),
-  'a gate on value and gain': accepted({
-    'spec.gate': { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0' },
-  }),
   'no checkpoint kept': refused('spec.checkpoints.keep', 'greater than or equal to 1', {
     'spec.checkpoints.keep': 0,
   }),
@@ -370,5 +354,6 @@ export const jobCases: Record<string, Case> = {
   'suspend in quotes': refused('spec.suspend', 'must be of type boolean', { 'spec.suspend': 'true' }),
 
   ...datasetCases,
+  ...gateCases,
   ...taskCases,
 };
