@@ -1,15 +1,16 @@
 /** The four watches of the controller, and which job each change concerns. */
 import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJob, FineTuneRuntime } from '../decide/plan.ts';
-import { present } from '../decide/present.ts';
 import type { Client } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { jobs, pods, type Resource } from '../kube/resources.ts';
 import { type Change, controllerUid, keyOf, Store } from '../kube/store.ts';
+import { StringPool } from '../kube/string-pool.ts';
 import { Watch, type WatchObserver, type WatchTimes } from '../kube/watch.ts';
 import type { Log } from '../log.ts';
 import { labels } from '../manifests/names.ts';
 import { fineTuneJobs, fineTuneRuntimes } from './resources.ts';
+import { trimJob, trimPod } from './trim.ts';
 
 type Options = {
   client: Client;
@@ -59,6 +60,11 @@ export class Caches {
     ];
   }
 
+  /** What is known of an object that the operator writes, by "namespace/name". */
+  find(resource: Resource, key: string): KubernetesObject | undefined {
+    return resource === fineTuneJobs ? this.jobs.get(key) : this.batchJobs.get(key);
+  }
+
   /** Resources whose first list is not complete yet. */
   get missing(): string[] {
     return this.#watches.filter(({ hasSynced }) => !hasSynced).map(({ resource }) => resource.plural);
@@ -84,8 +90,9 @@ function watch<T extends KubernetesObject, I extends string>(
   resource: Resource,
   store: Store<T, I>,
   onChange: (change: Change<T>) => void,
-  more: { selector?: string; trim?: (object: T) => T } = {},
+  { selector, trim = (object) => object }: { selector?: string; trim?: (object: T) => T } = {},
 ) {
+  const pool = new StringPool();
   const made = new Watch<T, I>({
     client,
     clock,
@@ -96,27 +103,8 @@ function watch<T extends KubernetesObject, I extends string>(
     namespace: resource.namespaced ? namespace : undefined,
     observer: observer(resource),
     ...(times === undefined ? {} : { times }),
-    ...more,
+    ...(selector === undefined ? {} : { selector }),
+    trim: (object) => pool.share(trim(object)),
   });
   return Object.assign(made, { resource });
-}
-
-/** Of the spec of a Job only this is read; the pod template with its run config would be most of the memory. */
-function trimJob(job: V1Job): V1Job {
-  const { suspend, activeDeadlineSeconds } = job.spec ?? {};
-  const spec = { ...present({ suspend, activeDeadlineSeconds }), template: {} };
-  return { ...job, spec };
-}
-
-/** Of the spec of a pod only the node and the resources are read; the rest would be most of the memory. */
-function trimPod(pod: V1Pod): V1Pod {
-  if (pod.metadata !== undefined) delete pod.metadata.annotations;
-  if (pod.spec !== undefined) {
-    const { nodeName, containers } = pod.spec;
-    pod.spec = {
-      ...(nodeName && { nodeName }),
-      containers: containers.map(({ name, resources }) => ({ name, ...(resources && { resources }) })),
-    };
-  }
-  return pod;
 }

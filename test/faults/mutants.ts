@@ -94,8 +94,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'operator/kube/watch.ts',
-        find: 'this.#hand(store.replace(effect.objects.map(trim)));',
-        replace: 'const news = store.replace(effect.objects.map(trim)); if (!this.#synced) this.#hand(news);',
+        find: 'this.#hand(store.replace(effect.objects));',
+        replace: 'const news = store.replace(effect.objects); if (!this.#synced) this.#hand(news);',
       },
     ],
     plans: [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16].map(
