@@ -1,7 +1,8 @@
 /**
  * npm run bench:operator: the operator on a real API server and etcd, with the real Job controller and scheduler; kwok
  * plays the nodes. Writes bench/results/operator.json; a value is to be at most its bar.
- * Options: --case NAME (several; all without it), --jobs N (all cases with so many jobs, and nothing is written).
+ * Options: --case NAME (several; all without it), --jobs N (so many jobs in each, and nothing is written), --active N (500)
+ * and --train-seconds N (20): how many trainers run at a time, and for how long.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,13 +27,13 @@ let met = true;
 try {
   const program = await bundleOperator(join(directory, 'operator'));
   for (const name of values.case) {
-    const measure = cases[name];
-    if (measure === undefined)
+    const found = cases[name];
+    if (found === undefined)
       throw new Error(`there is no case ${name}; there are: ${Object.keys(cases).join(', ')}`);
     log(`── ${name}`);
-    const lines = await measure({
+    const lines = await found.measure({
       program,
-      jobs: Number(values.jobs ?? 1000),
+      jobs: Number(values.jobs ?? found.jobs),
       active: Number(values.active),
       preflightMs: 1000,
       trainMs: Number(values['train-seconds']) * 1000,

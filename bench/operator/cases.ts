@@ -20,7 +20,13 @@ type Case = (settings: Settings) => Promise<Line[]>;
 
 const limitMs = 1_800_000;
 
-export const cases: Record<string, Case> = { burst, rate, restart, poison };
+/** With how many jobs each is measured. */
+export const cases: Record<string, { measure: Case; jobs: number }> = {
+  burst: { measure: burst, jobs: 1000 },
+  rate: { measure: rate, jobs: 1000 },
+  poison: { measure: poison, jobs: 500 },
+  large: { measure: large, jobs: 10_000 },
+};
 
 export function line(name: string, value: number, unit: string, bar: number | null = null): Line {
   return { case: name, value: Number(value.toPrecision(4)), unit, bar, peer: null, peerName: null };
@@ -31,18 +37,33 @@ const namesOf = (prefix: string, count: number) =>
 
 /** All at once, `active` trainers at a time. */
 async function burst(settings: Settings): Promise<Line[]> {
+  return onSite(settings, async (site) => (await burstOn(site, settings.jobs)).lines);
+}
+
+/** The same, then a new process among the objects of runs that are over. */
+async function large(settings: Settings): Promise<Line[]> {
   const { jobs } = settings;
   return onSite(settings, async (site) => {
-    const { operator } = await site.startOperator();
-    await site.create(namesOf('run', jobs));
-    await site.runs.allEnded(limitMs);
-    await checkSuccess(site.runs, jobs);
-    return [
-      line(`${jobs} jobs at once: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
-      ...latency(`${jobs} jobs at once`, site.runs),
-      ...(await costs(`${jobs} jobs at once`, site, operator, jobs)),
-    ];
+    const { operator, lines } = await burstOn(site, jobs);
+    await operator.kill('SIGTERM');
+    const next = await site.startOperator();
+    const name = `restart among ${jobs} ended jobs`;
+    return [...lines, line(`${name}: ready`, next.readySeconds, 's', 15), memory(name, next.operator)];
   });
+}
+
+async function burstOn(site: Site, jobs: number) {
+  const { operator } = await site.startOperator();
+  await site.create(namesOf('run', jobs));
+  await site.runs.allEnded(limitMs);
+  checkSuccess(site.runs, jobs);
+  const name = `${jobs} jobs at once`;
+  const lines = [
+    line(`${name}: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
+    ...latency(name, site.runs),
+    ...(await costs(name, site, operator, jobs)),
+  ];
+  return { operator, lines };
 }
 
 /** A steady stream of new jobs. */
@@ -52,7 +73,7 @@ async function rate(settings: Settings): Promise<Line[]> {
     await site.startOperator();
     await site.create(namesOf('run', jobs), 100);
     await site.runs.allEnded(limitMs);
-    await checkSuccess(site.runs, jobs);
+    checkSuccess(site.runs, jobs);
     return latency(`${jobs} jobs, 100 a second`, site.runs, 5);
   });
 }
@@ -77,9 +98,13 @@ async function costs(name: string, site: Site, operator: Process, jobs: number):
       .map(([what, count]) => line(`${name}: ${what} a job`, perJob(count), 'requests')),
     line(`${name}: progress writes a job, of the status updates`, perJob(progressWrites), 'requests'),
     line(`${name}: TLS handshakes for 1000 requests`, (connections / requests) * 1000, 'handshakes', 20),
-    line(`${name}: operator memory, high-water mark`, operator.peakRssBytes / 2 ** 20, 'MiB', 250),
+    memory(name, operator),
     line(`${name}: operator CPU`, operator.cpuSeconds, 's'),
   ];
+}
+
+function memory(name: string, operator: Process): Line {
+  return line(`${name}: operator memory, high-water mark`, operator.peakRssBytes / 2 ** 20, 'MiB', 250);
 }
 
 function latency(name: string, runs: Runs, bar: number | null = null): Line[] {
@@ -90,34 +115,9 @@ function latency(name: string, runs: Runs, bar: number | null = null): Line[] {
   ];
 }
 
-async function checkSuccess(runs: Runs, jobs: number): Promise<void> {
+function checkSuccess(runs: Runs, jobs: number): void {
   const { phases } = runs;
   if (phases['Succeeded'] !== jobs) throw new Error(`not all runs succeeded: ${JSON.stringify(phases)}`);
-}
-
-/** A new process among the objects of runs that are over. */
-async function restart(settings: Settings): Promise<Line[]> {
-  const { jobs } = settings;
-  return onSite(settings, async (site) => {
-    const first = await site.startOperator();
-    await site.create(namesOf('run', jobs));
-    await site.runs.allEnded(limitMs);
-    await first.operator.kill('SIGTERM');
-    return restartOn(site, jobs);
-  });
-}
-
-async function restartOn(site: Site, jobs: number): Promise<Line[]> {
-  const { operator, readySeconds } = await site.startOperator();
-  return [
-    line(`restart among ${jobs} ended jobs: ready`, readySeconds, 's', 15),
-    line(
-      `restart among ${jobs} ended jobs: memory, high-water mark`,
-      operator.peakRssBytes / 2 ** 20,
-      'MiB',
-      250,
-    ),
-  ];
 }
 
 const rounds = 3;

@@ -1,6 +1,7 @@
 /** The four watches of the controller, and which job each change concerns. */
 import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJob, FineTuneRuntime } from '../decide/plan.ts';
+import { endedAs } from '../decide/stage.ts';
 import type { Client } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { jobs, pods, type Resource } from '../kube/resources.ts';
@@ -27,26 +28,27 @@ type Options = {
 const byOwner = (object: KubernetesObject) => [controllerUid(object) ?? ''];
 /** Pods outlive a Job that is deleted: the label still tells whose they are. */
 const byJobLabel = (pod: V1Pod) => [pod.metadata?.labels?.[labels.jobUid] ?? ''];
+const hasEnded = ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 const byUid = (object: KubernetesObject) => [object.metadata?.uid ?? ''];
 
 export class Caches {
-  readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid'>({
-    runtime: (job) => [job.spec.runtimeRef.name],
-    uid: byUid,
-  });
+  readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid'>(
+    { runtime: (job) => [job.spec.runtimeRef.name], uid: byUid },
+    ({ status }) => status?.completionTime !== undefined,
+  );
   readonly runtimes = new Store<FineTuneRuntime>({});
-  readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner });
-  readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel });
+  readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner }, (job) => endedAs(job) !== undefined);
+  readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel }, hasEnded);
   readonly #watches: { hasSynced: boolean; resource: Resource; run(signal: AbortSignal): Promise<void> }[];
 
   constructor(options: Options) {
     const { onJob } = options;
     const onJobUid = (uid: string | undefined) => {
-      for (const job of this.jobs.by('uid', uid ?? '')) onJob(keyOf(job));
+      for (const key of this.jobs.keysBy('uid', uid ?? '')) onJob(key);
     };
     const onPod = ({ object }: Change<V1Pod>) => onJobUid(object.metadata?.labels?.[labels.jobUid]);
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
-      for (const job of this.jobs.by('runtime', object.metadata.name)) onJob(keyOf(job));
+      for (const key of this.jobs.keysBy('runtime', object.metadata.name)) onJob(key);
     };
     const children = { selector: labels.jobUid };
     this.#watches = [
