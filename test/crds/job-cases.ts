@@ -1,6 +1,7 @@
 /** FineTuneJobs that the API server accepts and refuses: a sentence, the changes to the smallest valid job, the answer. */
 import { accepted, type Case, pattern, refused } from './case.ts';
 import { datasetCases } from './dataset-cases.ts';
+import { gateCases } from './gate-cases.ts';
 import { taskCases } from './task-cases.ts';
 
 const training = (field: string, value: unknown) => ({ [`spec.training.${field}`]: value });
@@ -236,6 +237,21 @@ export const jobCases: Record<string, Case> = {
     'must be of type boolean',
     training('gradientCheckpointing', 'true'),
   ),
+  'packed texts': accepted(training('packing', 'BestFitDecreasing')),
+  'unknown packing': refused('spec.training.packing', 'Unsupported value', training('packing', 'true')),
+  'a budget of tokens': accepted({
+    ...training('trainSamplingStrategy', 'TokenBudget'),
+    ...training('packing', 'None'),
+  }),
+  'unknown sampling': refused(
+    'spec.training.trainSamplingStrategy',
+    'Unsupported value',
+    training('trainSamplingStrategy', 'random'),
+  ),
+  'a budget of tokens for rows that are full': refused('spec.training.packing', 'packed rows are all full', {
+    ...training('trainSamplingStrategy', 'TokenBudget'),
+    ...training('packing', 'BestFitDecreasing'),
+  }),
   'R-Drop': accepted({ ...training('rDropAlpha', '1'), ...training('dropout', '0.1') }),
   'R-Drop without dropout': refused('spec.training.rDropAlpha', 'no effect without dropout', {
     ...training('rDropAlpha', '1'),
@@ -272,23 +288,6 @@ export const jobCases: Record<string, Case> = {
     'spec.dataset.fractions.validation': '0.1',
   }),
 
-  'a gate without a value': refused('spec.gate', 'set minimum or maximum, minimumGainOverBaseline, or both', {
-    'spec.gate': { metric: 'f1' },
-  }),
-  'a gate without a metric': refused('spec.gate.metric', 'Required value', {
-    'spec.gate': { minimum: '0.9' },
-  }),
-  'a gate on the gain without a baseline': refused(
-    'spec.gate.minimumGainOverBaseline',
-    'needs evaluation.baseline: true',
-    {
-      'spec.gate': { metric: 'f1', minimumGainOverBaseline: '0.01' },
-      'spec.evaluation.baseline': false,
-    },
-  ),
-  'a gate on value and gain': accepted({
-    'spec.gate': { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0' },
-  }),
   'no checkpoint kept': refused('spec.checkpoints.keep', 'greater than or equal to 1', {
     'spec.checkpoints.keep': 0,
   }),
@@ -355,5 +354,6 @@ export const jobCases: Record<string, Case> = {
   'suspend in quotes': refused('spec.suspend', 'must be of type boolean', { 'spec.suspend': 'true' }),
 
   ...datasetCases,
+  ...gateCases,
   ...taskCases,
 };

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
 import { group, resources } from '../../crds/crd.ts';
 import { readConfig } from '../../operator/config.ts';
-import { Operator } from '../../operator/controller/operator.ts';
+import { Operator, type OperatorOptions } from '../../operator/controller/operator.ts';
 import { decide } from '../../operator/decide/decide.ts';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { createLog } from '../../operator/log.ts';
@@ -180,15 +180,19 @@ export async function setPodStatus(plane: ControlPlane, name: string, status: ob
 
 export type Running = { operator: Operator; ended: Promise<boolean>; scrape: () => Promise<string> };
 
-/** Starts an operator in this process and waits until it works. */
-export async function startOperator(api: Api, flags: string[] = [], trainerPort?: number): Promise<Running> {
+/** Starts an operator in this process, perhaps unlike the real one, and waits until it works. */
+export async function startOperator(
+  api: Api,
+  flags: string[] = [],
+  changes: Partial<OperatorOptions> = {},
+): Promise<Running> {
   const operator = new Operator({
     config: readConfig(['--port=0', '--identity=test', ...flags], {}),
     kubeConfig: api.kubeConfig,
     log: createLog('debug', process.env['OPERATOR_LOG'] === undefined),
     version: '0.0.0',
     decide,
-    ...(trainerPort === undefined ? {} : { trainerPort }),
+    ...changes,
   });
   const ended = operator.run();
   await eventually('operator is ready', async () => operator.port !== undefined && operator.isReady);
