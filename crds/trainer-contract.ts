@@ -117,6 +117,7 @@ export const runConfig = z.strictObject({
     rDropAlpha: z.number().positive().optional(),
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
+    ema: z.strictObject({ decay: z.number().gt(0).lt(1) }).optional(),
     maxLength: z.int().min(8),
     dropout: unit.optional(),
     masking: z.strictObject({ probability: z.number().gt(0).lt(1), wholeWord: z.boolean() }).optional(),

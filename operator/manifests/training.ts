@@ -33,6 +33,7 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
     ...(layerwiseLearningRateDecay !== undefined && {
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),
     }),
+    ...(training.ema && { ema: { decay: Number(training.ema.decay) } }),
     maxLength,
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),

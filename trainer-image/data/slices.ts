@@ -25,7 +25,7 @@ export async function readSlices(
   const bad = new BadRows(split.file, placeOf(format));
   // The rows of a split are in the order of their file, so the next one is all that has to be looked for.
   let next = 0;
-  const isNext = (line: number) => line === split.lines[next];
+  const isNext = (line: number) => next < split.rows && line === split.lines.at(next);
   const onBadRow = (line: number, reason: string) => {
     if (!isNext(line)) return;
     bad.add(line, reason);
@@ -34,6 +34,7 @@ export async function readSlices(
   const groups = columns.map((column) => new Groups(column, split));
   const options = { name: split.file, format, columns, onBadRow };
   for await (const { line, values } of readRecords(join(directory, split.file), options)) {
+    if (next === split.rows) break;
     if (!isNext(line)) continue;
     for (const group of groups) {
       const problem = group.put(next, values[group.column]);

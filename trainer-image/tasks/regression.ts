@@ -72,7 +72,7 @@ export const regression: Task = {
   },
   prediction({ evaluated, split }, row, content) {
     const predicted = evaluated.figures['predicted']?.[row] as number;
-    const actual = split.values[row] as number;
+    const actual = split.values.at(row) as number;
     const mistake = {
       label: shown(actual),
       predicted: shown(predicted),
