@@ -8,7 +8,7 @@ import { quote } from './record.ts';
 import { BadRows, kindOf, labelProblem, toLabel } from './row.ts';
 import { placeOf, readRecords } from './rows.ts';
 
-/** The slices of one column: `values` in order, and for each row of the split the place of its own among them. */
+/** The slices of one column: `values` in order, and for each text of the split the place of its own among them. */
 export type SlicedColumn = { column: string; values: string[]; of: Int32Array };
 
 /**
@@ -25,7 +25,7 @@ export async function readSlices(
   const bad = new BadRows(split.file, placeOf(format));
   // The rows of a split are in the order of their file, so the next one is all that has to be looked for.
   let next = 0;
-  const isNext = (line: number) => next < split.rows && line === split.lines.at(next);
+  const isNext = (line: number) => next < split.texts && line === split.lines.at(next);
   const onBadRow = (line: number, reason: string) => {
     if (!isNext(line)) return;
     bad.add(line, reason);
@@ -34,7 +34,7 @@ export async function readSlices(
   const groups = columns.map((column) => new Groups(column, split));
   const options = { name: split.file, format, columns, onBadRow };
   for await (const { line, values } of readRecords(join(directory, split.file), options)) {
-    if (next === split.rows) break;
+    if (next === split.texts) break;
     if (!isNext(line)) continue;
     for (const group of groups) {
       const problem = group.put(next, values[group.column]);
@@ -53,10 +53,10 @@ class Groups {
   readonly #of: Int32Array;
   readonly #places = new Map<string, number>();
 
-  constructor(column: string, { file, rows }: EncodedSplit) {
+  constructor(column: string, { file, texts }: EncodedSplit) {
     this.column = column;
     this.#file = file;
-    this.#of = new Int32Array(rows);
+    this.#of = new Int32Array(texts);
   }
 
   /** Takes note of the value of a row, or gives the reason why it names no group. */

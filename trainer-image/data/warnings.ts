@@ -1,6 +1,7 @@
 import { dataChecks } from '../../crds/data-checks.ts';
-import type { Dataset, Splits } from './dataset.ts';
+import type { Splits } from './dataset.ts';
 import type { DataFigures } from './figures.ts';
+import type { ReportedData } from './report.ts';
 import { isSmall, type SlicedColumn, slicesOf } from './slices.ts';
 import { countLabels } from './statistics.ts';
 
@@ -11,7 +12,7 @@ const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ task, labels, splits, slices }: Dataset, figures: DataFigures): string[] {
+export function dataWarnings({ task, labels, splits, slices }: ReportedData, figures: DataFigures): string[] {
   return [
     ...leakage(splits, figures),
     ...conflicts(figures),
@@ -133,7 +134,7 @@ function lostWords({ splits }: DataFigures): string[] {
     return lost <= dataChecks.lostWords.threshold
       ? []
       : [
-          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, or cut the texts.`,
+          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, set training.stride, or cut the texts.`,
         ];
   });
 }

@@ -22,6 +22,7 @@ export function openModel(
       focalGamma: focalLossGamma,
       ...(classWeights && { classWeights: balancedWeights(splits.train, labels.length) }),
     },
+    packed: training.packing === 'BestFitDecreasing',
     update: { ...training, optimizer: optimizerOf(training) },
   });
 }

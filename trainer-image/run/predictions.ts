@@ -24,8 +24,6 @@ export type PredictionsInput = {
 export async function writePredictions(file: string, input: PredictionsInput): Promise<WorstError[]> {
   const { dataset, dataDirectory, task, evaluation } = input;
   const { split } = evaluation;
-  const rowOfLine = new Map<number, number>();
-  for (const [row, line] of split.lines.entries()) rowOfLine.set(line, row);
   const out = createWriteStream(file);
   let errors: WorstError[] = [];
   const { format, columns } = dataset;
@@ -34,10 +32,13 @@ export async function writePredictions(file: string, input: PredictionsInput): P
   };
   const path = join(dataDirectory, split.file);
   const options = { name: split.file, format, columns, readRow: task.readRow, onBadRow: refuse };
+  // The texts of a split are in the order of their file.
+  let text = 0;
   for await (const { line, ...content } of readRows(path, options)) {
-    const row = rowOfLine.get(line);
-    if (row === undefined) continue;
-    const prediction = task.prediction(evaluation, row, content);
+    if (text === split.texts) break;
+    if (line !== split.lines.at(text)) continue;
+    const prediction = task.prediction(evaluation, text, content);
+    text += 1;
     const more = out.write(`${JSON.stringify({ line, ...prediction.line })}\n`);
     if (!more) await once(out, 'drain');
     if (prediction.mistake === undefined) continue;

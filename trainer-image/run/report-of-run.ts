@@ -44,7 +44,7 @@ export function buildReport(run: Run, final: Evaluated, worstErrors: WorstError[
       newlyInitialized: [...model.newlyInitialized],
       unusedKeys: [...model.unusedKeys],
     },
-    data: dataReport(dataset),
+    data: dataReport({ ...dataset, splits: dataset.texts }),
     training: trainingOf(run),
     stepLosses: state.steps.map(({ loss }) => loss),
     learningRates: state.steps.map(({ learningRate }) => learningRate),
@@ -105,6 +105,6 @@ function comparison({ context, state, inputs }: Run, final: Evaluated) {
   const tuned = task.scorer(of(final), metric);
   const scored = slices.map((sliced) => sliceScores(sliced, { metric, base, tuned, seed }));
   if (state.baseline === undefined || base === undefined) return { slices: scored };
-  const gain = bootstrapGain(metric, { base, tuned, rows: splits.test.rows, seed });
+  const gain = bootstrapGain(metric, { base, tuned, rows: splits.test.texts, seed });
   return { baseline: task.scores(of(state.baseline)), gain, slices: scored };
 }

@@ -41,8 +41,8 @@ export async function openRun(
   });
   const checkpoints = new Checkpoints(context, store, parts.model);
   const state = (await checkpoints.resume()) ?? newState();
-  const steps = totalSteps(train.rows, config.training);
-  const perEpoch = stepsPerEpoch(train.rows, config.training);
+  const steps = totalSteps(train, config.training);
+  const perEpoch = stepsPerEpoch(train, config.training);
   const progress = new ProgressReporter(context, state, { totalSteps: steps, stepsPerEpoch: perEpoch });
   return { context, ...parts, checkpoints, state, progress, totalSteps: steps, stepsPerEpoch: perEpoch };
 }

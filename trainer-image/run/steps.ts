@@ -4,12 +4,11 @@ import type { Run } from './run.ts';
 
 /** The micro-batches of each step from the current one on, epoch after epoch without end. */
 export function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch[]> {
-  const { batchSize, gradientAccumulationSteps, seed } = context.config.training;
+  const { training } = context.config;
   const { task, splits } = inputs.dataset;
   let skip = state.step % stepsPerEpoch;
   for (let epoch = Math.floor(state.step / stepsPerEpoch); ; epoch++) {
-    const order = { batchSize, gradientAccumulationSteps, seed, epoch, skip };
-    yield* trainSteps(splits.train, order, task.collate);
+    yield* trainSteps(splits.train, { ...training, epoch, skip }, task.collate);
     skip = 0;
   }
 }

@@ -37,7 +37,7 @@ export function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit)
   return evaluate(model, split, {
     task: inputs.dataset.task,
     labels: inputs.dataset.labels,
-    batchSize: context.config.training.batchSize,
+    ...context.config.training,
     stopRequested: context.stopRequested,
   });
 }

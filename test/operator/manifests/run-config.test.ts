@@ -33,6 +33,8 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     labelSmoothing: 0,
     ema: { decay: 0.999 },
     maxLength: 256,
+    trainSamplingStrategy: 'GroupByLength',
+    packing: 'None',
     dropout: 0.2,
     seed: 42,
     earlyStopping: { metric: 'f1', patience: 3, minDelta: 0 },
@@ -84,10 +86,19 @@ test('MaskedLM gets the usual masking, or the one that the job asks for', () => 
   assert.deepEqual(columnsOf({ task: 'MaskedLM', training }).masking, { probability: 0.4, wholeWord: true });
 });
 
+test('texts are packed as the job asks; without a word, those of MaskedLM are wrapped', () => {
+  const packingOf = (training: object, task = 'MaskedLM') => trainingOf(training, { task }).packing;
+  assert.equal(packingOf({}), 'Wrapped');
+  assert.equal(packingOf({}, 'SequenceClassification'), 'None');
+  assert.equal(packingOf({ trainSamplingStrategy: 'TokenBudget' }), 'None');
+  assert.equal(packingOf({ packing: 'None' }), 'None');
+  assert.equal(packingOf({ packing: 'BestFitDecreasing' }, 'TokenClassification'), 'BestFitDecreasing');
+});
+
 /** training of the run config for a job with these settings. */
-function trainingOf(training: object) {
+function trainingOf(training: object, spec: object = {}) {
   const outcome = runConfigOf({
-    job: aJob({ training }),
+    job: aJob({ ...spec, training }),
     runtime: runtimeSpec(),
     stage: 'train',
     preflight: undefined,
@@ -104,16 +115,18 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
 });
 
-test('R-Drop, frozen parts and the decay by layers are there if the job has them', () => {
-  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = trainingOf({
+test('R-Drop, frozen parts, the decay by layers and windows are there if the job has them', () => {
+  const { rDropAlpha, freeze, layerwiseLearningRateDecay, stride } = trainingOf({
+    stride: 0,
     rDropAlpha: '0.5',
     freeze: ['bert.embeddings'],
     layerwiseLearningRateDecay: '0.9',
   });
   assert.deepEqual([rDropAlpha, freeze, layerwiseLearningRateDecay], [0.5, ['bert.embeddings'], 0.9]);
+  assert.equal(stride, 0);
   const without = Object.keys(trainingOf({}));
   assert.deepEqual(
-    without.filter((name) => /rDrop|freeze|layerwise/.test(name)),
+    without.filter((name) => /rDrop|freeze|layerwise|stride/.test(name)),
     [],
   );
 });

@@ -8,6 +8,7 @@ import { dataChecks } from '../../../crds/data-checks.ts';
 import { maxSlices } from '../../../crds/trainer-contract.ts';
 import type { EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import { readSlices, refuseUnmeasurable, slicesOf } from '../../../trainer-image/data/slices.ts';
+import { ArrayWriter } from '../../../trainer-image/data/stored-array.ts';
 
 let folder: string;
 before(async () => {
@@ -19,13 +20,15 @@ after(() => rm(folder, { recursive: true }));
 async function read(
   content: string,
   slices: string[],
-  { format = 'JSONL', lines }: { format?: 'JSONL' | 'CSV' | 'TSV'; lines?: number[] } = {},
+  { format = 'JSONL', lines: given }: { format?: 'JSONL' | 'CSV' | 'TSV'; lines?: number[] } = {},
 ) {
   const file = `test.${format.toLowerCase()}`;
   await writeFile(join(folder, file), content);
   const all = content.trimEnd().split('\n').length - (format === 'JSONL' ? 0 : 1);
-  const chosen = lines ?? Array.from({ length: all }, (_, line) => line + (format === 'JSONL' ? 1 : 2));
-  const split = { file, rows: chosen.length, lines: Int32Array.from(chosen) } as EncodedSplit;
+  const chosen = given ?? Array.from({ length: all }, (_, line) => line + (format === 'JSONL' ? 1 : 2));
+  const lines = new ArrayWriter<Int32Array<ArrayBuffer>>(join(folder, 'lines'), Int32Array);
+  lines.append(chosen);
+  const split = { file, texts: chosen.length, lines: lines.finish() } as EncodedSplit;
   return readSlices(split, { format, slices }, folder);
 }
 const jsonl = (rows: object[]) => `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { dataChecks } from '../../../crds/data-checks.ts';
 import type { MetricName } from '../../../crds/tasks.ts';
-import type { EncodedSplit } from '../../../trainer-image/data/encoded.ts';
+import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import type { Scorer } from '../../../trainer-image/metrics/bootstrap.ts';
 import { sliceScores, summaryOf } from '../../../trainer-image/metrics/slices.ts';
 import { multiLabelClassification } from '../../../trainer-image/tasks/multi-label-classification.ts';
@@ -12,6 +12,7 @@ import { regression } from '../../../trainer-image/tasks/regression.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import type { Figures, Task } from '../../../trainer-image/tasks/task.ts';
 import { tokenClassification } from '../../../trainer-image/tasks/token-classification.ts';
+import { scratchFolder } from '../data/scratch.ts';
 
 type ByGroup = { scores: Record<string, number>; worst: string; gap: number };
 type Model<T> = { predicted: T; metrics: Partial<Record<MetricName, ByGroup>> };
@@ -41,14 +42,29 @@ function near(got: number | undefined, want: number, what: string): void {
   assert.ok(Math.abs((got ?? Number.NaN) - want) < 1e-6, `${what}: ${got} is not ${want}`);
 }
 
-/** Rows of the same number of labels, or of tokens with a label each. */
-function splitOf(labels: readonly number[][], more: Partial<EncodedSplit> = {}): EncodedSplit {
-  const ends = [0];
-  for (const row of labels) ends.push(ends.at(-1)! + row.length);
-  const offsets = Int32Array.from(ends);
-  const words = Int32Array.from(labels.flatMap((row) => [...row.keys()]));
-  const split = { rows, labels: Int32Array.from(labels.flat()), labelOffsets: offsets, offsets, words };
-  return { ...split, labelCount: 3, values: new Float32Array(), ...more } as EncodedSplit;
+/** Rows with their label ids, one token for each of them; or with a number. */
+function splitOf(labels: readonly number[][], numbers: readonly number[] = []): EncodedSplit {
+  const encoded = new EncodedRows(scratchFolder());
+  const offsets = Int32Array.from([0, ...labels.keys()], (_, row) => labels.slice(0, row).flat().length);
+  const tokens = labels.flat().length;
+  encoded.append(
+    labels.map((_, row) => {
+      const value = numbers[row];
+      return { line: row + 1, text: `text ${row}`, labels: [], ...(value !== undefined && { value }) };
+    }),
+    {
+      ids: new Int32Array(tokens),
+      typeIds: new Uint8Array(tokens),
+      offsets,
+      words: Int32Array.from(labels.flatMap((row) => [...row.keys()])),
+      fullLengths: Int32Array.from(labels, (row) => row.length),
+      unknown: new Int32Array(labels.length),
+    },
+    labels,
+  );
+  const tokenizer = { padTokenId: 0, maskTokenId: undefined, vocabularySize: 1 };
+  const order = Int32Array.from({ length: 1 + Math.max(2, ...labels.flat()) }, (_, label) => label);
+  return encoded.finish('test.jsonl', tokenizer, order);
 }
 
 const tagIds = ({ tags }: Golden['TokenClassification'], rowsOfTags: string[][]) =>
@@ -80,7 +96,10 @@ const cases: TaskCase[] = [
   },
   {
     task: regression,
-    split: splitOf([], { values: Float32Array.from(golden.Regression.actual) }),
+    split: splitOf(
+      golden.Regression.actual.map(() => []),
+      golden.Regression.actual,
+    ),
     labels: [],
     want: golden.Regression,
     figuresOf: (model) => ({ predicted: golden.Regression[model].predicted }),
