@@ -272,6 +272,7 @@ test('with every way to train at once, an interrupted run comes to the very same
         labelSmoothing: 0.1,
         freeze: ['bert.embeddings.position_embeddings'],
         layerwiseLearningRateDecay: 0.9,
+        ema: { decay: 0.9 },
       });
       checkpoints.everySteps = 25;
       evaluation.everySteps = 10;
