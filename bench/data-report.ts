@@ -39,7 +39,12 @@ try {
     await write('train', 0, count);
     await write('test', count, count * 1.1);
     const config = runConfigOf({ model, dataset: directory, output: directory });
-    const load = () => loadDataset(config, sequenceClassification, { directory, tokenizer });
+    const load = () =>
+      loadDataset(config, sequenceClassification, {
+        directory,
+        encoded: join(directory, 'encoded'),
+        tokenizer,
+      });
     const dataset = await load();
     const loading: number[] = [];
     const reporting: number[] = [];

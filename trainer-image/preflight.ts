@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PreflightReport, RunConfig, TrainerPhase } from '../crds/trainer-contract.ts';
-import { totalSteps } from './data/batches.ts';
+import { largestBatch, totalSteps } from './data/batches.ts';
 import { type Dataset, datasetFiles, loadDataset } from './data/dataset.ts';
 import { trainingMemoryBytes } from './data/estimate.ts';
 import { dataReport, fitReport } from './data/report.ts';
@@ -57,15 +57,20 @@ export async function preflight(
   const dataDirectory = join(workDirectory, 'dataset');
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
-  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
+  const dataset = await loadDataset(config, taskOf(config), {
+    directory: dataDirectory,
+    encoded: join(workDirectory, 'encoded'),
+    tokenizer,
+  });
   const report: PreflightReport = {
-    ...dataReport(dataset),
+    ...dataReport({ ...dataset, splits: dataset.texts }),
     ...plan(
       config,
       dataset,
       readArchitecture(modelDirectory, {
         task: config.task,
         labels: dataset.task.width(dataset.labels.length),
+        packed: config.training.packing === 'BestFitDecreasing',
       }),
       tensors,
     ),
@@ -82,9 +87,11 @@ export function loadModelTokenizer(
 ): Promise<TextTokenizer> {
   return loadTokenizer(directory, {
     maxLength: config.training.maxLength,
+    truncation: config.training.packing !== 'Wrapped',
     vocabularySize: architecture.vocabularySize,
     maxPositions: architecture.maxLength,
     padTokenId: architecture.padTokenId,
+    stride: config.training.stride,
     pretokenized: config.dataset.columns.tokens !== undefined,
   });
 }
@@ -125,11 +132,10 @@ function plan(
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { batchSize, maxLength, gradientCheckpointing, rDropAlpha } = config.training;
-  const longest = splits.train.fullLengths.reduce((max, length) => Math.max(max, length), 0);
+  const { gradientCheckpointing, rDropAlpha } = config.training;
+  const largest = largestBatch(splits.train, config.training);
   // R-Drop computes each row twice in a step.
-  const computed = Math.min(batchSize, splits.train.rows) * (rDropAlpha === undefined ? 1 : 2);
-  const rows = { rows: computed, length: Math.min(maxLength, longest) };
+  const rows = { ...largest, rows: largest.rows * (rDropAlpha === undefined ? 1 : 2) };
   const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
   const batch = { ...rows, logits: task.logitCount(rows, sizes), gradientCheckpointing };
   const frozen = frozenWeights(
@@ -141,7 +147,7 @@ function plan(
     trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training), frozen),
   };
   return {
-    totalSteps: totalSteps(splits.train.rows, config.training),
+    totalSteps: totalSteps(splits.train, config.training),
     memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),
     modelType: architecture.modelType,
     parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),

@@ -13,7 +13,7 @@ type Training = FineTuneJobSpec['training'];
 /** Not checked: the schema of the run config does that. */
 export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 'training'>) {
   const { batchSize, gradientAccumulationSteps, maxLength, dropout, seed, earlyStopping } = training;
-  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = training;
+  const { stride, rDropAlpha, freeze, layerwiseLearningRateDecay } = training;
   return {
     epochs: Number(training.epochs),
     batchSize,
@@ -34,11 +34,19 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),
     }),
     maxLength,
+    trainSamplingStrategy: training.trainSamplingStrategy,
+    packing: training.packing ?? defaultPacking(task, training),
+    ...(stride !== undefined && { stride }),
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),
     ...(task === 'MaskedLM' && { masking: maskingOf(training) }),
     ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
   };
+}
+
+function defaultPacking(task: FineTuneJobSpec['task'], { trainSamplingStrategy, stride }: Training) {
+  const wraps = task === 'MaskedLM' && trainSamplingStrategy === 'GroupByLength' && stride === undefined;
+  return wraps ? 'Wrapped' : 'None';
 }
 
 function scheduleOf(training: Training) {

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
@@ -6,16 +7,27 @@ import { EncodedRows, type EncodedSplit, type EncodedTexts, selectRows } from '.
 import { Labels } from './labels.ts';
 import { BadRows, type Row } from './row.ts';
 import { placeOf, readRows } from './rows.ts';
+import { readSlices, refuseUnmeasurable, type SlicedColumn } from './slices.ts';
 import { drawSplits } from './split.ts';
 import type { TextTokenizer } from './tokenizer.ts';
+import { cutIntoWindows } from './windows.ts';
 
 export type Splits = {
   train: EncodedSplit;
   validation?: EncodedSplit;
   test: EncodedSplit;
 };
-/** labels[i] is the name of label id i. */
-export type Dataset = { task: Task; labels: string[]; splits: Splits };
+export type Dataset = {
+  task: Task;
+  /** labels[i] is the name of label id i. */
+  labels: string[];
+  /** What the model reads. */
+  splits: Splits;
+  /** The same with whole texts as rows, where the model reads windows of them. */
+  texts: Splits;
+  /** Groups of the texts of the test split. */
+  slices: SlicedColumn[];
+};
 
 /**
  * Texts given to the tokenizer at a time: enough for all its threads. Its results take about 100 bytes a token until they
@@ -31,14 +43,15 @@ export function datasetFiles({ dataset }: RunConfig): string[] {
 }
 
 /**
- * Reads and encodes the splits from the downloaded files below `directory`.
+ * Reads the splits from the downloaded files below `directory` and writes them, encoded, below the folder `encoded`:
+ * memory holds the texts of two chunks and a few bytes for each row.
  * @throws TrainerError DataError that names file and line (row in a Parquet file) of bad rows, an empty split, or one
  * that teaches nothing; ModelError when the tokenizer lacks what the task needs.
  */
 export async function loadDataset(
   config: RunConfig,
   task: Task,
-  { directory, tokenizer }: { directory: string; tokenizer: TextTokenizer },
+  { directory, encoded, tokenizer }: { directory: string; encoded: string; tokenizer: TextTokenizer },
 ): Promise<Dataset> {
   task.checkTokenizer(tokenizer);
   const { splits, fractions, labels: given } = config.dataset;
@@ -50,29 +63,41 @@ export async function loadDataset(
     );
   }
   const labels = new Labels(given);
-  const read = (file: string) => readSplit(file, { config, task, directory, tokenizer, labels });
-  const trainFile = await read(splits.train);
+  const read = (file: string, to: string) =>
+    readSplit(join(directory, file), { file, config, task, tokenizer, labels, to });
+  const trainFile = await read(splits.train, join(encoded, 'train-file'));
   const order = labels.close();
   const whole = trainFile.finish(splits.train, tokenizer, order);
   const names = labels.names();
   task.checkTrain(whole, names);
-  const strata = task.labelled === 'row' ? whole.labels : new Int32Array(whole.rows);
+  const strata = task.labelled === 'row' ? whole.labels.slice() : new Int32Array(whole.rows);
   const drawn = drawSplits(strata, Math.max(1, names.length), fractions, config.training.seed);
-  const part = async (file: string | undefined, rows: Int32Array | undefined) => {
-    if (file !== undefined) return (await read(file)).finish(file, tokenizer, labels.identity());
-    return rows === undefined ? undefined : selectRows(whole, rows);
+  const part = async (name: 'validation' | 'test') => {
+    const [file, rows, to] = [splits[name], drawn[name], join(encoded, name)];
+    if (file !== undefined) return (await read(file, to)).finish(file, tokenizer, labels.identity());
+    return rows === undefined ? undefined : selectRows(whole, rows, to);
   };
-  const validation = await part(splits.validation, drawn.validation);
-  const test = await part(splits.test, drawn.test);
-  return {
-    task,
-    labels: names,
-    splits: {
-      train: drawn.train.length === whole.rows ? whole : selectRows(whole, drawn.train),
-      ...(validation === undefined ? {} : { validation }),
-      test: test as EncodedSplit,
-    },
-  };
+  const validation = await part('validation');
+  const test = (await part('test')) as EncodedSplit;
+  const slices = await readSlices(test, config.dataset, directory);
+  refuseUnmeasurable(slices, config.gate);
+  let train = whole;
+  if (drawn.train.length < whole.rows) {
+    train = selectRows(whole, drawn.train, join(encoded, 'train'));
+    rmSync(join(encoded, 'train-file'), { recursive: true });
+  }
+  const texts = { train, ...(validation && { validation }), test };
+  return { task, labels: names, splits: windowsOf(texts, tokenizer, encoded), texts, slices };
+}
+
+/** Cuts long texts into windows where the tokenizer leaves them whole. */
+function windowsOf(texts: Splits, { windows }: TextTokenizer, encoded: string): Splits {
+  if (windows === undefined) return texts;
+  const cut = Object.entries(texts).map(([name, split]) => [
+    name,
+    cutIntoWindows(split, windows, join(encoded, `${name}-windows`)),
+  ]);
+  return Object.fromEntries(cut) as Splits;
 }
 
 /** A row is a text, a pair of texts or a list of words, and in one dataset all are the same. */
@@ -88,29 +113,30 @@ function encodeRows(rows: readonly Row[], task: Task, tokenizer: TextTokenizer):
 }
 
 type Reading = {
+  /** As the user knows it. */
+  file: string;
   config: RunConfig;
   task: Task;
-  directory: string;
   tokenizer: TextTokenizer;
   labels: Labels;
+  /** Folder of the encoded rows. */
+  to: string;
 };
 
-/** Reads one file; the tokenizer works on one chunk while the next is read. */
+/** Reads one file; the tokenizer works on one chunk while the one before it is taken over and the next is read. */
 async function readSplit(
-  file: string,
-  { config, task, directory, tokenizer, labels }: Reading,
+  path: string,
+  { file, config, task, tokenizer, labels, to }: Reading,
 ): Promise<EncodedRows> {
   const { format, columns } = config.dataset;
   const bad = new BadRows(file, placeOf(format));
-  const encodedRows = new EncodedRows();
+  const encodedRows = new EncodedRows(to);
   let encoding = Promise.resolve();
   let chunk: Row[] = [];
   let letters = 0;
   let rows = 0;
-  const encodeChunk = async (ready: Row[]): Promise<void> => {
-    // A file with bad rows is refused at its end, so its texts need no tokens.
-    if (bad.count > 0) return;
-    const encoded = await encodeRows(ready, task, tokenizer);
+  const takeOver = async (ready: Row[], tokens: Promise<EncodedTexts>): Promise<void> => {
+    const encoded = await tokens;
     const targets = ready.map((row, index) => {
       const words = encoded.words.subarray(encoded.offsets[index], encoded.offsets[index + 1]);
       return task.targets(
@@ -121,14 +147,19 @@ async function readSplit(
     encodedRows.append(ready, encoded, targets);
   };
   const flush = async (): Promise<void> => {
-    await encoding;
-    encoding = encodeChunk(chunk);
-    // Awaited before the next chunk; until then a failure must not count as unhandled.
-    encoding.catch(() => {});
+    const ready = chunk;
     chunk = [];
     letters = 0;
+    // A file with bad rows is refused at its end, so its texts need no tokens.
+    if (bad.count > 0) return;
+    const tokens = encodeRows(ready, task, tokenizer);
+    // Awaited one chunk later; until then a failure must not count as unhandled.
+    tokens.catch(() => {});
+    await encoding;
+    encoding = takeOver(ready, tokens);
+    encoding.catch(() => {});
   };
-  for await (const row of readRows(join(directory, file), {
+  for await (const row of readRows(path, {
     name: file,
     format,
     readRow: task.readRow,

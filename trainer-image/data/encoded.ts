@@ -1,38 +1,58 @@
+/**
+ * Rows as the model reads them. Tokens and whatever else belongs to a row lie on disk; memory holds the lengths of the
+ * rows alone, eight bytes each, so that it grows neither with texts nor much with rows.
+ */
 import { createHash, hash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Row } from './row.ts';
+import { ArrayWriter, type NumberKind, type Numbers, type StoredArray } from './stored-array.ts';
 
-/** A split ready for training: tokens of all rows in flat arrays, row r from offsets[r] to offsets[r + 1]. */
-export type EncodedSplit = {
-  rows: number;
-  /** File of the rows as the user knows it, and for each row the line on which it starts. */
-  file: string;
-  lines: Int32Array;
-  /** [tokens] after truncation, special tokens included. */
-  ids: Int32Array;
+/** What is on disk of a split, by its type of number. */
+const columns = {
+  /** [texts] line of the file on which the row with the text starts. */
+  lines: Int32Array,
+  /** [tokens] after truncation, special tokens included; row r from offsets[r] to offsets[r + 1]. */
+  ids: Int32Array,
   /** [tokens] */
-  typeIds: Uint8Array;
+  typeIds: Uint8Array,
+  /** [tokens] place of each token's word in its text, -1 for special tokens; empty where the task reads no words. */
+  words: Int32Array,
   /** [rows + 1] */
-  offsets: Int32Array;
+  offsets: Float64Array,
   /** Label ids that the loss compares with, -100 for none; those of row r from labelOffsets[r] to labelOffsets[r + 1]. */
-  labels: Int32Array;
+  labels: Int32Array,
   /** [rows + 1] */
-  labelOffsets: Int32Array;
+  labelOffsets: Float64Array,
+  /** [texts] numbers that a regression learns; empty for other tasks. */
+  values: Float32Array,
+  /** [texts] labels that no token stands for. */
+  lostLabels: Int32Array,
+  /** [texts] tokens before truncation. */
+  fullLengths: Int32Array,
+  /** [texts] tokens that the vocabulary does not know, after truncation. */
+  unknown: Int32Array,
+  /** [texts * 32] SHA-256 of each row of the file. */
+  rowDigests: Uint8Array,
+  /** [texts * 2] hash of the text without regard to case and white space: equal keys are duplicates. */
+  textKeys: Uint32Array,
+  /** [texts + 1] the first row of each text; empty where each text is one row and not cut into windows. */
+  windowOffsets: Int32Array,
+} as const;
+type ColumnName = keyof typeof columns;
+type NumbersOf<Name extends ColumnName> = InstanceType<(typeof columns)[Name]>;
+type Stored = { [Name in ColumnName]: StoredArray<NumbersOf<Name>> };
+
+/** A split ready for training. A row is what the model reads at once: a text, or a window of one. */
+export type EncodedSplit = Omit<Stored, 'offsets'> & {
+  rows: number;
+  texts: number;
+  /** File of the rows as the user knows it. */
+  file: string;
+  /** [rows + 1] where the tokens of the rows start; the only array in memory. */
+  offsets: Float64Array;
   /** Labels of the run. */
   labelCount: number;
-  /** [rows] numbers that a regression learns; empty for other tasks. */
-  values: Float32Array;
-  /** [tokens] place of each token's word in its text, -1 for special tokens; empty where the task reads no words. */
-  words: Int32Array;
-  /** [rows] labels that no token stands for. */
-  lostLabels: Int32Array;
-  /** [rows] tokens before truncation. */
-  fullLengths: Int32Array;
-  /** [rows] tokens that the vocabulary does not know, after truncation. */
-  unknown: Int32Array;
-  /** [rows * 32] SHA-256 of each row. */
-  rowDigests: Uint8Array;
-  /** [rows] hash of the text without regard to case and white space: equal keys are duplicates. */
-  textKeys: string[];
   padTokenId: number;
   maskTokenId: number | undefined;
   /** Tokens that the tokenizer knows. */
@@ -41,137 +61,150 @@ export type EncodedSplit = {
   digest: string;
 };
 
-/** Tokens of several texts; text t from offsets[t] to offsets[t + 1]. */
-export type EncodedTexts = Pick<
-  EncodedSplit,
-  'ids' | 'typeIds' | 'offsets' | 'words' | 'fullLengths' | 'unknown'
->;
+/** Tokens of several texts, in memory; text t from offsets[t] to offsets[t + 1]. */
+export type EncodedTexts = {
+  ids: Int32Array;
+  typeIds: Uint8Array;
+  offsets: Int32Array;
+  words: Int32Array;
+  fullLengths: Int32Array;
+  unknown: Int32Array;
+};
 
 /** What a split takes over from the tokenizer. */
 export type SplitTokens = Pick<EncodedSplit, 'padTokenId' | 'maskTokenId' | 'vocabularySize'>;
 
 const digestBytes = 32;
-/** 22 letters of base64 are 132 bits: two different texts do not meet. */
-const keyLetters = 22;
+/** Of 64 bits: among 10 million texts two different ones meet with a probability of 3 in a million. */
+const keyWords = 2;
 
-/** Collects encoded rows; memory is that of the arrays, not an object per row. */
+/** Writes encoded rows into a folder of their own, which is made. */
 export class EncodedRows {
-  readonly #ids = new Growing((length) => new Int32Array(length));
-  readonly #typeIds = new Growing((length) => new Uint8Array(length));
-  readonly #offsets = new Growing((length) => new Int32Array(length));
-  readonly #lines = new Growing((length) => new Int32Array(length));
-  readonly #labels = new Growing((length) => new Int32Array(length));
-  readonly #labelOffsets = new Growing((length) => new Int32Array(length));
-  readonly #values = new Growing((length) => new Float32Array(length));
-  readonly #words = new Growing((length) => new Int32Array(length));
-  readonly #lostLabels = new Growing((length) => new Int32Array(length));
-  readonly #fullLengths = new Growing((length) => new Int32Array(length));
-  readonly #unknown = new Growing((length) => new Int32Array(length));
-  readonly #rowDigests = new Growing((length) => new Uint8Array(length));
-  readonly #textKeys: string[] = [];
+  readonly #directory: string;
+  readonly #columns = {} as { [Name in ColumnName]: ArrayWriter<NumbersOf<Name>> };
+  readonly #digest = createHash('sha256');
+  #rows = 0;
 
-  constructor() {
-    this.#offsets.append([0]);
-    this.#labelOffsets.append([0]);
+  constructor(directory: string) {
+    this.#directory = directory;
+    mkdirSync(directory, { recursive: true });
+    for (const [name, kind] of Object.entries(columns) as [ColumnName, NumberKind<Numbers>][])
+      Object.assign(this.#columns, { [name]: new ArrayWriter(join(directory, name), kind) });
+    this.#columns.offsets.append([0]);
+    this.#columns.labelOffsets.append([0]);
   }
 
   /** Appends rows with their tokens; `targets` gives for each row the label ids that the loss compares with. */
   append(rows: readonly Row[], encoded: EncodedTexts, targets: readonly ArrayLike<number>[]): void {
-    const before = this.#ids.length;
-    this.#ids.append(encoded.ids);
-    this.#typeIds.append(encoded.typeIds);
-    this.#offsets.append(encoded.offsets.subarray(1).map((offset) => offset + before));
-    this.#fullLengths.append(encoded.fullLengths);
-    this.#unknown.append(encoded.unknown);
-    this.#words.append(encoded.words);
-    for (const [index, { labels }] of rows.entries()) {
+    const to = this.#columns;
+    const before = to.ids.length;
+    to.ids.append(encoded.ids);
+    to.typeIds.append(encoded.typeIds);
+    to.words.append(encoded.words);
+    to.offsets.append(Float64Array.from(encoded.offsets.subarray(1), (offset) => offset + before));
+    to.fullLengths.append(encoded.fullLengths);
+    to.unknown.append(encoded.unknown);
+    for (const [index, row] of rows.entries()) {
       const ids = targets[index] as ArrayLike<number>;
-      this.#labels.append(ids);
-      this.#labelOffsets.append([this.#labels.length]);
-      this.#lostLabels.append([labels.length - Array.from(ids).filter((id) => id >= 0).length]);
+      to.labels.append(ids);
+      to.labelOffsets.append([to.labels.length]);
+      to.lostLabels.append([row.labels.length - Array.from(ids).filter((id) => id >= 0).length]);
+      to.lines.append([row.line]);
+      if (row.value !== undefined) to.values.append([row.value]);
+      this.#appendDigest(hash('sha256', JSON.stringify(contentOf(row)), 'buffer'));
+      to.textKeys.append(textKey(row.text2 === undefined ? row.text : `${row.text}\n${row.text2}`));
     }
-    this.#lines.append(rows.map((row) => row.line));
-    this.#values.append(rows.flatMap(({ value }) => value ?? []));
-    for (const row of rows) {
-      this.#rowDigests.append(hash('sha256', JSON.stringify(contentOf(row)), 'buffer'));
-      this.#textKeys.push(textKey(row.text2 === undefined ? row.text : `${row.text}\n${row.text2}`));
-    }
+    this.#rows += rows.length;
+  }
+
+  /** Appends a row of another split. */
+  copy(split: EncodedSplit, row: number): void {
+    const to = this.#columns;
+    to.ids.append(idsOf(split, row));
+    to.typeIds.append(typeIdsOf(split, row));
+    to.words.append(wordsOf(split, row));
+    to.offsets.append([to.ids.length]);
+    to.labels.append(labelsOf(split, row));
+    to.labelOffsets.append([to.labels.length]);
+    if (split.values.length > 0) to.values.append([split.values.at(row)]);
+    for (const name of ['lines', 'lostLabels', 'fullLengths', 'unknown'] as const)
+      to[name].append([split[name].at(row)]);
+    this.#appendDigest(split.rowDigests.slice(row * digestBytes, (row + 1) * digestBytes));
+    to.textKeys.append(split.textKeys.slice(row * keyWords, (row + 1) * keyWords));
+    this.#rows += 1;
   }
 
   /** @param labelOrder new id of each label id used in `append`. */
   finish(file: string, tokens: SplitTokens, labelOrder: Int32Array): EncodedSplit {
-    const rowDigests = this.#rowDigests.take();
+    const stored = Object.fromEntries(
+      Object.entries(this.#columns).map(([name, column]) => [name, column.finish()]),
+    ) as Stored;
     return {
-      rows: this.#textKeys.length,
+      ...stored,
+      rows: this.#rows,
+      texts: this.#rows,
       file,
-      lines: this.#lines.take(),
-      ids: this.#ids.take(),
-      typeIds: this.#typeIds.take(),
-      offsets: this.#offsets.take(),
-      labels: this.#labels.take().map((label) => (label < 0 ? label : (labelOrder[label] as number))),
-      labelOffsets: this.#labelOffsets.take(),
+      offsets: stored.offsets.slice(),
+      labels: this.#reordered(stored.labels, labelOrder),
       labelCount: labelOrder.length,
-      values: this.#values.take(),
-      words: this.#words.take(),
-      lostLabels: this.#lostLabels.take(),
-      fullLengths: this.#fullLengths.take(),
-      unknown: this.#unknown.take(),
-      rowDigests,
-      textKeys: this.#textKeys,
       padTokenId: tokens.padTokenId,
       maskTokenId: tokens.maskTokenId,
       vocabularySize: tokens.vocabularySize,
-      digest: digestOf(rowDigests),
+      digest: `sha256:${this.#digest.digest('hex')}`,
     };
+  }
+
+  #appendDigest(digest: Uint8Array): void {
+    this.#digest.update(digest);
+    this.#columns.rowDigests.append(digest);
+  }
+
+  #reordered(labels: Stored['labels'], order: Int32Array): Stored['labels'] {
+    if (order.every((to, from) => to === from)) return labels;
+    const writer = new ArrayWriter<NumbersOf<'labels'>>(join(this.#directory, 'labels-in-order'), Int32Array);
+    for (const block of labels.blocks())
+      writer.append(block.map((label) => (label < 0 ? label : (order[label] as number))));
+    return writer.finish();
   }
 }
 
-/** The rows at `indices`, in that order. */
-export function selectRows(split: EncodedSplit, indices: Int32Array): EncodedSplit {
-  const pick = (values: Int32Array): Int32Array => indices.map((row) => values[row] as number);
-  const { values } = split;
-  const pieces = <T extends Int32Array | Uint8Array>(values: T, offsets: Int32Array): T => {
-    const chosen = new Growing((length) => new (values.constructor as new (length: number) => T)(length));
-    for (const row of indices) chosen.append(values.subarray(offsets[row], offsets[row + 1]));
-    return chosen.take();
-  };
-  const ends = (offsets: Int32Array): Int32Array => {
-    const picked = new Int32Array(indices.length + 1);
-    for (const [position, row] of indices.entries())
-      picked[position + 1] =
-        (picked[position] as number) + (offsets[row + 1] as number) - (offsets[row] as number);
-    return picked;
-  };
-  const digestOffsets = Int32Array.from({ length: split.rows + 1 }, (_, row) => row * digestBytes);
-  const rowDigests = pieces(split.rowDigests, digestOffsets);
-  return {
-    ...split,
-    rows: indices.length,
-    lines: pick(split.lines),
-    ids: pieces(split.ids, split.offsets),
-    typeIds: pieces(split.typeIds, split.offsets),
-    offsets: ends(split.offsets),
-    labels: pieces(split.labels, split.labelOffsets),
-    labelOffsets: ends(split.labelOffsets),
-    values: Float32Array.from(values.length === 0 ? [] : indices, (row) => values[row] as number),
-    words: pieces(split.words, split.offsets),
-    lostLabels: pick(split.lostLabels),
-    fullLengths: pick(split.fullLengths),
-    unknown: pick(split.unknown),
-    rowDigests,
-    textKeys: Array.from(indices, (row) => split.textKeys[row] as string),
-    digest: digestOf(rowDigests),
-  };
-}
-
-/** Label ids of a row. */
-export function labelsOf(split: EncodedSplit, row: number): Int32Array {
-  return split.labels.subarray(split.labelOffsets[row], split.labelOffsets[row + 1]);
+/** The rows at `indices`, in that order, written to a folder of their own. */
+export function selectRows(split: EncodedSplit, indices: Int32Array, directory: string): EncodedSplit {
+  const rows = new EncodedRows(directory);
+  for (const row of indices) rows.copy(split, row);
+  const order = Int32Array.from({ length: split.labelCount }, (_, label) => label);
+  return rows.finish(split.file, split, order);
 }
 
 /** Tokens of a row after truncation. */
-export function tokensOf(split: EncodedSplit, row: number): number {
+export function tokensOf(split: Pick<EncodedSplit, 'offsets'>, row: number): number {
   return (split.offsets[row + 1] as number) - (split.offsets[row] as number);
+}
+
+/** [tokensOf] ids of a row's tokens. */
+export function idsOf({ ids, offsets }: Pick<EncodedSplit, 'ids' | 'offsets'>, row: number): Int32Array {
+  return ids.slice(offsets[row], offsets[row + 1]);
+}
+
+/** [tokensOf] */
+export function typeIdsOf({ typeIds, offsets }: EncodedSplit, row: number): Uint8Array {
+  return typeIds.slice(offsets[row], offsets[row + 1]);
+}
+
+/** [tokensOf] place of each token's word; empty where the task reads no words. */
+export function wordsOf({ words, offsets }: EncodedSplit, row: number): Int32Array {
+  return words.length === 0 ? new Int32Array() : words.slice(offsets[row], offsets[row + 1]);
+}
+
+/** Label ids of a row. */
+export function labelsOf({ labels, labelOffsets }: EncodedSplit, row: number): Int32Array {
+  const [start, end] = labelOffsets.slice(row, row + 2);
+  return labels.slice(start, end);
+}
+
+/** The rows of a text: from the first to before the second number. */
+export function rowsOf({ windowOffsets }: EncodedSplit, text: number): [number, number] {
+  return windowOffsets.length === 0 ? [text, text + 1] : [windowOffsets.at(text), windowOffsets.at(text + 1)];
 }
 
 /** What a row's digest is of; for one text with one label [text, label]. */
@@ -181,37 +214,7 @@ function contentOf({ text, text2, words, labels, value }: Row): unknown[] {
 }
 
 /** Texts that differ only in case or white space count as the same text. */
-function textKey(text: string): string {
-  return hash('sha256', text.toLowerCase().replace(/\s+/g, ' ').trim(), 'base64').slice(0, keyLetters);
-}
-
-function digestOf(rowDigests: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(rowDigests).digest('hex')}`;
-}
-
-/** A typed array that doubles when it is full. */
-class Growing<T extends Int32Array | Uint8Array | Float32Array> {
-  readonly #make: (length: number) => T;
-  #values: T;
-  length = 0;
-
-  constructor(make: (length: number) => T) {
-    this.#make = make;
-    this.#values = make(1024);
-  }
-
-  append(values: ArrayLike<number>): void {
-    const needed = this.length + values.length;
-    if (needed > this.#values.length) {
-      const larger = this.#make(Math.max(needed, this.#values.length * 2));
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values.set(values, this.length);
-    this.length = needed;
-  }
-
-  take(): T {
-    return this.#values.slice(0, this.length) as T;
-  }
+function textKey(text: string): Uint32Array {
+  const bytes = hash('sha256', text.toLowerCase().replace(/\s+/g, ' ').trim(), 'buffer');
+  return Uint32Array.of(bytes.readUInt32LE(0), bytes.readUInt32LE(4));
 }

@@ -22,7 +22,10 @@ export type Cut = {
   unknownId: number | undefined;
 };
 
-/** The tokens of a text: ids, types, and of each token the place of its word, -1 for special tokens. */
+/**
+ * The tokens of a text: ids, types (none where all are zero, since asking the library for them costs time), and of each
+ * token the place of its word, -1 for special tokens.
+ */
 type Tokens = { ids: number[]; typeIds: number[]; words: number[] };
 /** What the tokenizer puts around a text, and the type of the text's own tokens. */
 type Frame = { before: Tokens; after: Tokens; typeId: number };
@@ -62,19 +65,28 @@ export function createEncoder(tokenizer: Tokenizer, frame: Frame, cut: Cut): Enc
   return {
     async encode(texts, readsWords = false) {
       const encodings = await tokenizer.encodeBatch([...texts]);
-      return flattened(encodings.map((encoding) => tokensOf(encoding, readsWords)));
+      const typed = typesOf(frame).some((type) => type !== 0);
+      return flattened(encodings.map((encoding) => tokensOf(encoding, { typed, readsWords })));
     },
     encodeWords: async (rows) => flattened(await tokensOfWords(tokenizer, rows, frame)),
     encodePairs: (pairs) => encodePairs(tokenizer, pairs, cut),
   };
 }
 
-function tokensOf(encoding: JsEncoding, readsWords: boolean): Tokens {
+/** Types that tokens of one text may have. */
+function typesOf({ before, typeId, after }: Frame): number[] {
+  return [...before.typeIds, typeId, ...after.typeIds];
+}
+
+function tokensOf(
+  encoding: JsEncoding,
+  { typed, readsWords }: { typed: boolean; readsWords: boolean },
+): Tokens {
   const special = readsWords ? encoding.getSpecialTokensMask() : [];
   const words = readsWords ? encoding.getWordIds() : [];
   return {
     ids: encoding.getIds(),
-    typeIds: encoding.getTypeIds(),
+    typeIds: typed ? encoding.getTypeIds() : [],
     words: words.map((word, index) => (special[index] === 1 ? -1 : (word ?? -1))),
   };
 }
@@ -116,7 +128,7 @@ function truncate(text: Tokens, { before, after }: Frame, { maxLength, keepEnd }
   ];
   return {
     ids: cut(text.ids),
-    typeIds: cut(text.typeIds),
+    typeIds: text.typeIds.length > 0 ? cut(text.typeIds) : [],
     words: text.words.length > 0 ? cut(text.words) : [],
   };
 }
@@ -205,8 +217,13 @@ function flatten(
     ids.set(text.ids, start);
     typeIds.set(text.typeIds, start);
     if (words.length > 0) words.set(text.words, start);
-    if (unknownId !== undefined)
-      unknown[index] = text.ids.reduce((count, id) => count + (id === unknownId ? 1 : 0), 0);
+    if (unknownId !== undefined) unknown[index] = countOf(text.ids, unknownId);
   }
   return { ids, typeIds, offsets, words, fullLengths: Int32Array.from(full), unknown };
+}
+
+function countOf(ids: readonly number[], wanted: number): number {
+  let count = 0;
+  for (const id of ids) if (id === wanted) count += 1;
+  return count;
 }

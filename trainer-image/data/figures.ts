@@ -1,7 +1,7 @@
 import { maxListedLabels, type PreflightReport } from '../../crds/trainer-contract.ts';
-import type { Dataset } from './dataset.ts';
 import type { EncodedSplit } from './encoded.ts';
 import { countNearDuplicates, countNearLeaked } from './near-duplicates.ts';
+import type { ReportedData } from './report.ts';
 import {
   countConflicting,
   countDuplicates,
@@ -26,7 +26,7 @@ export type DataFigures = Pick<
 };
 
 /** All figures of the report. Time and memory grow linearly with the rows. */
-export function figuresOf(dataset: Dataset): DataFigures {
+export function figuresOf(dataset: ReportedData): DataFigures {
   const { task, labels, splits } = dataset;
   const { train, validation, test } = splits;
   const heldOut = (count: (split: EncodedSplit, train: EncodedSplit) => number) => ({
@@ -48,7 +48,7 @@ export function figuresOf(dataset: Dataset): DataFigures {
   };
 }
 
-function splitReport(split: EncodedSplit, { task, labels }: Dataset): SplitReport {
+function splitReport(split: EncodedSplit, { task, labels }: ReportedData): SplitReport {
   const counts = Array.from(countLabels(split, labels.length), (rows, id): [string, number] => [
     labels[id] as string,
     rows,

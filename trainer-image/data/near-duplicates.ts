@@ -8,7 +8,7 @@
  * are; 80 bytes of memory. Both grow linearly with the rows. Banding finds a pair at the threshold with 99.98 %
  * (1 - (1 - 0.8^4)^16); whether it is near is then decided by an estimate with a standard deviation of 0.05.
  */
-import type { EncodedSplit } from './encoded.ts';
+import { TextIndex, type TextKeys } from './text-keys.ts';
 
 /** Part of the runs of tokens that near rows have in common. Below 0.8 rows made from one template count as near. */
 export const nearSimilarity = 0.8;
@@ -22,28 +22,23 @@ const equalBins = Math.ceil(nearSimilarity * bins);
 const maxCompared = 16;
 const maxPassed = 64;
 
-type Tokens = Pick<EncodedSplit, 'rows' | 'ids' | 'offsets'>;
+/** Tokens of the rows, as a split holds them. */
+type Tokens = {
+  rows: number;
+  ids: { slice(start?: number, end?: number): Int32Array };
+  offsets: Float64Array;
+};
 
 /** Rows that nearly repeat an earlier one; rows whose whole text was seen before are not counted among them. */
-export function countNearDuplicates(split: Tokens & Pick<EncodedSplit, 'textKeys'>): number {
-  const firsts = new Map<string, number>();
-  for (const [row, key] of split.textKeys.entries()) if (!firsts.has(key)) firsts.set(key, row);
-  return countNear(
-    signaturesOf(split),
-    undefined,
-    (row) => firsts.get(split.textKeys[row] as string) !== row,
-  );
+export function countNearDuplicates(split: Tokens & TextKeys): number {
+  const { firstRows } = new TextIndex(split);
+  return countNear(signaturesOf(split), undefined, (row) => firstRows[row] !== row);
 }
 
 /** Rows of `split` that are nearly in `train`; rows whose whole text is there are not counted among them. */
-export function countNearLeaked(
-  split: Tokens & Pick<EncodedSplit, 'textKeys'>,
-  train: Tokens & Pick<EncodedSplit, 'textKeys'>,
-): number {
-  const seen = new Set(train.textKeys);
-  return countNear(signaturesOf(split), signaturesOf(train), (row) =>
-    seen.has(split.textKeys[row] as string),
-  );
+export function countNearLeaked(split: Tokens & TextKeys, train: Tokens & TextKeys): number {
+  const seen = new TextIndex(train).holds(split);
+  return countNear(signaturesOf(split), signaturesOf(train), (row) => seen[row] === 1);
 }
 
 /** Estimated Jaccard index of the runs of three tokens of two rows. */
@@ -56,11 +51,10 @@ export function signaturesOf({ rows, ids, offsets }: Tokens): Uint8Array {
   const signatures = new Uint8Array(rows * bins);
   const minima = new Uint32Array(bins);
   for (let row = 0; row < rows; row++) {
-    const start = offsets[row] as number;
-    const end = offsets[row + 1] as number;
+    const own = ids.slice(offsets[row], offsets[row + 1]);
     minima.fill(empty);
-    for (let at = start; at < Math.max(start + 1, end - 2); at++) {
-      const hash = mix(mix(mix(ids[at] as number) + tokenAt(at + 1)) + tokenAt(at + 2));
+    for (let at = 0; at < Math.max(1, own.length - 2); at++) {
+      const hash = mix(mix(mix(tokenAt(at)) + tokenAt(at + 1)) + tokenAt(at + 2));
       const bin = hash >>> 26;
       const value = hash & 0x3ffffff;
       if (value < (minima[bin] as number)) minima[bin] = value;
@@ -68,7 +62,7 @@ export function signaturesOf({ rows, ids, offsets }: Tokens): Uint8Array {
     fill(signatures.subarray(row * bins, (row + 1) * bins), minima);
 
     function tokenAt(place: number): number {
-      return place < end ? (ids[place] as number) : -1;
+      return place < own.length ? (own[place] as number) : -1;
     }
   }
   return signatures;

@@ -16,8 +16,11 @@ export type DataReport = Pick<
   | 'lengthRuleAccuracy'
   | 'warnings'
 >;
+/** Splits of whole texts with their task. */
+export type ReportedData = Pick<Dataset, 'task' | 'labels' | 'splits' | 'slices'>;
+
 /** What a person should know about the data before trusting a model trained on it. */
-export function dataReport(dataset: Dataset): DataReport {
+export function dataReport(dataset: ReportedData): DataReport {
   const { labels, splits } = dataset;
   const lengths = splits.train.fullLengths.slice().sort();
   const { leaked, nearLeaked, ...figures } = figuresOf(dataset);

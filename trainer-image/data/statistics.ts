@@ -1,4 +1,5 @@
 import { type EncodedSplit, labelsOf, tokensOf } from './encoded.ts';
+import { TextIndex } from './text-keys.ts';
 
 /** Nearest-rank quantile of sorted values; 0 for none. */
 export function quantile(sorted: Int32Array, part: number): number {
@@ -14,40 +15,41 @@ export function countLabels(split: EncodedSplit, labels: number): Int32Array {
 
 /** Labels that no token stands for. */
 export function countLost(split: EncodedSplit): number {
-  return split.lostLabels.reduce((sum, lost) => sum + lost, 0);
+  return sumOf(split.lostLabels);
 }
 
 /** Rows cut by maxLength. */
 export function countTruncated(split: EncodedSplit): number {
-  return split.fullLengths.reduce((count, full, row) => count + (full > tokensOf(split, row) ? 1 : 0), 0);
+  let [row, truncated] = [0, 0];
+  for (const full of split.fullLengths) if (full > tokensOf(split, row++)) truncated += 1;
+  return truncated;
 }
 
 /** Rows whose text was seen before in the split. */
 export function countDuplicates(split: EncodedSplit): number {
-  return split.rows - new Set(split.textKeys).size;
+  return new TextIndex(split).firstRows.reduce((count, first, row) => count + (first === row ? 0 : 1), 0);
 }
 
 /** Rows of `split` whose text is also in `train`. */
 export function countLeaked(split: EncodedSplit, train: EncodedSplit): number {
-  const seen = new Set(train.textKeys);
-  return split.textKeys.reduce((count, key) => count + (seen.has(key) ? 1 : 0), 0);
+  return sumOf(new TextIndex(train).holds(split));
 }
 
 /** Rows whose text also occurs with another label in the split. */
 export function countConflicting(split: EncodedSplit): number {
-  const several = 'several';
-  const labelOf = new Map<string, string>();
-  for (const [row, key] of split.textKeys.entries()) {
-    const known = labelOf.get(key);
-    const label = [...labelsOf(split, row), split.values[row]].join();
-    labelOf.set(key, known === undefined || known === label ? label : several);
-  }
-  return split.textKeys.reduce((count, key) => count + (labelOf.get(key) === several ? 1 : 0), 0);
+  const { firstRows } = new TextIndex(split);
+  /** [rows] 1 for the first row of a text that has several labels. */
+  const several = new Uint8Array(split.rows);
+  const labelOf = (row: number) =>
+    [...labelsOf(split, row), split.values.length > 0 ? split.values.at(row) : ''].join();
+  for (const [row, first] of firstRows.entries())
+    if (row !== first && labelOf(row) !== labelOf(first)) several[first] = 1;
+  return firstRows.reduce((count, first) => count + (several[first] as number), 0);
 }
 
 /** Part of the tokens that the vocabulary does not know, after truncation. */
 export function unknownShare(split: EncodedSplit): number {
-  return split.unknown.reduce((sum, count) => sum + count, 0) / Math.max(1, split.ids.length);
+  return sumOf(split.unknown) / Math.max(1, split.ids.length);
 }
 
 /**
@@ -57,17 +59,24 @@ export function unknownShare(split: EncodedSplit): number {
 export function lengthRuleAccuracy(split: EncodedSplit, labels: number): number {
   const above = countLabels(split, labels);
   const below = new Int32Array(labels);
+  const [lengths, labelOf] = [split.fullLengths.slice(), split.labels.slice()];
   const order = Int32Array.from({ length: split.rows }, (_, row) => row).sort(
-    (a, b) => (split.fullLengths[a] as number) - (split.fullLengths[b] as number),
+    (a, b) => (lengths[a] as number) - (lengths[b] as number),
   );
   let best = Math.max(...above);
   for (const [position, row] of order.entries()) {
-    const label = split.labels[row] as number;
+    const label = labelOf[row] as number;
     above[label] = (above[label] as number) - 1;
     below[label] = (below[label] as number) + 1;
     const next = order[position + 1];
-    if (next === undefined || split.fullLengths[next] !== split.fullLengths[row])
+    if (next === undefined || lengths[next] !== lengths[row])
       best = Math.max(best, Math.max(...below) + Math.max(...above));
   }
   return best / Math.max(1, split.rows);
+}
+
+function sumOf(numbers: Iterable<number>): number {
+  let sum = 0;
+  for (const number of numbers) sum += number;
+  return sum;
 }

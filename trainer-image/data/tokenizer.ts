@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Tokenizer } from 'tokenizers';
 import { TrainerError } from '../failure.ts';
 import { createEncoder, type Encoder, frameOf, specialCount } from './encoding.ts';
+import type { Windows } from './windows.ts';
 
 export type TextTokenizer = Encoder & {
   padTokenId: number;
@@ -10,16 +11,22 @@ export type TextTokenizer = Encoder & {
   maxLength: number;
   /** Tokens in the vocabulary, added ones included. */
   vocabularySize: number;
+  /** Where texts are encoded whole, to be cut into windows. */
+  windows?: Windows;
 };
 
 export type TokenizerFit = {
   maxLength: number;
+  /** False where texts stay whole, however long. */
+  truncation?: boolean;
   /** vocab_size of config.json: ids must be below it. */
   vocabularySize: number;
   /** Longest sequence the model has positions for. */
   maxPositions: number;
   /** pad_token_id of config.json, used when the tokenizer's files name no padding token. */
   padTokenId?: number | undefined;
+  /** Where long texts are cut into windows: the tokens that two windows share. */
+  stride?: number | undefined;
   /** True where it will get lists of words: byte-level tokenizers then put a space before each of them. */
   pretokenized?: boolean;
 };
@@ -57,15 +64,33 @@ export async function loadTokenizer(directory: string, fit: TokenizerFit): Promi
       'Set a larger training.maxLength.',
     );
   }
+  const { maxLength, stride } = fit;
+  if (stride !== undefined && stride >= maxLength - special) {
+    throw new TrainerError(
+      'ConfigError',
+      `training.stride is ${stride}, but a window of ${maxLength} tokens holds ${maxLength - special} tokens of the text.`,
+      `Set training.stride to less than ${maxLength - special}, or a larger training.maxLength.`,
+    );
+  }
+  const keepEnd = settings.truncation_side === 'left';
   const unknownId = idOf(tokenizer, json.model?.unk_token) ?? idOf(tokenizer, settings.unk_token);
   return {
     padTokenId: padToken(tokenizer, settings, fit),
     maskTokenId: maskToken(tokenizer, settings),
-    maxLength: fit.maxLength,
+    maxLength,
     vocabularySize: tokenizer.getVocabSize(true),
+    ...(stride !== undefined && {
+      windows: {
+        maxLength,
+        stride,
+        before: frame.before.ids.length,
+        after: frame.after.ids.length,
+        fromEnd: keepEnd,
+      },
+    }),
     ...createEncoder(tokenizer, frame, {
-      maxLength: fit.maxLength,
-      keepEnd: settings.truncation_side === 'left',
+      maxLength: stride === undefined && (fit.truncation ?? true) ? maxLength : Number.POSITIVE_INFINITY,
+      keepEnd,
       unknownId,
     }),
   };

@@ -1,6 +1,8 @@
 import { dataChecks } from '../../crds/data-checks.ts';
-import type { Dataset, Splits } from './dataset.ts';
+import type { Splits } from './dataset.ts';
 import type { DataFigures } from './figures.ts';
+import type { ReportedData } from './report.ts';
+import { isSmall, type SlicedColumn, slicesOf } from './slices.ts';
 import { countLabels } from './statistics.ts';
 
 /** On fewer rows some rule on length fits by chance. */
@@ -10,12 +12,13 @@ const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ task, labels, splits }: Dataset, figures: DataFigures): string[] {
+export function dataWarnings({ task, labels, splits, slices }: ReportedData, figures: DataFigures): string[] {
   return [
     ...leakage(splits, figures),
     ...conflicts(figures),
     ...missingLabels(labels, splits),
     ...fewRows(splits),
+    ...smallSlices(slices),
     ...shortcut(labels, splits, figures),
     ...(task.labelled === 'row' ? imbalance(labels, splits) : []),
     ...truncation(figures),
@@ -75,6 +78,18 @@ function fewRows({ test }: Splits): string[] {
       ];
 }
 
+function smallSlices(columns: readonly SlicedColumn[]): string[] {
+  return columns.flatMap((sliced) => {
+    const rows = slicesOf(sliced);
+    const small = sliced.values.filter((_, place) => isSmall(rows[place] ?? []));
+    return small.length === 0
+      ? []
+      : [
+          `Slices of ${list([sliced.column])} with fewer than ${dataChecks.smallSlices.threshold} test rows: ${list(small)}. They count neither for the worst slice nor for the gap. Hold out more of their rows.`,
+        ];
+  });
+}
+
 function shortcut(
   labels: readonly string[],
   { train }: Splits,
@@ -119,7 +134,7 @@ function lostWords({ splits }: DataFigures): string[] {
     return lost <= dataChecks.lostWords.threshold
       ? []
       : [
-          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, or cut the texts.`,
+          `${lost} tagged words of the ${name} split are beyond training.maxLength, or no token stands for them: they are left out of training and metrics. Raise maxLength, set training.stride, or cut the texts.`,
         ];
   });
 }

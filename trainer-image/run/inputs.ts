@@ -40,7 +40,11 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   report({ phase: 'Preparing' });
   const model = readArchitecture(modelDirectory, { task: config.task, labels: 1 });
   const tokenizer = await loadModelTokenizer(config, model, modelDirectory);
-  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, tokenizer });
+  const dataset = await loadDataset(config, taskOf(config), {
+    directory: dataDirectory,
+    encoded: join(workDirectory, 'encoded'),
+    tokenizer,
+  });
   refuseChangedSplits(config, dataset);
   return {
     modelDirectory,
@@ -51,11 +55,11 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   };
 }
 
-function refuseChangedSplits({ dataset: { source }, expected }: RunConfig, { splits }: Dataset): void {
+function refuseChangedSplits({ dataset: { source }, expected }: RunConfig, { texts }: Dataset): void {
   const place = (split: string) => `the ${split} split of ${source.uri}`;
-  refuseChanged('DataError', place('train'), splits.train.digest, expected?.trainDigest);
-  refuseChanged('DataError', place('validation'), splits.validation?.digest, expected?.validationDigest);
-  refuseChanged('DataError', place('test'), splits.test.digest, expected?.testDigest);
+  refuseChanged('DataError', place('train'), texts.train.digest, expected?.trainDigest);
+  refuseChanged('DataError', place('validation'), texts.validation?.digest, expected?.validationDigest);
+  refuseChanged('DataError', place('test'), texts.test.digest, expected?.testDigest);
 }
 
 function refuseChanged(

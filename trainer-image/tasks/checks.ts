@@ -3,8 +3,11 @@ import { TrainerError } from '../failure.ts';
 
 /** @throws TrainerError DataError when all labels of the train split are the same. */
 export function refuseOneLabel(train: EncodedSplit, labels: readonly string[]): void {
-  const present = new Set(train.labels.filter((label) => label >= 0));
-  if (present.size >= 2) return;
+  const present = new Set<number>();
+  for (const label of train.labels) {
+    if (label >= 0) present.add(label);
+    if (present.size >= 2) return;
+  }
   const [only] = present;
   throw new TrainerError(
     'DataError',

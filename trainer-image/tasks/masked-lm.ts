@@ -4,7 +4,7 @@
  * evaluation is asked the same.
  */
 import type { RunConfig } from '../../crds/trainer-contract.ts';
-import { type EncodedSplit, tokensOf } from '../data/encoded.ts';
+import { type EncodedSplit, idsOf, rowsOf, wordsOf } from '../data/encoded.ts';
 import { purposes, type Random, random } from '../data/random.ts';
 import { quote } from '../data/record.ts';
 import { textProblem } from '../data/row.ts';
@@ -52,7 +52,7 @@ export function maskedLM(masking: Masking): Task {
             ? random(purposes.evaluationMask, row)
             : random(draw.seed, purposes.mask, draw.epoch, row);
         for (const { token, id } of hide(split, row, source, masking)) {
-          const place = index * rows.length + token;
+          const place = (rows.starts[index] as number) + token;
           positions.push(place);
           labels.push(inputIds[place] as number);
           inputIds[place] = id;
@@ -69,17 +69,18 @@ export function maskedLM(masking: Masking): Task {
     outputs: (logits, labels) => [sparseSoftmaxCrossEntropy(logits, labels).loss, argMax(logits)],
 
     recorder(split) {
-      const loss = new Float64Array(split.rows);
-      const masked = new Int32Array(split.rows);
-      const hits = new Int32Array(split.rows);
+      const loss = new Float64Array(split.texts);
+      const masked = new Int32Array(split.texts);
+      const hits = new Int32Array(split.texts);
+      const textOf = textsOfRows(split);
       return {
         figures: { loss, masked, hits },
         add({ indices, length, positions = new Int32Array(), labels }, [losses, guesses]) {
           for (const [index, position] of positions.entries()) {
-            const row = indices[Math.floor(position / length)] as number;
-            loss[row] = (loss[row] as number) + Number(losses?.[index]);
-            masked[row] = (masked[row] as number) + 1;
-            if (Number(guesses?.[index]) === labels[index]) hits[row] = (hits[row] as number) + 1;
+            const text = textOf[indices[Math.floor(position / length)] as number] as number;
+            loss[text] = (loss[text] as number) + Number(losses?.[index]);
+            masked[text] = (masked[text] as number) + 1;
+            if (Number(guesses?.[index]) === labels[index]) hits[text] = (hits[text] as number) + 1;
           }
         },
       };
@@ -88,10 +89,10 @@ export function maskedLM(masking: Masking): Task {
     scores({ evaluated, split }) {
       const { masked, hits } = totals(
         evaluated.figures,
-        Int32Array.from({ length: split.rows }, (_, i) => i),
+        Int32Array.from({ length: split.texts }, (_, i) => i),
       );
       const { loss } = evaluated;
-      return { rows: split.rows, loss, perplexity: Math.exp(loss), accuracy: hits / Math.max(1, masked) };
+      return { rows: split.texts, loss, perplexity: Math.exp(loss), accuracy: hits / Math.max(1, masked) };
     },
     scorer({ evaluated }, metric) {
       return (rows) => {
@@ -101,14 +102,28 @@ export function maskedLM(masking: Masking): Task {
         return metric === 'perplexity' ? Math.exp(mean) : mean;
       };
     },
+    mistakes: {
+      caption: 'Texts whose hidden tokens the tuned model guessed worst.',
+      severity: 'loss',
+    },
     prediction({ evaluated }, row, { text }) {
-      const { loss, masked, hits } = evaluated.figures;
-      return { line: { loss: loss?.[row], masked: masked?.[row], hits: hits?.[row], text } };
+      const { loss, masked, hits } = totals(evaluated.figures, [row]);
+      const line = { loss, masked, hits, text };
+      if (hits === masked) return { line };
+      const mistake = { label: `${masked} hidden`, predicted: `${hits} right`, severity: loss / masked };
+      return { line, mistake };
     },
 
     exportedConfig: () => ({}),
     card: () => ({ pipelineTag: 'fill-mask', does: 'Guesses masked tokens' }),
   };
+}
+
+/** [rows] the text of each row. */
+function textsOfRows(split: EncodedSplit): Int32Array {
+  const texts = new Int32Array(split.rows);
+  for (let text = 0; text < split.texts; text++) texts.fill(text, ...rowsOf(split, text));
+  return texts;
 }
 
 /** The tokens of a row that the model has to guess, each with the id that stands in its place; special ones never. */
@@ -122,22 +137,20 @@ function hide(
   const chosen = units.filter(() => chance(source) < probability);
   // A row without a hidden token would teach and measure nothing.
   if (chosen.length === 0 && units.length > 0) chosen.push(units[source.below(units.length)] as number[]);
-  const first = split.offsets[row] as number;
+  const ids = idsOf(split, row);
   return chosen.flat().map((token) => {
     const fate = chance(source);
     if (fate < maskedPart) return { token, id: split.maskTokenId as number };
     if (fate < maskedPart + randomPart) return { token, id: source.below(split.vocabularySize) };
-    return { token, id: split.ids[first + token] as number };
+    return { token, id: ids[token] as number };
   });
 }
 
 /** Places of the tokens that are chosen together: words or single tokens. */
 function unitsOf(split: EncodedSplit, row: number, wholeWord: boolean): number[][] {
-  const first = split.offsets[row] as number;
   const units: number[][] = [];
   let last = -1;
-  for (let token = 0; token < tokensOf(split, row); token++) {
-    const word = split.words[first + token] as number;
+  for (const [token, word] of wordsOf(split, row).entries()) {
     if (word < 0) continue;
     if (wholeWord && word === last) units.at(-1)?.push(token);
     else units.push([token]);

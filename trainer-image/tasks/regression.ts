@@ -22,21 +22,22 @@ export const regression: Task = {
   checkTokenizer() {},
   targets: () => [],
   checkTrain({ values, file, rows }) {
-    if (values.some((value) => value !== values[0])) return;
+    const first = values.at(0);
+    for (const value of values) if (value !== first) return;
     throw new TrainerError(
       'DataError',
-      `All ${rows} rows of ${file} have the number ${values[0]}.`,
+      `All ${rows} rows of ${file} have the number ${first}.`,
       'A regression needs at least two different numbers. Check dataset.columns.label.',
     );
   },
   labelled: 'otherwise',
   collate: (rows, split) => ({
     ...rows,
-    labels: Float32Array.from(rows.indices, (row) => split.values[row] as number),
+    labels: Float32Array.from(rows.indices, (row) => split.values.at(row)),
   }),
 
   width: () => 1,
-  labels: () => ({ dtype: 'float32', shape: ['batch'] }),
+  labels: () => ({ dtype: 'float32', shape: ['examples'] }),
   loss: squaredError,
   logitCount: ({ rows }) => rows,
   outputs: (logits) => [logits],
@@ -52,13 +53,14 @@ export const regression: Task = {
   },
   compared: ['predicted'],
   scores({ evaluated, split }) {
-    const scores = regressionScores(split.values, evaluated.figures['predicted']!);
+    const scores = regressionScores(split.values.slice(), evaluated.figures['predicted']!);
     return { rows: split.rows, ...scores, loss: evaluated.loss };
   },
   scorer({ evaluated, split }, metric) {
     const { predicted } = evaluated.figures;
+    const values = split.values.slice();
     return (rows) => {
-      const actual = Array.from(rows, (row) => split.values[row]!);
+      const actual = Array.from(rows, (row) => values[row]!);
       const scores = regressionScores(
         actual,
         Array.from(rows, (row) => predicted![row]!),
@@ -66,13 +68,20 @@ export const regression: Task = {
       return metric === 'loss' ? scores.rmse ** 2 : scores[metric as keyof typeof scores];
     };
   },
-  prediction: ({ evaluated }, row, content) => ({
-    line: {
-      value: content.value,
-      predicted: evaluated.figures['predicted']?.[row],
-      ...textsOf(content),
-    },
-  }),
+  mistakes: {
+    caption: 'Largest errors of the tuned model. Some may be wrong numbers in the data.',
+    severity: 'error',
+  },
+  prediction({ evaluated, split }, row, content) {
+    const predicted = evaluated.figures['predicted']?.[row] as number;
+    const actual = split.values.at(row);
+    const mistake = {
+      label: shown(actual),
+      predicted: shown(predicted),
+      severity: Math.abs(predicted - actual),
+    };
+    return { line: { value: content.value, predicted, ...textsOf(content) }, mistake };
+  },
 
   exportedConfig: () => ({
     id2label: { 0: 'LABEL_0' },
@@ -89,3 +98,6 @@ function toNumber(value: unknown): number | undefined {
   // Training computes in float32, where larger numbers are infinite.
   return Number.isFinite(Math.fround(number)) ? number : undefined;
 }
+
+/** Four digits say enough about a predicted number. */
+const shown = (value: number) => String(Number(value.toPrecision(4)));

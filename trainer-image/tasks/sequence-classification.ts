@@ -7,6 +7,7 @@ import { calibrationError } from '../metrics/calibration.ts';
 import { averages, classificationScores, emptyCounts } from '../metrics/classification.ts';
 import { refuseOneLabel } from './checks.ts';
 import { crossEntropy } from './loss.ts';
+import { confidentMistakes } from './mistakes.ts';
 import { negativeLogLikelihood, predictedClass, probabilities } from './softmax.ts';
 import type { Evaluation, Task } from './task.ts';
 
@@ -34,7 +35,7 @@ export const sequenceClassification: Task = {
   }),
 
   width: (labels) => labels,
-  labels: () => ({ dtype: 'int32', shape: ['batch'] }),
+  labels: () => ({ dtype: 'int32', shape: ['examples'] }),
   loss: crossEntropy,
   logitCount: ({ rows }, { labels }) => rows * labels,
   outputs: (logits) => [logits],
@@ -62,21 +63,22 @@ export const sequenceClassification: Task = {
   scores(evaluation) {
     const { evaluated, split, labels } = evaluation;
     const { predicted } = evaluated.figures as Record<string, Int32Array>;
-    const scores = classificationScores(split.labels, predicted as Int32Array, labels.length);
+    const scores = classificationScores(split.labels.slice(), predicted as Int32Array, labels.length);
     const classes = scores.classes.map((one, id) => ({ name: labels[id] as string, ...one }));
     const ece = scorer(evaluation, 'ece')(Array.from(predicted as Int32Array, (_, row) => row));
     return { ...scores, ece, classes, loss: evaluated.loss };
   },
   scorer,
+  mistakes: confidentMistakes,
   prediction({ evaluated, split, labels }, row, content) {
     const classes = labels.length;
     const logits = (evaluated.figures['logits'] as Float32Array).subarray(row * classes, (row + 1) * classes);
     const id = evaluated.figures['predicted']?.[row] as number;
-    const label = labels[split.labels[row] as number] as string;
+    const label = labels[split.labels.at(row)] as string;
     const predicted = labels[id] as string;
     const probability = probabilities(logits)[id] as number;
     const line = { label, predicted, probability, logits: Array.from(logits), ...textsOf(content) };
-    return label === predicted ? { line } : { line, mistake: { label, predicted, probability } };
+    return label === predicted ? { line } : { line, mistake: { label, predicted, severity: probability } };
   },
 
   exportedConfig: (labels) => ({
@@ -95,17 +97,18 @@ function scorer(
   metric: MetricName,
 ): (rows: ArrayLike<number>) => number {
   const { predicted, confidence, loss } = evaluated.figures;
+  const actualLabels = split.labels.slice();
   const own = (values: ArrayLike<number> | undefined, row: number) => values?.[row] as number;
   if (metric === 'loss') return (rows) => meanOf(rows, (row) => own(loss, row));
   if (metric === 'ece') {
-    const isRight = (row: number) => own(predicted, row) === split.labels[row];
+    const isRight = (row: number) => own(predicted, row) === actualLabels[row];
     return (rows) => calibrationError(rows, confidence ?? [], isRight);
   }
   return (rows) => {
     const counts = emptyCounts(labels.length);
     for (let index = 0; index < rows.length; index++) {
       const row = rows[index] as number;
-      const [actual, said] = [split.labels[row] as number, own(predicted, row)];
+      const [actual, said] = [actualLabels[row] as number, own(predicted, row)];
       counts.actual[actual] = (counts.actual[actual] as number) + 1;
       counts.predicted[said] = (counts.predicted[said] as number) + 1;
       if (actual === said) counts.hits[actual] = (counts.hits[actual] as number) + 1;

@@ -46,7 +46,7 @@ export type Task = {
 
   /** Logits that a head has for so many labels. */
   width(labels: number): number;
-  /** Of the batch's labels, for so many labels; `batch`, `length` and `positions` are named dimensions. */
+  /** Of the batch's labels, for so many labels; `examples` and `positions` are named dimensions. */
   labels(labels: number): { dtype: DType; shape: Shape };
   /** Loss as sum and count, so that means over several batches are exact. */
   loss(logits: Tensor, labels: Tensor, options?: LossOptions): Loss;
@@ -59,10 +59,12 @@ export type Task = {
   /** The figures by which base and tuned model are compared: those that a checkpoint keeps of the base model. */
   readonly compared: readonly string[];
   scores(evaluation: Evaluation): EvaluatedModel;
-  /** The metric on any rows of the split, the same row perhaps several times: what the bootstrap resamples. */
-  scorer(evaluation: Evaluation, metric: MetricName): (rows: ArrayLike<number>) => number;
-  /** A line of predictions.jsonl about a row, and its most confident mistake if there is one. */
-  prediction(evaluation: Evaluation, row: number, content: Content): { line: object; mistake?: Mistake };
+  /** The metric on any texts of the split, the same one perhaps several times: what the bootstrap resamples. */
+  scorer(evaluation: Evaluation, metric: MetricName): (texts: ArrayLike<number>) => number;
+  /** What the report says about its list of mistakes, and what their severity is. */
+  readonly mistakes: { caption: string; severity: string };
+  /** A line of predictions.jsonl about a text, and its worst mistake if there is one. */
+  prediction(evaluation: Evaluation, text: number, content: Content): { line: object; mistake?: Mistake };
 
   /** Fields of config.json beyond those of the base model. */
   exportedConfig(labels: readonly string[]): Record<string, unknown>;

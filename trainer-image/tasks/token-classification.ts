@@ -2,7 +2,7 @@
  * The task TokenClassification: one tag a word. As in transformers' run_ner, the first token of a word carries its tag
  * and the others none; a word that maxLength cuts off is neither trained nor measured.
  */
-import { labelsOf, tokensOf } from '../data/encoded.ts';
+import { labelsOf, rowsOf, wordsOf } from '../data/encoded.ts';
 import { quote } from '../data/record.ts';
 import { kindOf, labelProblem, textProblem } from '../data/row.ts';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../metrics/entities.ts';
 import { refuseOneLabel } from './checks.ts';
 import { crossEntropy } from './loss.ts';
+import { confidentMistakes } from './mistakes.ts';
 import { negativeLogLikelihood, predictedClass, probabilities } from './softmax.ts';
 import type { Evaluation, Task } from './task.ts';
 
@@ -46,14 +47,20 @@ export const tokenClassification: Task = {
   checkTrain: refuseOneLabel,
   labelled: 'word',
   collate(rows, split) {
-    const labels = new Int32Array(rows.rows * rows.length).fill(ignored);
-    for (const [position, row] of rows.indices.entries())
-      labels.set(labelsOf(split, row), position * rows.length);
-    return { ...rows, labels };
+    const positions: number[] = [];
+    const labels: number[] = [];
+    for (const [index, row] of rows.indices.entries()) {
+      for (const [token, label] of labelsOf(split, row).entries()) {
+        if (label < 0) continue;
+        positions.push((rows.starts[index] as number) + token);
+        labels.push(label);
+      }
+    }
+    return { ...rows, positions: Int32Array.from(positions), labels: Int32Array.from(labels) };
   },
 
   width: (labels) => labels,
-  labels: () => ({ dtype: 'int32', shape: ['batch', 'length'] }),
+  labels: () => ({ dtype: 'int32', shape: ['positions'] }),
   loss: crossEntropy,
   logitCount: ({ rows, length }, { labels }) => rows * length * labels,
   outputs: (logits) => [logits],
@@ -65,45 +72,42 @@ export const tokenClassification: Task = {
     const loss = new Float64Array(split.rows);
     return {
       figures: { predicted, confidence, loss },
-      add({ indices, length, labels }, [output]) {
-        for (const [position, row] of indices.entries()) {
-          const first = split.offsets[row] as number;
-          for (let token = 0; token < tokensOf(split, row); token++) {
-            const place = position * length + token;
-            const label = labels[place] as number;
-            if (label < 0) continue;
-            const logits = (output as Float32Array).subarray(place * classes, (place + 1) * classes);
-            const id = predictedClass(logits);
-            predicted[first + token] = id;
-            confidence[first + token] = probabilities(logits)[id] as number;
-            loss[row] = (loss[row] as number) + negativeLogLikelihood(logits, label);
-          }
+      add({ indices, length, positions = new Int32Array(), labels }, [output]) {
+        for (const [index, position] of positions.entries()) {
+          const row = indices[Math.floor(position / length)] as number;
+          const token = (split.offsets[row] as number) + (position % length);
+          const logits = (output as Float32Array).subarray(index * classes, (index + 1) * classes);
+          const id = predictedClass(logits);
+          predicted[token] = id;
+          confidence[token] = probabilities(logits)[id] as number;
+          loss[row] = (loss[row] as number) + negativeLogLikelihood(logits, labels[index] as number);
         }
       },
     };
   },
   compared: ['predicted', 'loss'],
   scores(evaluation) {
-    const rows = countRows(evaluation);
-    const names = [...new Set(rows.flatMap(({ types }) => [...types.keys()]))].sort();
+    const texts = countTexts(evaluation);
+    const names = [...new Set(texts.flatMap(({ types }) => [...types.keys()]))].sort();
     const classes = names.map((name) => {
-      const counts = addCounts(rows.flatMap(({ types }) => types.get(name) ?? []));
+      const counts = addCounts(texts.flatMap(({ types }) => types.get(name) ?? []));
       return { name, ...entityScores(counts), support: counts.actual };
     });
-    return { rows: rows.length, ...scoresOf(rows), loss: evaluation.evaluated.loss, classes };
+    return { rows: texts.length, ...scoresOf(texts), loss: evaluation.evaluated.loss, classes };
   },
   scorer(evaluation, metric) {
-    const counted = countRows(evaluation);
-    return (rows) => {
-      const scores = scoresOf(Array.from(rows, (row) => counted[row] as CountedRow));
+    const counted = countTexts(evaluation);
+    return (texts) => {
+      const scores = scoresOf(Array.from(texts, (text) => counted[text] as CountedText));
       return scores[metric as keyof typeof scores];
     };
   },
-  prediction(evaluation, row, { words = [], labels: tags }) {
+  mistakes: confidentMistakes,
+  prediction(evaluation, text, { words = [], labels: tags }) {
     const { labels } = evaluation;
     // null stands for a word that was cut off.
     const predicted: (string | null)[] = words.map(() => null);
-    const tagged = taggedWords(evaluation, row);
+    const tagged = taggedWords(evaluation, text);
     for (const { word, said } of tagged) predicted[word] = labels[said] as string;
     const line = { tokens: words, tags, predicted };
     const wrong = tagged.filter(({ actual, said }) => actual !== said);
@@ -112,7 +116,7 @@ export const tokenClassification: Task = {
     const mistake = {
       label: `${words[worst.word]}: ${labels[worst.actual]}`,
       predicted: labels[worst.said] as string,
-      probability: worst.confidence,
+      severity: worst.confidence,
     };
     return { line, mistake };
   },
@@ -145,37 +149,56 @@ function listProblem(
 
 type TaggedWord = { word: number; actual: number; said: number; confidence: number };
 
-/** The words of a row that were measured, with ids of their tags. */
-function taggedWords({ evaluated, split }: Evaluation, row: number): TaggedWord[] {
+/**
+ * The words of a text that were measured, in order, with ids of their tags. A word that several windows share counts
+ * once: where it has the most tokens around it.
+ */
+function taggedWords(evaluation: Evaluation, text: number): TaggedWord[] {
+  const [first, end] = rowsOf(evaluation.split, text);
+  if (end === first + 1) return wordsOfRow(evaluation, first);
+  const best = new Map<number, TaggedWord & { context: number }>();
+  for (let row = first; row < end; row++)
+    for (const word of wordsOfRow(evaluation, row))
+      if (word.context > (best.get(word.word)?.context ?? -1)) best.set(word.word, word);
+  return [...best.values()].sort((a, b) => a.word - b.word);
+}
+
+/** `context` are the tokens between a word and the nearer end of its row. */
+function wordsOfRow({ evaluated, split }: Evaluation, row: number): (TaggedWord & { context: number })[] {
   const { predicted, confidence } = evaluated.figures;
   const first = split.offsets[row] as number;
+  const words = wordsOf(split, row);
   return Array.from(labelsOf(split, row)).flatMap((actual, token) => {
     if (actual < 0) return [];
     const place = first + token;
     return {
-      word: split.words[place] as number,
+      word: words[token] as number,
       actual,
       said: predicted?.[place] as number,
       confidence: confidence?.[place] ?? 0,
+      context: Math.min(token, words.length - 1 - token),
     };
   });
 }
 
-type CountedRow = {
+type CountedText = {
   /** Counts by type of entity, over all types, and over all types in strict IOB2. */
   types: Map<string, EntityCounts>;
   entities: EntityCounts;
   strict: EntityCounts;
   words: number;
   rightWords: number;
+  /** Sum over all labels of all windows. */
   loss: number;
+  labels: number;
 };
 
-/** What the scores are sums of, for each row of the split. */
-function countRows(evaluation: Evaluation): CountedRow[] {
+/** What the scores are sums of, for each text of the split. */
+function countTexts(evaluation: Evaluation): CountedText[] {
   const { evaluated, split, labels } = evaluation;
-  return Array.from({ length: split.rows }, (_, row) => {
-    const words = taggedWords(evaluation, row);
+  return Array.from({ length: split.texts }, (_, text) => {
+    const words = taggedWords(evaluation, text);
+    const rows = range(...rowsOf(split, text));
     const actual = words.map((word) => labels[word.actual] as string);
     const said = words.map((word) => labels[word.said] as string);
     const types = countEntities(entitiesOf(actual), entitiesOf(said));
@@ -186,21 +209,33 @@ function countRows(evaluation: Evaluation): CountedRow[] {
       strict: addCounts(strict.values()),
       words: words.length,
       rightWords: words.filter((word) => word.actual === word.said).length,
-      loss: evaluated.figures['loss']?.[row] as number,
+      loss: sumOf(rows, (row) => evaluated.figures['loss']?.[row] as number),
+      labels: sumOf(rows, (row) => labelsOf(split, row).filter((label) => label >= 0).length),
     };
   });
 }
 
-function scoresOf(rows: readonly CountedRow[]) {
-  const total = (of: (row: CountedRow) => number) => rows.reduce((sum, row) => sum + of(row), 0);
-  const words = Math.max(
-    1,
-    total((row) => row.words),
-  );
+function scoresOf(texts: readonly CountedText[]) {
+  const total = (of: (text: CountedText) => number) => sumOf(texts, of);
+  const mean = (of: (text: CountedText) => number, count: (text: CountedText) => number) =>
+    total(of) / Math.max(1, total(count));
   return {
-    ...entityScores(addCounts(rows.map(({ entities }) => entities))),
-    strictF1: entityScores(addCounts(rows.map(({ strict }) => strict))).f1,
-    accuracy: total((row) => row.rightWords) / words,
-    loss: total((row) => row.loss) / words,
+    ...entityScores(addCounts(texts.map(({ entities }) => entities))),
+    strictF1: entityScores(addCounts(texts.map(({ strict }) => strict))).f1,
+    accuracy: mean(
+      ({ rightWords }) => rightWords,
+      ({ words }) => words,
+    ),
+    loss: mean(
+      ({ loss }) => loss,
+      ({ labels }) => labels,
+    ),
   };
+}
+
+const range = (start: number, end: number) =>
+  Array.from({ length: end - start }, (_, index) => start + index);
+
+function sumOf<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + of(item), 0);
 }

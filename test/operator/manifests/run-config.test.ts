@@ -7,8 +7,13 @@ import { aJob, digest, runtimeSpec } from '../builders.ts';
 test('decimals of the spec become numbers, and the trainer needs no defaults', () => {
   const job = aJob({
     training: { learningRate: '2e-5', dropout: '0.2', earlyStopping: { metric: 'f1' } },
-    dataset: { ...aJob().spec.dataset, fractions: { validation: '0.1' }, labels: ['ham', 'spam'] },
-    gate: { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0.01' },
+    dataset: {
+      ...aJob().spec.dataset,
+      fractions: { validation: '0.1' },
+      labels: ['ham', 'spam'],
+      slices: ['language'],
+    },
+    gate: { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0.01', slices: { maximumGap: '0.05' } },
   });
   const preflight = { splits: { train: { digest }, test: { digest } }, modelDigest: digest } as never;
   const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'train', preflight });
@@ -27,12 +32,16 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     maxGradNorm: 1,
     labelSmoothing: 0,
     maxLength: 256,
+    trainSamplingStrategy: 'GroupByLength',
+    packing: 'None',
     dropout: 0.2,
     seed: 42,
     earlyStopping: { metric: 'f1', patience: 3, minDelta: 0 },
   });
   assert.deepEqual([dataset.fractions, dataset.labels], [{ validation: 0.1 }, ['ham', 'spam']]);
-  assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01 });
+  assert.deepEqual(dataset.slices, ['language']);
+  const slices = { maximumGap: 0.05 };
+  assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01, slices });
   assert.deepEqual(expected, { modelDigest: digest, trainDigest: digest, testDigest: digest });
   assert.deepEqual(accelerator, { resourceName: 'nvidia.com/gpu', whenUnusable: 'Fail', count: 1 });
 });
@@ -76,10 +85,19 @@ test('MaskedLM gets the usual masking, or the one that the job asks for', () => 
   assert.deepEqual(columnsOf({ task: 'MaskedLM', training }).masking, { probability: 0.4, wholeWord: true });
 });
 
+test('texts are packed as the job asks; without a word, those of MaskedLM are wrapped', () => {
+  const packingOf = (training: object, task = 'MaskedLM') => trainingOf(training, { task }).packing;
+  assert.equal(packingOf({}), 'Wrapped');
+  assert.equal(packingOf({}, 'SequenceClassification'), 'None');
+  assert.equal(packingOf({ trainSamplingStrategy: 'TokenBudget' }), 'None');
+  assert.equal(packingOf({ packing: 'None' }), 'None');
+  assert.equal(packingOf({ packing: 'BestFitDecreasing' }, 'TokenClassification'), 'BestFitDecreasing');
+});
+
 /** training of the run config for a job with these settings. */
-function trainingOf(training: object) {
+function trainingOf(training: object, spec: object = {}) {
   const outcome = runConfigOf({
-    job: aJob({ training }),
+    job: aJob({ ...spec, training }),
     runtime: runtimeSpec(),
     stage: 'train',
     preflight: undefined,
@@ -96,16 +114,18 @@ test('an optimizer comes with its settings, their defaults where the job has non
   assert.deepEqual(optimizerOf(given), { name: 'SGD', momentum: 0.9 });
 });
 
-test('R-Drop, frozen parts and the decay by layers are there if the job has them', () => {
-  const { rDropAlpha, freeze, layerwiseLearningRateDecay } = trainingOf({
+test('R-Drop, frozen parts, the decay by layers and windows are there if the job has them', () => {
+  const { rDropAlpha, freeze, layerwiseLearningRateDecay, stride } = trainingOf({
+    stride: 0,
     rDropAlpha: '0.5',
     freeze: ['bert.embeddings'],
     layerwiseLearningRateDecay: '0.9',
   });
   assert.deepEqual([rDropAlpha, freeze, layerwiseLearningRateDecay], [0.5, ['bert.embeddings'], 0.9]);
+  assert.equal(stride, 0);
   const without = Object.keys(trainingOf({}));
   assert.deepEqual(
-    without.filter((name) => /rDrop|freeze|layerwise/.test(name)),
+    without.filter((name) => /rDrop|freeze|layerwise|stride/.test(name)),
     [],
   );
 });

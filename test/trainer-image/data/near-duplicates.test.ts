@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import {
   countNearDuplicates,
@@ -11,9 +12,15 @@ import { type Random, random } from '../../../trainer-image/data/random.ts';
 
 /** Rows of tokens as near-duplicates.ts reads them; every text is another one unless keys say otherwise. */
 function split(rows: number[][], keys = rows.map((_, row) => `${row}`)) {
-  const offsets = new Int32Array(rows.length + 1);
+  const offsets = new Float64Array(rows.length + 1);
   for (const [row, ids] of rows.entries()) offsets[row + 1] = (offsets[row] as number) + ids.length;
-  return { rows: rows.length, ids: Int32Array.from(rows.flat()), offsets, textKeys: keys };
+  const textKeys = Uint32Array.from(
+    keys.flatMap((key) => {
+      const bytes = hash('sha256', key, 'buffer');
+      return [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
+    }),
+  );
+  return { rows: rows.length, ids: Int32Array.from(rows.flat()), offsets, textKeys };
 }
 const randomIds = (length: number, source: Random) => Array.from({ length }, () => source.below(30_000));
 const runs = (ids: number[]) => new Set(ids.slice(2).map((_, at) => ids.slice(at, at + 3).join()));

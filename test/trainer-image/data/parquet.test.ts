@@ -12,6 +12,7 @@ import { loadTokenizer } from '../../../trainer-image/data/tokenizer.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import golden from '../../golden/parquet/expected.json' with { type: 'json' };
 import { runConfigOf } from './run-config.ts';
+import { scratchFolder } from './scratch.ts';
 import { tinyConfig, writeTinyModel } from './tiny-model.ts';
 
 const goldenFile = (name: string) => join(import.meta.dirname, '../../golden/parquet', `${name}.parquet`);
@@ -145,7 +146,11 @@ test('rows of a dataset are counted by rows, and bad ones named', async () => {
       dataset.format = 'Parquet';
       dataset.splits = { train: 'train.parquet', test: 'test.parquet' };
     });
-    return loadDataset(config, sequenceClassification, { directory: folder, tokenizer });
+    return loadDataset(config, sequenceClassification, {
+      directory: folder,
+      encoded: scratchFolder(),
+      tokenizer,
+    });
   };
   await assert.rejects(load('missing'), {
     category: 'DataError',

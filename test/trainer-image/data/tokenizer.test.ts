@@ -59,6 +59,10 @@ for (const side of ['right', 'left'] as const)
       want.flatMap((encoding) => encoding.getIds()),
     );
     assert.deepEqual(
+      Array.from(got.typeIds),
+      want.flatMap((encoding) => encoding.getTypeIds()),
+    );
+    assert.deepEqual(
       Array.from(got.fullLengths),
       full.map((encoding) => encoding.getLength()),
     );

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { type Batch, padRows } from '../../../trainer-image/data/batch.ts';
-import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
+import { EncodedRows, type EncodedSplit, wordsOf } from '../../../trainer-image/data/encoded.ts';
 import { Graph } from '../../../trainer-image/graph/graph.ts';
 import { placeholder } from '../../../trainer-image/graph/ops.ts';
 import { Session } from '../../../trainer-image/graph/session.ts';
 import { maskedLM } from '../../../trainer-image/tasks/masked-lm.ts';
+import { scratchFolder } from '../data/scratch.ts';
 import { nativeBinding } from '../graph/native.ts';
 
 const vocabularySize = 1000;
@@ -16,7 +17,7 @@ const draw = { seed: 7, epoch: 0 };
 
 /** Rows of [CLS], words of one to three tokens, [SEP]; token ids from 10 on. */
 function splitOf(lengths: readonly number[]): EncodedSplit {
-  const rows = new EncodedRows();
+  const rows = new EncodedRows(scratchFolder());
   const offsets = [0];
   const ids: number[] = [];
   const words: number[] = [];
@@ -112,7 +113,7 @@ test('with wholeWord all tokens of a word are hidden or none', () => {
   const words = maskedLM({ probability: 0.15, wholeWord: true });
   const chosen = hidden(collated(all, draw, words));
   const places = new Set(chosen.map(([row, token]) => `${row} ${token}`));
-  const wordOf = (row: number, token: number) => split.words[split.offsets[row]! + token];
+  const wordOf = (row: number, token: number) => wordsOf(split, row)[token];
   for (const [row, token] of chosen as [number, number][]) {
     for (let other = 1; other <= lengths[row]!; other++)
       if (wordOf(row, other) === wordOf(row, token)) assert.ok(places.has(`${row} ${other}`));

@@ -2,11 +2,18 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { padRows } from '../../../trainer-image/data/batch.ts';
-import { EncodedRows, type EncodedSplit, labelsOf } from '../../../trainer-image/data/encoded.ts';
+import {
+  EncodedRows,
+  type EncodedSplit,
+  idsOf,
+  labelsOf,
+  wordsOf,
+} from '../../../trainer-image/data/encoded.ts';
 import { loadTokenizer } from '../../../trainer-image/data/tokenizer.ts';
 import { evaluate } from '../../../trainer-image/evaluate.ts';
 import { tokenClassification as task } from '../../../trainer-image/tasks/token-classification.ts';
 import { miniLmDirectory } from '../../golden/minilm.ts';
+import { scratchFolder } from '../data/scratch.ts';
 import { tasksGolden } from './golden.ts';
 
 const { tags, maxLength, rows } = tasksGolden.wordLabels;
@@ -22,7 +29,7 @@ async function splitOf(items: readonly { words: string[]; tagIds: number[] }[], 
   const targets = items.map(({ tagIds }, row) =>
     task.targets(tagIds, encoded.words.subarray(encoded.offsets[row], encoded.offsets[row + 1])),
   );
-  const encodedRows = new EncodedRows();
+  const encodedRows = new EncodedRows(scratchFolder());
   encodedRows.append(
     items.map(({ words, tagIds }, row) => ({
       line: row + 1,
@@ -39,13 +46,13 @@ async function splitOf(items: readonly { words: string[]; tagIds: number[] }[], 
 test('tokens and labels of words are those of run_ner, and what it cuts off is counted', async () => {
   const split = await splitOf(rows, tags);
   for (const [row, want] of rows.entries()) {
-    assert.deepEqual([...split.ids.subarray(split.offsets[row], split.offsets[row + 1])], want.inputIds);
+    assert.deepEqual([...idsOf(split, row)], want.inputIds);
     assert.deepEqual([...labelsOf(split, row)], want.labels);
     const labelled = want.labels.filter((label) => label >= 0).length;
-    assert.equal(split.lostLabels[row], want.tagIds.length - labelled);
+    assert.equal(split.lostLabels.at(row), want.tagIds.length - labelled);
   }
   assert.ok(
-    split.lostLabels.some((lost) => lost > 0),
+    [...split.lostLabels].some((lost) => lost > 0),
     'a row is cut',
   );
   assert.ok(
@@ -54,16 +61,15 @@ test('tokens and labels of words are those of run_ner, and what it cuts off is c
   );
 });
 
-test('padding and special tokens have no label', async () => {
+test('logits are wanted of the first token of each word alone', async () => {
   const split = await splitOf(rows, tags);
   const padded = padRows(split, Int32Array.of(2, 0));
-  const { labels } = task.collate(padded, split);
-  assert.equal(labels.length, 2 * padded.length);
-  for (const [place, bit] of padded.attentionMask.entries()) {
-    const token = place % padded.length;
-    if (bit === 0 || token === 0) assert.equal(labels[place], -100);
-  }
-  assert.deepEqual([...labels.filter((label) => label >= 0)], [...rows[2]!.tagIds, ...rows[0]!.tagIds]);
+  const { labels, positions } = task.collate(padded, split);
+  assert.deepEqual([...labels], [...rows[2]!.tagIds, ...rows[0]!.tagIds]);
+  const wanted = [rows[2]!, rows[0]!].flatMap((row, index) =>
+    row.labels.flatMap((label, token) => (label < 0 ? [] : [index * padded.length + token])),
+  );
+  assert.deepEqual([...positions!], wanted);
 });
 
 type Case = { name: string; actual: string[][]; predicted: string[][] } & Record<string, unknown>;
@@ -75,12 +81,10 @@ function oracle(split: EncodedSplit, names: readonly string[], { predicted }: Ca
   return {
     predict(batch: ReturnType<typeof task.collate>) {
       const logits = new Float32Array(batch.labels.length * names.length);
-      for (const [position, row] of batch.indices.entries()) {
-        for (let token = 0; token < batch.length; token++) {
-          const word = split.words[(split.offsets[row] as number) + token] ?? -1;
-          const said = names.indexOf(predicted[row]?.[word] ?? 'O');
-          logits[(position * batch.length + token) * names.length + said] = 3;
-        }
+      for (const [index, position] of batch.positions!.entries()) {
+        const row = batch.indices[Math.floor(position / batch.length)]!;
+        const word = wordsOf(split, row)[position % batch.length]!;
+        logits[index * names.length + names.indexOf(predicted[row]![word]!)] = 3;
       }
       return { outputs: [logits], lossSum: 0, count: 1 };
     },
@@ -95,7 +99,7 @@ for (const want of cases.filter(({ strictF1 }) => strictF1 !== undefined)) {
       tagIds: row.map((tag) => names.indexOf(tag)),
     }));
     const split = await splitOf(items, names);
-    const options = { task, labels: names, batchSize: 7, stopRequested: () => false };
+    const options = { task, labels: names, batchSize: 7, maxLength, stopRequested: () => false };
     const evaluated = evaluate(oracle(split, names, want), split, options);
     const evaluation = { evaluated, split, labels: names };
     const scores = task.scores(evaluation);
@@ -118,16 +122,16 @@ test('a prediction names the tag of each word, null where it was cut off, and th
   const actual = words.map((_, word) => (word === 0 ? 'B-PER' : 'O'));
   const said = words.map((_, word) => (word === 2 ? 'B-PER' : 'O'));
   const split = await splitOf([{ words, tagIds: actual.map((tag) => tags.indexOf(tag)) }], tags);
-  const kept = words.length - split.lostLabels[0]!;
+  const kept = words.length - split.lostLabels.at(0);
   assert.ok(kept > 3 && kept < words.length, `${kept} words are kept`);
   const predict = oracle(split, tags, { name: '', actual: [], predicted: [said] });
-  const options = { task, labels: tags, batchSize: 1, stopRequested: () => false };
+  const options = { task, labels: tags, batchSize: 1, maxLength, stopRequested: () => false };
   const evaluation = { evaluated: evaluate(predict, split, options), split, labels: tags };
   const { line, mistake } = task.prediction(evaluation, 0, { text: '', words, labels: actual });
   const predicted = said.map((tag, word) => (word < kept ? tag : null));
   assert.deepEqual(line, { tokens: words, tags: actual, predicted });
   assert.match(mistake!.label, /^(Ada: B-PER|antidisestablishmentarianism: O)$/);
-  assert.ok(mistake!.probability > 0.8 && mistake!.probability < 1);
+  assert.ok(mistake!.severity > 0.8 && mistake!.severity < 1);
 });
 
 const columns = { tokens: 'words', tags: 'ner' };

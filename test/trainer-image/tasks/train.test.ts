@@ -153,6 +153,38 @@ test('a tag that train does not have is named with file and line', async () => {
   );
 });
 
+test('long rows are read in windows: each word is trained, measured and predicted', async () => {
+  const long = (row: number) => {
+    const tokens = Array.from({ length: 40 }, (_, place) => ((place + row) % 5 === 0 ? 'noon' : 'now'));
+    return { tokens, tags: tokens.map((word) => (word === 'noon' ? 'B-TIME' : 'O')) };
+  };
+  for (const [split, rows] of Object.entries({ train: 12, validation: 4, test: 6 }))
+    writeTagged(`long-${split}.jsonl`, rows, long);
+  const ended = succeeded(
+    await place.run(
+      tagged('windows', (config) => {
+        config.dataset.splits = {
+          train: 'long-train.jsonl',
+          validation: 'long-validation.jsonl',
+          test: 'long-test.jsonl',
+        };
+        Object.assign(config.training, { maxLength: 16, stride: 4, epochs: 2, batchSize: 4 });
+      }),
+    ),
+  );
+  // 40 tokens in windows of 14, each 10 further than the one before: four a row.
+  assert.equal(ended.totalSteps, (2 * 12 * 4) / 4);
+  assert.equal(ended.evaluation.rows, 6);
+  const { data } = reportOf('windows');
+  assert.deepEqual([data.splits.train.rows, data.splits.train.lostWords], [12, 0]);
+  const predictions = predictionsOf('windows') as { tags: string[]; predicted: (string | null)[] }[];
+  assert.equal(predictions.length, 6);
+  for (const { tags, predicted } of predictions) {
+    assert.equal(predicted.length, 40);
+    assert.ok(tags.length === 40 && predicted.every((tag) => tag === 'B-TIME' || tag === 'O'));
+  }
+});
+
 test('preflight counts tags and the words that maxLength cuts off, and warns of them', async () => {
   writeTagged('long-test.jsonl', 5, (row) =>
     row === 1 ? { tokens: new Array(20).fill('a'), tags: new Array(20).fill('O') } : {},
@@ -212,6 +244,32 @@ test('without a gate the gain of masked tokens is that of the loss', async () =>
   assert.equal(evaluation.gain?.metric, 'loss');
   assert.ok(Math.abs(evaluation.gain.value - (evaluation.baseline!.loss! - evaluation.final.loss!)) < 1e-4);
   assert.match(reportOf('loss').verdict.sentence, /the base model: loss \d/);
+});
+
+test('wrapped texts lose nothing: long ones are trained to their ends and measured in pieces', async () => {
+  const long = Array.from(
+    { length: 20 },
+    (_, row) => `lunch at noon free money ${'a b c d '.repeat(row % 5)}`,
+  );
+  for (const split of ['train', 'test'])
+    writeFileSync(
+      join(place.directory, 'data', `long-texts-${split}.jsonl`),
+      long.map((text) => `${JSON.stringify({ text })}\n`).join(''),
+    );
+  const wrapped = masked('wrapped', ({ dataset, training, evaluation }) => {
+    dataset.splits = { train: 'long-texts-train.jsonl', test: 'long-texts-test.jsonl' };
+    Object.assign(training, { packing: 'Wrapped', epochs: 2 });
+    evaluation.baseline = false;
+  });
+  const { preflight } = (await place.run(wrapped, 'preflight')).result as ResultOf<'Validated'>;
+  assert.equal(preflight.splits.train.truncatedRows, 0);
+  assert.ok(preflight.tokens.max > wrapped.training.maxLength);
+  const { trainedTokens, step } = succeeded(await place.run(wrapped));
+  assert.equal(step, preflight.totalSteps);
+  const tokens = trainedTokens / 2; // epochs
+  assert.ok(tokens > 20 * preflight.tokens.median * 0.9, `${tokens} tokens an epoch`);
+  assert.equal(step, 2 * Math.ceil(Math.ceil(tokens / 16) / wrapped.training.batchSize));
+  assert.ok(predictionsOf('wrapped').every(({ masked: count }) => Number(count) > 0));
 });
 
 /** Pairs of texts of which the words decide label and number. */

@@ -1,4 +1,4 @@
-/** Random input for the readers. FUZZ_CASES sets the number of cases, FUZZ_SEED the seed. */
+/** Random input for the readers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
@@ -10,9 +10,8 @@ import type { DataRecord, OnBadRow } from '../../../trainer-image/data/record.ts
 import { readText } from '../../../trainer-image/data/text.ts';
 import { TrainerError } from '../../../trainer-image/failure.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
+import { cases, seed } from './cases.ts';
 
-const cases = Number(process.env['FUZZ_CASES'] ?? 4000);
-const seed = Number(process.env['FUZZ_SEED'] ?? 1);
 const columns = ['text', 'label'];
 const formats = [
   { format: 'CSV', delimiter: ',' },

@@ -1,4 +1,4 @@
-import type { Random } from '../../trainer-image/data/random.ts';
+import type { Random } from '../../../trainer-image/data/random.ts';
 
 const interesting = [
   '0',

@@ -1,14 +1,13 @@
-/** Damaged run configs. FUZZ_CASES sets the number of cases, FUZZ_SEED the seed. */
+/** Damaged run configs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type RunConfig, runConfig } from '../../crds/trainer-contract.ts';
-import { parseRunConfig } from '../../trainer-image/config.ts';
-import { type Random, random } from '../../trainer-image/data/random.ts';
+import { type RunConfig, runConfig } from '../../../crds/trainer-contract.ts';
+import { parseRunConfig } from '../../../trainer-image/config.ts';
+import { type Random, random } from '../../../trainer-image/data/random.ts';
+import { runConfigOf } from '../data/run-config.ts';
+import { cases, seed } from './cases.ts';
 import { damage } from './damage.ts';
-import { runConfigOf } from './data/run-config.ts';
 
-const cases = Number(process.env['FUZZ_CASES'] ?? 4000);
-const seed = Number(process.env['FUZZ_SEED'] ?? 1);
 const file = 'run.json';
 
 const whole = runConfigOf({ model: '/m', dataset: '/d', output: '/o' }, (config: RunConfig) => {
