@@ -10,31 +10,42 @@ import { pythonPeers } from '../test/golden/python.ts';
 import { runConfigOf } from '../test/trainer-image/data/run-config.ts';
 import { preflight } from '../trainer-image/preflight.ts';
 import { bertBaseDirectory, emails, writeSplits } from './inputs.ts';
-import { ourRun } from './runs.ts';
+import { ourRun, setTask } from './runs.ts';
 
 const miniLm = await miniLmDirectory();
 const bertBase = await bertBaseDirectory(await pythonPeers());
+const [classifier, maskedLM] = ['SequenceClassification', 'MaskedLM'] as const;
 const cases = [
-  { name: 'MiniLM', model: miniLm, batchSize: 2, maxLength: 32 },
-  { name: 'MiniLM', model: miniLm, batchSize: 16, maxLength: 128 },
-  { name: 'MiniLM', model: miniLm, batchSize: 16, maxLength: 256 },
-  { name: 'MiniLM', model: miniLm, batchSize: 4, maxLength: 512 },
-  { name: 'BERT-base', model: bertBase, batchSize: 2, maxLength: 32 },
-  { name: 'BERT-base', model: bertBase, batchSize: 8, maxLength: 128 },
+  { name: 'MiniLM', task: classifier, model: miniLm, batchSize: 2, maxLength: 32 },
+  { name: 'MiniLM', task: classifier, model: miniLm, batchSize: 16, maxLength: 128 },
+  { name: 'MiniLM', task: classifier, model: miniLm, batchSize: 16, maxLength: 256 },
+  { name: 'MiniLM', task: classifier, model: miniLm, batchSize: 4, maxLength: 512 },
+  { name: 'MiniLM, masked', task: maskedLM, model: miniLm, batchSize: 16, maxLength: 128 },
+  { name: 'BERT-base', task: classifier, model: bertBase, batchSize: 2, maxLength: 32 },
+  { name: 'BERT-base', task: classifier, model: bertBase, batchSize: 8, maxLength: 128 },
 ];
 const directory = await mkdtemp(join(tmpdir(), 'bench-memory-'));
 const data = join(directory, 'data');
 await writeSplits(data, await emails({ train: 32, test: 16 }));
 try {
-  for (const [index, { name, model, batchSize, maxLength }] of cases.entries()) {
+  for (const [index, { name, task, model, batchSize, maxLength }] of cases.entries()) {
     const run = join(directory, String(index));
     await mkdir(join(run, 'probe'), { recursive: true });
-    const config = runConfigOf({ model, dataset: data, output: join(run, 'probe') }, ({ training }) => {
-      Object.assign(training, { batchSize, maxLength });
+    const config = runConfigOf({ model, dataset: data, output: join(run, 'probe') }, (run) => {
+      Object.assign(run.training, { batchSize, maxLength });
+      setTask(run, task);
     });
     const estimate = (await preflight(config, join(run, 'preflight'), () => {})).memoryEstimateBytes;
     // Three steps: the third reuses what the first two took.
-    const settings = { model, data, maxLength, batchSize, epochs: (3 * batchSize) / 32, learningRate: 1e-5 };
+    const settings = {
+      task,
+      model,
+      data,
+      maxLength,
+      batchSize,
+      epochs: (3 * batchSize) / 32,
+      learningRate: 1e-5,
+    };
     const { peakRssBytes } = await ourRun({ ...settings, seed: 1, threads: 2 }, run);
     const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
     console.log(

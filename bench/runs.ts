@@ -7,6 +7,7 @@ import { tensorflowDirectory } from '../trainer-image/tensorflow/directory.ts';
 import { measured } from './process.ts';
 
 export type RunSettings = {
+  task: 'SequenceClassification' | 'MaskedLM';
   model: string;
   /** Folder with train.jsonl and test.jsonl. */
   data: string;
@@ -24,8 +25,17 @@ export type RunFigures = {
   /** From the start of the process to the end of the first optimiser step. */
   firstStepSeconds: number;
   peakRssBytes: number;
-  f1: number;
+  /** On the test split: macro F1, with MaskedLM the loss of masked tokens. */
+  score: number;
 };
+
+/** Settings of a task as the operator writes them. */
+export function setTask(run: RunConfig, task: RunSettings['task']): void {
+  if (task === 'SequenceClassification') return;
+  run.task = task;
+  run.dataset.columns = { text: 'text' };
+  Object.assign(run.training, { packing: 'Wrapped', masking: { probability: 0.15, wholeWord: false } });
+}
 
 /** The trainer. `directory` is a new folder for this run. */
 export async function ourRun(settings: RunSettings, directory: string): Promise<RunFigures> {
@@ -43,6 +53,7 @@ export async function ourRun(settings: RunSettings, directory: string): Promise<
       warmup: 0,
       weightDecay: 0,
     });
+    setTask(run, settings.task);
     run.evaluation.baseline = false;
     run.checkpoints.everySteps = 1_000_000;
   });
@@ -62,14 +73,14 @@ export async function ourRun(settings: RunSettings, directory: string): Promise<
   );
   const report = JSON.parse(await readFile(join(output, 'report', 'report.json'), 'utf8')) as {
     timings: Record<string, number>;
-    final: { f1: number };
+    final: { f1?: number; loss: number };
   };
   const { Preparing = 0, Training = 0, Evaluating = 0 } = report.timings;
   return {
     workSeconds: Preparing + Training + Evaluating,
     firstStepSeconds: first.seconds,
     peakRssBytes,
-    f1: report.final.f1,
+    score: report.final.f1 ?? report.final.loss,
   };
 }
 
@@ -94,7 +105,10 @@ class FirstStep {
   }
 }
 
-export type Sampling = 'group_by_length' | 'random';
+/** How the peer's script puts texts into batches. */
+export type Sampling = 'group_by_length' | 'random' | 'group_texts';
+
+const scriptOf = { SequenceClassification: 'epoch.py', MaskedLM: 'masked_lm.py' } as const;
 
 export async function peerRun(
   python: string,
@@ -114,7 +128,7 @@ export async function peerRun(
   await writeFile(join(directory, 'settings.json'), JSON.stringify(script));
   const { stdout, peakRssBytes } = await measured({
     command: python,
-    args: [join(import.meta.dirname, 'peers', 'epoch.py'), join(directory, 'settings.json')],
+    args: [join(import.meta.dirname, 'peers', scriptOf[settings.task]), join(directory, 'settings.json')],
     env: { OMP_NUM_THREADS: String(settings.threads), TOKENIZERS_PARALLELISM: 'true' },
   });
   const figures = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
@@ -122,12 +136,13 @@ export async function peerRun(
     trainSeconds: number;
     evaluateSeconds: number;
     firstStepSeconds: number;
-    f1: number;
+    f1?: number;
+    loss: number;
   };
   return {
     workSeconds: figures.tokenizeSeconds + figures.trainSeconds + figures.evaluateSeconds,
     firstStepSeconds: figures.firstStepSeconds,
     peakRssBytes,
-    f1: figures.f1,
+    score: figures.f1 ?? figures.loss,
   };
 }

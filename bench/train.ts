@@ -3,9 +3,9 @@
  * Writes bench/results/train.json; ratio = ours / peer, below 1 is better.
  * Options: --case NAME (several; all without it), --repeats N (5), --threads N (2).
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pythonPeers } from '../test/golden/python.ts';
 import { cases, type Measured } from './cases.ts';
@@ -74,6 +74,7 @@ async function store(lines: readonly Line[]): Promise<void> {
   const before = JSON.parse(await readFile(resultsFile, 'utf8').catch(() => '[]')) as Line[];
   const names = new Set(lines.map((line) => line.case));
   const all = [...before.filter((line) => !names.has(line.case)), ...lines];
+  await mkdir(dirname(resultsFile), { recursive: true });
   await writeFile(resultsFile, `${JSON.stringify(all, null, 2)}\n`);
   for (const line of lines)
     console.log(`${line.case}: ${line.ours} against ${line.peer} ${line.unit} (ratio ${line.ratio})`);

@@ -121,4 +121,9 @@ export const taskRules: readonly CelRule[] = [
     message: 'only TokenClassification and MaskedLM read a text in several windows',
     fieldPath: '.training.stride',
   },
+  {
+    rule: "!has(self.training.packing) || self.training.packing != 'Wrapped' || self.task == 'MaskedLM'",
+    message: 'Wrapped cuts texts anywhere, which only MaskedLM can learn from; use BestFitDecreasing',
+    fieldPath: '.training.packing',
+  },
 ];

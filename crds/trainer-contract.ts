@@ -115,6 +115,8 @@ export const runConfig = z.strictObject({
     layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),
     stride: z.int().min(0).optional(),
+    trainSamplingStrategy: z.enum(['GroupByLength', 'TokenBudget']),
+    packing: z.enum(['None', 'BestFitDecreasing', 'Wrapped']),
     dropout: unit.optional(),
     masking: z.strictObject({ probability: z.number().gt(0).lt(1), wholeWord: z.boolean() }).optional(),
     seed: z.int().min(0),

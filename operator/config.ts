@@ -45,7 +45,9 @@ export const settings = z.strictObject({
     .describe('Time between questions to a trainer about its progress.'),
   statusSeconds: seconds(0.1, 3600)
     .default(10)
-    .describe('Shortest time between writes of the progress of a job.'),
+    .describe(
+      'Shortest time between writes of the progress of a job, or of another detail such as its node.',
+    ),
   pollConcurrency: count(1, 1024).default(32).describe('Trainers that are asked at the same time.'),
 });
 export type Config = z.output<typeof settings>;

@@ -15,6 +15,7 @@ export type EvaluationOptions = {
   task: Task;
   labels: readonly string[];
   batchSize: number;
+  maxLength: number;
   stopRequested(): boolean;
 };
 
@@ -23,11 +24,11 @@ export type EvaluationOptions = {
  * @throws StopRequested between two batches when the pod has to stop
  */
 export function evaluate(model: Predictor, split: EncodedSplit, options: EvaluationOptions): Evaluated {
-  const { task, labels, batchSize } = options;
+  const { task, labels } = options;
   const recorder = task.recorder(split, labels);
   let lossSum = 0;
   let count = 0;
-  for (const batch of evaluationBatches(split, batchSize, task.collate)) {
+  for (const batch of evaluationBatches(split, options, task.collate)) {
     if (options.stopRequested()) throw new StopRequested();
     const result = model.predict(batch);
     lossSum += result.lossSum;

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PreflightReport, RunConfig, TrainerPhase } from '../crds/trainer-contract.ts';
-import { totalSteps } from './data/batches.ts';
+import { largestBatch, totalSteps } from './data/batches.ts';
 import { type Dataset, datasetFiles, loadDataset } from './data/dataset.ts';
 import { trainingMemoryBytes } from './data/estimate.ts';
 import { dataReport, fitReport } from './data/report.ts';
@@ -73,6 +73,7 @@ export async function preflight(
       readArchitecture(modelDirectory, {
         task: config.task,
         labels: dataset.task.width(dataset.labels.length),
+        packed: config.training.packing === 'BestFitDecreasing',
       }),
       { tensors, inputs },
     ),
@@ -90,6 +91,7 @@ export function loadModelTokenizer(
 ): Promise<TextTokenizer> {
   return loadTokenizer(directory, {
     maxLength: config.training.maxLength,
+    truncation: config.training.packing !== 'Wrapped',
     vocabularySize: architecture.vocabularySize,
     maxPositions: architecture.maxLength,
     padTokenId: architecture.padTokenId,
@@ -134,12 +136,10 @@ function plan(
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { batchSize, maxLength, gradientCheckpointing, rDropAlpha } = config.training;
-  let longest = 0;
-  for (const length of splits.train.fullLengths) longest = Math.max(longest, length);
+  const { gradientCheckpointing, rDropAlpha } = config.training;
+  const largest = largestBatch(splits.train, config.training);
   // R-Drop computes each row twice in a step.
-  const computed = Math.min(batchSize, splits.train.rows) * (rDropAlpha === undefined ? 1 : 2);
-  const rows = { rows: computed, length: Math.min(maxLength, longest) };
+  const rows = { ...largest, rows: largest.rows * (rDropAlpha === undefined ? 1 : 2) };
   const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
   const batch = { ...rows, logits: task.logitCount(rows, sizes), gradientCheckpointing };
   const frozen = frozenWeights(
@@ -151,7 +151,7 @@ function plan(
     trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training), frozen),
   };
   return {
-    totalSteps: totalSteps(splits.train.rows, config.training),
+    totalSteps: totalSteps(splits.train, config.training),
     memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),
     diskEstimateBytes: trainingDiskBytes(inputs, numbers),
     modelType: architecture.modelType,

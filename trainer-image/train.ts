@@ -52,6 +52,7 @@ export async function train(context: Context): Promise<Outcome> {
         classWeights: balancedWeights(inputs.dataset.splits.train, labels.length),
       }),
     },
+    packed: config.training.packing === 'BestFitDecreasing',
     update: { ...config.training, optimizer: optimizerOf(config.training) },
   });
   try {
@@ -84,8 +85,8 @@ async function openRun(
   });
   const checkpoints = new Checkpoints(context, store, parts.model);
   const state = (await checkpoints.resume()) ?? newState();
-  const steps = totalSteps(train.rows, config.training);
-  const perEpoch = stepsPerEpoch(train.rows, config.training);
+  const steps = totalSteps(train, config.training);
+  const perEpoch = stepsPerEpoch(train, config.training);
   const progress = new ProgressReporter(context, state, { totalSteps: steps, stepsPerEpoch: perEpoch });
   return { context, ...parts, checkpoints, state, progress, totalSteps: steps, stepsPerEpoch: perEpoch };
 }
@@ -178,19 +179,18 @@ function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evalu
   return evaluate(model, split, {
     task: inputs.dataset.task,
     labels: inputs.dataset.labels,
-    batchSize: context.config.training.batchSize,
+    ...context.config.training,
     stopRequested: context.stopRequested,
   });
 }
 
 /** The micro-batches of each step from the current one on, epoch after epoch without end. */
 function* stepsFrom({ context, inputs, state, stepsPerEpoch }: Run): Generator<Batch[]> {
-  const { batchSize, gradientAccumulationSteps, seed } = context.config.training;
+  const { training } = context.config;
   const { task, splits } = inputs.dataset;
   let skip = state.step % stepsPerEpoch;
   for (let epoch = Math.floor(state.step / stepsPerEpoch); ; epoch++) {
-    const order = { batchSize, gradientAccumulationSteps, seed, epoch, skip };
-    yield* trainSteps(splits.train, order, task.collate);
+    yield* trainSteps(splits.train, { ...training, epoch, skip }, task.collate);
     skip = 0;
   }
 }

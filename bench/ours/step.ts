@@ -39,6 +39,7 @@ const batch = {
   tokenTypeIds: new Int32Array(rows * length),
   labels: Int32Array.from({ length: rows }, (_, row) => row % 2),
   indices: Int32Array.from({ length: rows }, (_, row) => row),
+  starts: Int32Array.from({ length: rows }, (_, row) => row * length),
 };
 let step = 0;
 console.log(JSON.stringify({ ready: true, version: binding.TF_Version }));

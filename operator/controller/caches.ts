@@ -1,6 +1,7 @@
 /** The four watches of the controller, and which job each change concerns. */
 import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJob, FineTuneRuntime } from '../decide/plan.ts';
+import { present } from '../decide/present.ts';
 import type { Client } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { jobs, pods, type Resource } from '../kube/resources.ts';
@@ -50,7 +51,10 @@ export class Caches {
     this.#watches = [
       watch(options, fineTuneRuntimes, this.runtimes, onRuntime),
       watch(options, fineTuneJobs, this.jobs, ({ object }) => onJob(keyOf(object))),
-      watch(options, jobs, this.batchJobs, ({ object }) => onJobUid(controllerUid(object)), children),
+      watch(options, jobs, this.batchJobs, ({ object }) => onJobUid(controllerUid(object)), {
+        ...children,
+        trim: trimJob,
+      }),
       watch(options, pods, this.pods, onPod, { ...children, trim: trimPod }),
     ];
   }
@@ -95,6 +99,13 @@ function watch<T extends KubernetesObject, I extends string>(
     ...more,
   });
   return Object.assign(made, { resource });
+}
+
+/** Of the spec of a Job only this is read; the pod template with its run config would be most of the memory. */
+function trimJob(job: V1Job): V1Job {
+  const { suspend, activeDeadlineSeconds } = job.spec ?? {};
+  const spec = { ...present({ suspend, activeDeadlineSeconds }), template: {} };
+  return { ...job, spec };
 }
 
 /** Of the spec of a pod only the node and the resources are read; the rest would be most of the memory. */

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { withoutDetails } from '../decide/detail.ts';
 import type { Action, FineTuneJob, JobEvent, Plan } from '../decide/plan.ts';
 import { present } from '../decide/present.ts';
 import type { Client } from '../kube/client.ts';
@@ -19,9 +20,9 @@ export type ExecuteDependencies = {
 
 /**
  * `wrote`: the status was changed. `again`: the world is not what the plan was made from, so the status was left alone;
- * decide anew.
+ * decide anew. `laterMs`: what is new is a detail, to be written after so long if nothing else was written before.
  */
-export type Outcome = 'wrote' | 'unchanged' | 'again';
+export type Outcome = 'wrote' | 'unchanged' | 'again' | { laterMs: number };
 
 export async function execute(
   job: FineTuneJob,
@@ -35,10 +36,18 @@ export async function execute(
   }
   const status = JSON.parse(JSON.stringify(plan.status)) as FineTuneJobStatus;
   if (isDeepStrictEqual(status, job.status)) return 'unchanged';
+  const laterMs = dependencies.memory.untilDetailMs(job.metadata.uid);
+  if (laterMs > 0 && plan.actions.length === 0 && isDetail(job.status, status)) return { laterMs };
   await writeStatus(job, status, dependencies, signal);
   log.info('wrote status', { phase: status.phase, step: status.progress?.step });
   for (const event of plan.events) dependencies.record(job, event);
   return 'wrote';
+}
+
+/** Whether the new status says no more than how an ordinary wait goes on. */
+function isDetail(before: FineTuneJobStatus | undefined, after: FineTuneJobStatus): boolean {
+  const essence = withoutDetails(after);
+  return essence !== undefined && isDeepStrictEqual(before && withoutDetails(before), essence);
 }
 
 async function perform(

@@ -4,27 +4,51 @@
  */
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { Client, Ref } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { isKind } from '../kube/errors.ts';
 import { isAtLeast } from '../kube/resource-version.ts';
 import type { Resource } from '../kube/resources.ts';
 import { keyOf } from '../kube/store.ts';
+import { fineTuneJobs } from './resources.ts';
 
 /** resourceVersion undefined = the object was deleted. */
 type Write = { resource: Resource; ref: Ref; uid: string; resourceVersion: string | undefined };
-type JobMemory = { writes: Map<string, Write>; foreign: Map<string, { resource: Resource; ref: Ref }> };
+type JobMemory = {
+  writes: Map<string, Write>;
+  foreign: Map<string, { resource: Resource; ref: Ref }>;
+  statusWrittenAt: number | undefined;
+};
+
+type Options = {
+  client: Client;
+  clock: Clock;
+  /** Shortest time from a write of a status to the next one that changes a detail. */
+  detailMs: number;
+};
 
 export class Memory {
   readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #detailMs: number;
   readonly #jobs = new Map<string, JobMemory>();
 
-  constructor(client: Client) {
+  constructor({ client, clock, detailMs }: Options) {
     this.#client = client;
+    this.#clock = clock;
+    this.#detailMs = detailMs;
   }
 
   /** Something about the job `jobUid` was written, with this answer. */
   wrote(jobUid: string, resource: Resource, answer: KubernetesObject): void {
     const { namespace, name = '', uid = '', resourceVersion } = answer.metadata ?? {};
     this.#write(jobUid, { resource, ref: { namespace, name }, uid, resourceVersion });
+    if (resource === fineTuneJobs) this.#of(jobUid).statusWrittenAt = this.#clock.now();
+  }
+
+  /** Milliseconds for which a detail of the status has to wait. */
+  untilDetailMs(jobUid: string): number {
+    const writtenAt = this.#jobs.get(jobUid)?.statusWrittenAt ?? Number.NEGATIVE_INFINITY;
+    return Math.max(0, writtenAt + this.#detailMs - this.#clock.now());
   }
 
   deleted(jobUid: string, resource: Resource, ref: Ref, uid: string): void {
@@ -80,7 +104,7 @@ export class Memory {
   #of(jobUid: string): JobMemory {
     const known = this.#jobs.get(jobUid);
     if (known !== undefined) return known;
-    const fresh: JobMemory = { writes: new Map(), foreign: new Map() };
+    const fresh: JobMemory = { writes: new Map(), foreign: new Map(), statusWrittenAt: undefined };
     this.#jobs.set(jobUid, fresh);
     return fresh;
   }

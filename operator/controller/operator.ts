@@ -4,7 +4,6 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Config } from '../config.ts';
-import type { Observed, Plan } from '../decide/plan.ts';
 import { Client } from '../kube/client.ts';
 import { systemClock as clock, wait } from '../kube/clock.ts';
 import { Connection } from '../kube/connection.ts';
@@ -16,6 +15,7 @@ import { managerName } from '../manifests/names.ts';
 import { createMetrics, scrape } from '../metrics.ts';
 import { serveProbes } from '../probes.ts';
 import { Caches } from './caches.ts';
+import type { Decide } from './certainty.ts';
 import { Controller, stuckAfterMs } from './controller.ts';
 import { Memory } from './memory.ts';
 import { observeState, queueObserver, requestObserver, watchObserver } from './observers.ts';
@@ -29,7 +29,7 @@ export type OperatorOptions = {
   kubeConfig: KubeConfig;
   log: Log;
   version: string;
-  decide: (observed: Observed, now: Date) => Plan;
+  decide: Decide;
   /** Port of the trainers, where it is not the one of the contract. */
   trainerPort?: number;
 };
@@ -103,7 +103,7 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     instance: identity,
     onDrop,
   });
-  const memory = new Memory(client);
+  const memory = new Memory({ client, clock, detailMs: config.statusSeconds * 1000 });
   const record = events.record.bind(events);
   const sync = new Sync({ client, caches, memory, record, decide, poller, series, metrics });
   const pass = sync.pass.bind(sync);

@@ -1,17 +1,17 @@
 /** One pass over one job: observe, decide, execute. */
 import { type JobPhase, jobEnds } from '../../crds/status.schema.ts';
-import { jobInDoubt } from '../decide/doubt.ts';
-import type { FineTuneJob, Observed, Plan } from '../decide/plan.ts';
+import type { FineTuneJob, Plan } from '../decide/plan.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { type Decide, decideSurely } from './certainty.ts';
 import { type ExecuteDependencies, execute } from './execute.ts';
-import { newestJob, type ObserveDependencies, observe } from './observe.ts';
+import { type ObserveDependencies, observe } from './observe.ts';
 import type { Poller } from './poller.ts';
 import type { JobSeries } from './series.ts';
 
 export type SyncDependencies = ExecuteDependencies &
   Pick<ObserveDependencies, 'caches'> & {
-    decide: (observed: Observed, now: Date) => Plan;
+    decide: Decide;
     poller: Poller;
     series: JobSeries;
     metrics: Pick<Metrics, 'finishedJobs' | 'statusWrites'>;
@@ -35,27 +35,25 @@ export class Sync {
   async pass(key: string, log: Log, signal: AbortSignal): Promise<Verdict> {
     const { client, caches, memory, poller, decide } = this.#dependencies;
     const progressOf = (uid: string) => poller.progressOf(uid);
-    const observed = await observe(key, { client, caches, memory, progressOf }, signal);
+    const observed = await observe(key, { caches, memory, progressOf }, signal);
     this.#forgetOthers(key, observed?.job);
     // Children of a job that is being deleted are the garbage collector's.
     if (observed === undefined || observed.job.metadata.deletionTimestamp !== undefined)
       return { kind: 'done' };
     const { uid } = observed.job.metadata;
     const jobLog = log.child({ uid });
-    const now = new Date();
-    const first = decide(observed, now);
-    const job = jobInDoubt(first) ? await newestJob(client, observed.job, signal) : observed.job;
-    if (job === undefined) return { kind: 'done' };
-    // Decided on again where the cache was behind.
-    const changed = job.metadata.resourceVersion !== observed.job.metadata.resourceVersion;
-    const plan = changed ? decide({ ...observed, job }, now) : first;
+    const decided = await decideSurely(observed, decide, client, signal);
+    if (decided === undefined) return { kind: 'done' };
+    const { job, plan } = decided;
     const outcome = await execute(job, plan, this.#dependencies, jobLog, signal);
     if (outcome === 'again') return { kind: 'again' };
     if (outcome === 'wrote') this.#count(job, plan);
     this.#dependencies.series.show(key, job, plan.status);
     const { poll } = plan;
     poller.target(key, uid, poll && { jobUid: uid, runId: job.spec.runId, podUid: poll.podUid, ip: poll.ip });
-    return plan.requeueAfterMs === undefined ? { kind: 'done' } : { kind: 'after', ms: plan.requeueAfterMs };
+    const laterMs = typeof outcome === 'object' ? outcome.laterMs : Number.POSITIVE_INFINITY;
+    const ms = Math.min(plan.requeueAfterMs ?? Number.POSITIVE_INFINITY, laterMs);
+    return Number.isFinite(ms) ? { kind: 'after', ms } : { kind: 'done' };
   }
 
   #count(job: FineTuneJob, { status }: Plan): void {

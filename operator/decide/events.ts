@@ -12,6 +12,8 @@ const maxMessageBytes = 1000;
 /** At this part of the budget a person is warned. */
 const warnPercent = 80;
 
+const ordinaryWaits: readonly Reason[] = ['Waiting', 'PreflightPending', 'TrainingPending', 'TrainingQueued'];
+
 /** What a run that was held for this reason goes on for. */
 const resumptions: Record<string, string> = {
   SuspendedByUser: 'spec.suspend is false again.',
@@ -43,8 +45,13 @@ export function eventsOf(before: FineTuneJobStatus, after: FineTuneJobStatus, ve
     (before.completionTime === undefined && verdict.endedAt !== undefined) ||
     before.failure?.category !== after.failure?.category ||
     before.attempt?.number !== after.attempt?.number;
-  if (news && verdict.reason !== 'Waiting') add(typeOf(verdict), verdict.reason, verdict.message);
+  if (news && !isOrdinaryWait(verdict)) add(typeOf(verdict), verdict.reason, verdict.message);
   return events;
+}
+
+/** Conditions say what a run waits for; an event would only repeat them. One that a person should know of has a failure. */
+function isOrdinaryWait({ reason, failure }: Verdict): boolean {
+  return failure === undefined && ordinaryWaits.includes(reason);
 }
 
 /** Ready carries the reason of the verdict. */

@@ -35,11 +35,18 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
     }),
     maxLength,
     ...(stride !== undefined && { stride }),
+    trainSamplingStrategy: training.trainSamplingStrategy,
+    packing: training.packing ?? defaultPacking(task, training),
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),
     ...(task === 'MaskedLM' && { masking: maskingOf(training) }),
     ...(earlyStopping && { earlyStopping: { ...earlyStopping, minDelta: Number(earlyStopping.minDelta) } }),
   };
+}
+
+function defaultPacking(task: FineTuneJobSpec['task'], { trainSamplingStrategy, stride }: Training) {
+  const wrapped = task === 'MaskedLM' && trainSamplingStrategy === 'GroupByLength' && stride === undefined;
+  return wrapped ? 'Wrapped' : 'None';
 }
 
 function scheduleOf(training: Training) {

@@ -81,21 +81,30 @@ export type ControlPlane = {
   restartApiServer(): Promise<void>;
   /** Starts those controllers of kube-controller-manager; its binary must be there (ensureBinaries). */
   startControllers(names: readonly string[]): Promise<void>;
+  /** Starts another program of the cache beside the API server. */
+  run(tool: Tool, args: readonly string[]): Promise<ProcessRecord>;
   /** Makes etcd forget all versions but the newest. */
   compact(): Promise<void>;
   stop(): Promise<void>;
 };
 
+/** Arguments beside the ones that every control plane has. */
+export type MoreArguments = { etcd?: readonly string[]; apiServer?: readonly string[] };
+
 /**
  * Starts etcd and kube-apiserver alone on free ports of 127.0.0.1, in about six seconds. As many as wanted run side by side.
  * They end with `stop()`, or with the calling process.
  */
-export async function startControlPlane(name = 'control-plane'): Promise<ControlPlane> {
+export async function startControlPlane(
+  name = 'control-plane',
+  more: MoreArguments = {},
+): Promise<ControlPlane> {
   await ensureBinaries(['etcd', 'kube-apiserver', 'kubectl']);
   for (let attempt = 1; ; attempt++) {
     const plane = new LocalControlPlane(
       await mkdtemp(join(tmpdir(), `finetune-${name}-`)),
       await freePorts(3),
+      more,
     );
     try {
       await plane.start();
@@ -114,23 +123,26 @@ class LocalControlPlane implements ControlPlane {
   readonly kubeconfig: string;
   readonly kubectl: Kubectl;
   readonly #ports: number[];
+  readonly #more: MoreArguments;
   readonly #certificates: Certificates;
   #etcd: ProcessRecord | undefined;
   #apiServer: ProcessRecord | undefined;
-  #controllers: ProcessRecord | undefined;
+  /** What was started beside etcd and the API server. */
+  readonly #others: ProcessRecord[] = [];
 
-  constructor(directory: string, ports: number[]) {
+  constructor(directory: string, ports: number[], more: MoreArguments) {
     this.directory = directory;
     this.kubeconfig = join(directory, 'kubeconfig');
     this.kubectl = kubectlFor(this.kubeconfig);
     this.#ports = ports;
+    this.#more = more;
     this.#certificates = new Certificates(join(directory, 'pki'));
   }
 
   async start(): Promise<void> {
     const [etcdPort, peerPort, port] = this.#ports as [number, number, number];
     const etcd = etcdArguments(join(this.directory, 'etcd'), etcdPort, peerPort);
-    this.#etcd = await this.#spawn('etcd', etcd);
+    this.#etcd = await this.#spawn('etcd', [...etcd, ...(this.#more.etcd ?? [])]);
     await this.#certificates.ensure(controlPlaneIdentities([]));
     const kubeconfig = await this.#certificates.kubeconfig('admin', `https://127.0.0.1:${port}`);
     await writeFile(this.kubeconfig, kubeconfig, { mode: 0o600 });
@@ -143,7 +155,7 @@ class LocalControlPlane implements ControlPlane {
   }
 
   async startControllers(names: readonly string[]): Promise<void> {
-    this.#controllers = await this.#spawn('kube-controller-manager', [
+    await this.run('kube-controller-manager', [
       `--kubeconfig=${this.kubeconfig}`,
       `--controllers=${names.join(',')}`,
       '--leader-elect=false',
@@ -151,6 +163,12 @@ class LocalControlPlane implements ControlPlane {
       '--kube-api-qps=1000',
       '--kube-api-burst=2000',
     ]);
+  }
+
+  async run(tool: Tool, args: readonly string[]): Promise<ProcessRecord> {
+    const record = await this.#spawn(tool, args);
+    this.#others.push(record);
+    return record;
   }
 
   async compact(): Promise<void> {
@@ -166,7 +184,7 @@ class LocalControlPlane implements ControlPlane {
   }
 
   async stop(): Promise<void> {
-    if (this.#controllers) await stopProcess(this.#controllers, 0);
+    for (const record of this.#others) await stopProcess(record, 0);
     if (this.#apiServer) await stopProcess(this.#apiServer, 0);
     if (this.#etcd) await stopProcess(this.#etcd, 0);
     await rm(this.directory, { recursive: true, force: true });
@@ -176,16 +194,16 @@ class LocalControlPlane implements ControlPlane {
     const [etcdPort, , port] = this.#ports as [number, number, number];
     // Nothing runs that would use the advertised address; it only must not be a loopback one.
     const address = { bind: '127.0.0.1', port, advertise: '10.255.255.1', serviceCidr: '10.96.0.0/24' };
-    const server = await this.#spawn(
-      'kube-apiserver',
-      apiServerArguments(address, this.#certificates, etcdPort),
-    );
+    const server = await this.#spawn('kube-apiserver', [
+      ...apiServerArguments(address, this.#certificates, etcdPort),
+      ...(this.#more.apiServer ?? []),
+    ]);
     this.#apiServer = server;
     await waitForApiServer(this.kubectl, server.logFile, async () => isAlive(server));
   }
 
   /** The kernel kills the process when we end, however we end. */
-  async #spawn(tool: Tool, args: string[]): Promise<ProcessRecord> {
+  async #spawn(tool: Tool, args: readonly string[]): Promise<ProcessRecord> {
     const logFile = join(this.directory, `${tool}.log`);
     const command = ['--pdeathsig', 'KILL', '--', binary(tool), ...args];
     const { child, record } = await spawnLogged('setpriv', command, logFile, { detached: false });

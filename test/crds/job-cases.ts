@@ -236,6 +236,21 @@ export const jobCases: Record<string, Case> = {
     'must be of type boolean',
     training('gradientCheckpointing', 'true'),
   ),
+  'packed texts': accepted(training('packing', 'BestFitDecreasing')),
+  'unknown packing': refused('spec.training.packing', 'Unsupported value', training('packing', 'true')),
+  'a budget of tokens': accepted({
+    ...training('trainSamplingStrategy', 'TokenBudget'),
+    ...training('packing', 'None'),
+  }),
+  'unknown sampling': refused(
+    'spec.training.trainSamplingStrategy',
+    'Unsupported value',
+    training('trainSamplingStrategy', 'random'),
+  ),
+  'a budget of tokens for rows that are full': refused('spec.training.packing', 'packed rows are all full', {
+    ...training('trainSamplingStrategy', 'TokenBudget'),
+    ...training('packing', 'BestFitDecreasing'),
+  }),
   'R-Drop': accepted({ ...training('rDropAlpha', '1'), ...training('dropout', '0.1') }),
   'R-Drop without dropout': refused('spec.training.rDropAlpha', 'no effect without dropout', {
     ...training('rDropAlpha', '1'),

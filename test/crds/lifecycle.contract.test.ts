@@ -46,6 +46,7 @@ suite('defaults', () => {
         maxGradNorm: '1.0',
         labelSmoothing: '0',
         maxLength: 256,
+        trainSamplingStrategy: 'GroupByLength',
         seed: 42,
       },
       evaluation: { baseline: true },

@@ -75,6 +75,20 @@ export const taskCases: Record<string, Case> = {
     'only TokenClassification and MaskedLM read a text in several windows',
     { ...training('stride', 16) },
   ),
+  'windows of texts that are wrapped anyway': refused(
+    'spec.training.stride',
+    'set stride or Wrapped, not both',
+    {
+      ...masked,
+      'spec.training': { stride: 16, packing: 'Wrapped' },
+    },
+  ),
+  'wrapped texts': accepted({ ...masked, ...training('packing', 'Wrapped') }),
+  'wrapped texts with labels': refused(
+    'spec.training.packing',
+    'only MaskedLM can learn from',
+    training('packing', 'Wrapped'),
+  ),
   'masking without masked tokens': refused('spec.training.masking', 'only MaskedLM masks tokens', {
     ...training('masking', {}),
   }),

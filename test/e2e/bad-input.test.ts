@@ -1,6 +1,6 @@
 /** Bad input of every kind, on the cluster: each ends in a named failure that a person can act on. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import type { FailureCategory } from '../../crds/failures.ts';
 import { asJsonLines, emailSplits } from '../demo/emails.ts';
 import { miniLmDirectory } from '../golden/minilm.ts';
@@ -114,122 +114,128 @@ for (const [name, { want }] of Object.entries(refused)) {
   });
 }
 
-test('a refused job costs no further work: its resource version rests', async () => {
-  const version = async () =>
-    platform.cluster.kubectl([
-      'get',
-      'finetunejob',
-      'empty-split',
-      '-n',
+// Most of their time is waiting.
+suite('jobs that pass preflight, or never get there', { concurrency: 4 }, () => {
+  test('a refused job costs no further work: its resource version rests', async () => {
+    const version = async () =>
+      platform.cluster.kubectl([
+        'get',
+        'finetunejob',
+        'empty-split',
+        '-n',
+        namespace,
+        '-o',
+        'jsonpath={.metadata.resourceVersion}',
+      ]);
+    await waitForEnd(platform.cluster, namespace, 'empty-split');
+    const first = await version();
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    assert.equal(await version(), first);
+  });
+
+  test('more accelerators than exist: pending, and the status says why', async () => {
+    const { cluster } = platform;
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'too-many-gpus', { resources: { gpus: 5 } }));
+    const job = await waitForJob(
+      cluster,
       namespace,
-      '-o',
-      'jsonpath={.metadata.resourceVersion}',
+      'too-many-gpus',
+      'unschedulable',
+      (one) => one.status?.failure?.category === 'Unschedulable',
+    );
+    assert.match(job.status!.failure!.message, /nvidia\.com\/gpu/);
+    assert.notEqual(job.status!.phase, 'Failed');
+    assert.equal(condition(job, 'Validated'), 'True');
+    assert.equal(condition(job, 'Running'), 'False');
+    await cluster.kubectl(['delete', 'finetunejob', 'too-many-gpus', '-n', namespace]);
+  });
+
+  test('an image that cannot be pulled: pending, and the status names it', async () => {
+    const { cluster } = platform;
+    const image = 'registry.invalid/no/such:image';
+    await apply(cluster, [
+      {
+        apiVersion: 'finetune.dev/v1alpha1',
+        kind: 'FineTuneRuntime',
+        metadata: { name: 'no-image' },
+        spec: { image },
+      },
     ]);
-  await waitForEnd(platform.cluster, namespace, 'empty-split');
-  const first = await version();
-  await new Promise((resolve) => setTimeout(resolve, 15_000));
-  assert.equal(await version(), first);
-});
+    await applyJobs(
+      cluster,
+      fineTuneJob(cluster, namespace, 'no-image', { runtimeRef: { name: 'no-image' } }),
+    );
+    const job = await waitForJob(
+      cluster,
+      namespace,
+      'no-image',
+      'waiting for its image',
+      (one) => one.status?.failure?.category === 'ImagePull',
+    );
+    assert.match(job.status!.failure!.message, /registry\.invalid\/no\/such:image/);
+    assert.notEqual(job.status!.phase, 'Failed');
+    await cluster.kubectl(['delete', 'finetunejob', 'no-image', '-n', namespace]);
+    await cluster.kubectl(['delete', 'finetuneruntime', 'no-image']);
+  });
 
-test('more accelerators than exist: pending, and the status says why', async () => {
-  const { cluster } = platform;
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'too-many-gpus', { resources: { gpus: 5 } }));
-  const job = await waitForJob(
-    cluster,
-    namespace,
-    'too-many-gpus',
-    'unschedulable',
-    (one) => one.status?.failure?.category === 'Unschedulable',
-  );
-  assert.match(job.status!.failure!.message, /nvidia\.com\/gpu/);
-  assert.notEqual(job.status!.phase, 'Failed');
-  assert.equal(condition(job, 'Validated'), 'True');
-  assert.equal(condition(job, 'Running'), 'False');
-  await cluster.kubectl(['delete', 'finetunejob', 'too-many-gpus', '-n', namespace]);
-});
+  test('a runtime that does not exist: pending until it is there', async () => {
+    const { cluster } = platform;
+    await applyJobs(
+      cluster,
+      fineTuneJob(cluster, namespace, 'no-runtime', { runtimeRef: { name: 'missing' } }),
+    );
+    const job = await waitForJob(
+      cluster,
+      namespace,
+      'no-runtime',
+      'waiting for its runtime',
+      (one) => one.status?.failure?.category === 'RuntimeNotFound',
+    );
+    assert.match(job.status!.failure!.message, /missing/);
+    await cluster.kubectl(['delete', 'finetunejob', 'no-runtime', '-n', namespace]);
+  });
 
-test('an image that cannot be pulled: pending, and the status names it', async () => {
-  const { cluster } = platform;
-  const image = 'registry.invalid/no/such:image';
-  await apply(cluster, [
-    {
-      apiVersion: 'finetune.dev/v1alpha1',
-      kind: 'FineTuneRuntime',
-      metadata: { name: 'no-image' },
-      spec: { image },
-    },
-  ]);
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'no-image', { runtimeRef: { name: 'no-image' } }));
-  const job = await waitForJob(
-    cluster,
-    namespace,
-    'no-image',
-    'waiting for its image',
-    (one) => one.status?.failure?.category === 'ImagePull',
-  );
-  assert.match(job.status!.failure!.message, /registry\.invalid\/no\/such:image/);
-  assert.notEqual(job.status!.phase, 'Failed');
-  await cluster.kubectl(['delete', 'finetunejob', 'no-image', '-n', namespace]);
-  await cluster.kubectl(['delete', 'finetuneruntime', 'no-image']);
-});
+  test('a trainer killed for memory is tried with smaller batches, then fails, and the hint names the limit', async () => {
+    const { cluster } = platform;
+    await applyJobs(
+      cluster,
+      fineTuneJob(cluster, namespace, 'small-memory', {
+        resources: { memory: '300Mi' },
+        retry: { outOfMemoryLimit: 1 },
+      }),
+    );
+    const job = await waitForEnd(cluster, namespace, 'small-memory');
+    assert.equal(job.status?.failure?.category, 'HostOutOfMemory', JSON.stringify(job.status?.failure));
+    assert.match(`${job.status?.failure?.message} ${job.status?.failure?.hint}`, /300Mi/);
+    assert.deepEqual([job.status?.usage?.attempts, job.status?.microBatch?.retries], [2, 1]);
+  });
 
-test('a runtime that does not exist: pending until it is there', async () => {
-  const { cluster } = platform;
-  await applyJobs(
-    cluster,
-    fineTuneJob(cluster, namespace, 'no-runtime', { runtimeRef: { name: 'missing' } }),
-  );
-  const job = await waitForJob(
-    cluster,
-    namespace,
-    'no-runtime',
-    'waiting for its runtime',
-    (one) => one.status?.failure?.category === 'RuntimeNotFound',
-  );
-  assert.match(job.status!.failure!.message, /missing/);
-  await cluster.kubectl(['delete', 'finetunejob', 'no-runtime', '-n', namespace]);
-});
+  test('a loss that is not finite fails at once, naming step and learning rate', async () => {
+    const { cluster } = platform;
+    await applyJobs(
+      cluster,
+      fineTuneJob(cluster, namespace, 'nan', { training: { learningRate: '1e30', warmup: '0' } }),
+    );
+    const job = await waitForEnd(cluster, namespace, 'nan');
+    assert.equal(job.status?.failure?.category, 'NonFiniteLoss', JSON.stringify(job.status?.failure));
+    assert.match(job.status?.failure?.message ?? '', /step \d+/);
+    assert.equal(job.status?.result, undefined);
+  });
 
-test('a trainer killed for memory is tried with smaller batches, then fails, and the hint names the limit', async () => {
-  const { cluster } = platform;
-  await applyJobs(
-    cluster,
-    fineTuneJob(cluster, namespace, 'small-memory', {
-      resources: { memory: '300Mi' },
-      retry: { outOfMemoryLimit: 1 },
-    }),
-  );
-  const job = await waitForEnd(cluster, namespace, 'small-memory');
-  assert.equal(job.status?.failure?.category, 'HostOutOfMemory', JSON.stringify(job.status?.failure));
-  assert.match(`${job.status?.failure?.message} ${job.status?.failure?.hint}`, /300Mi/);
-  assert.deepEqual([job.status?.usage?.attempts, job.status?.microBatch?.retries], [2, 1]);
-});
-
-test('a loss that is not finite fails at once, naming step and learning rate', async () => {
-  const { cluster } = platform;
-  await applyJobs(
-    cluster,
-    fineTuneJob(cluster, namespace, 'nan', { training: { learningRate: '1e30', warmup: '0' } }),
-  );
-  const job = await waitForEnd(cluster, namespace, 'nan');
-  assert.equal(job.status?.failure?.category, 'NonFiniteLoss', JSON.stringify(job.status?.failure));
-  assert.match(job.status?.failure?.message ?? '', /step \d+/);
-  assert.equal(job.status?.result, undefined);
-});
-
-test('an accelerator that cannot be used is a clear failure, never a silent run on the CPU', async () => {
-  const { cluster, images } = platform;
-  await apply(cluster, [
-    {
-      apiVersion: 'finetune.dev/v1alpha1',
-      kind: 'FineTuneRuntime',
-      metadata: { name: 'strict' },
-      spec: { image: images.trainer.reference },
-    },
-  ]);
-  const strict = { runtimeRef: { name: 'strict' } };
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'strict', strict));
-  const job = await waitForEnd(cluster, namespace, 'strict');
-  assert.equal(job.status?.failure?.category, 'AcceleratorUnusable', JSON.stringify(job.status?.failure));
-  await cluster.kubectl(['delete', 'finetuneruntime', 'strict']);
+  test('an accelerator that cannot be used is a clear failure, never a silent run on the CPU', async () => {
+    const { cluster, images } = platform;
+    await apply(cluster, [
+      {
+        apiVersion: 'finetune.dev/v1alpha1',
+        kind: 'FineTuneRuntime',
+        metadata: { name: 'strict' },
+        spec: { image: images.trainer.reference },
+      },
+    ]);
+    const strict = { runtimeRef: { name: 'strict' } };
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'strict', strict));
+    const job = await waitForEnd(cluster, namespace, 'strict');
+    assert.equal(job.status?.failure?.category, 'AcceleratorUnusable', JSON.stringify(job.status?.failure));
+    await cluster.kubectl(['delete', 'finetuneruntime', 'strict']);
+  });
 });

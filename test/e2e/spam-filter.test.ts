@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { stringify } from 'yaml';
 import { demoCounts, demoEmails } from '../demo/data.ts';
 import { readExample, withEndpoint } from '../demo/example.ts';
@@ -183,38 +183,40 @@ test('Hugging Face transformers loads the published model and gives the same log
   assert.ok(worst < 1e-4, `largest difference of a logit: ${worst}`);
 });
 
-test('a dry run stops after preflight with a plan, and trains nothing', async () => {
-  const { cluster } = platform;
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'dry', { dryRun: true }));
-  const dry = await waitForEnd(cluster, namespace, 'dry');
-  assert.equal(dry.status?.phase, 'Validated');
-  assert.equal(dry.status.preflight?.totalSteps, 30);
-  assert.ok(dry.status.preflight.memoryEstimateBytes > 3e8);
-  const jobs = await cluster.kubectl([
-    'get',
-    'jobs',
-    '-n',
-    namespace,
-    '-l',
-    'finetune.dev/job=dry,finetune.dev/stage=train',
-    '-o',
-    'name',
-  ]);
-  assert.equal(jobs.trim(), '');
-});
+suite('small jobs beside it', { concurrency: 2 }, () => {
+  test('a dry run stops after preflight with a plan, and trains nothing', async () => {
+    const { cluster } = platform;
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'dry', { dryRun: true }));
+    const dry = await waitForEnd(cluster, namespace, 'dry');
+    assert.equal(dry.status?.phase, 'Validated');
+    assert.equal(dry.status.preflight?.totalSteps, 30);
+    assert.ok(dry.status.preflight.memoryEstimateBytes > 3e8);
+    const jobs = await cluster.kubectl([
+      'get',
+      'jobs',
+      '-n',
+      namespace,
+      '-l',
+      'finetune.dev/job=dry,finetune.dev/stage=train',
+      '-o',
+      'name',
+    ]);
+    assert.equal(jobs.trim(), '');
+  });
 
-test('a model below the gate is rejected and not published', async () => {
-  const { cluster, buckets } = platform;
-  const gate = { metric: 'accuracy', minimum: '1' };
-  const training = { epochs: '0.2', learningRate: '1e-6' };
-  await applyJobs(cluster, fineTuneJob(cluster, namespace, 'rejected', { gate, training }));
-  const rejected = await waitForEnd(cluster, namespace, 'rejected');
-  assert.equal(rejected.status?.phase, 'Rejected', JSON.stringify(rejected.status?.failure));
-  assert.equal(condition(rejected, 'Stalled'), 'True');
-  const keys = await buckets.list('results', `${namespace}/rejected/`);
-  assert.deepEqual(
-    keys.filter((key) => key.includes('/model/')),
-    [],
-  );
-  assert.ok(keys.some((key) => key.endsWith('report/report.html')));
+  test('a model below the gate is rejected and not published', async () => {
+    const { cluster, buckets } = platform;
+    const gate = { metric: 'accuracy', minimum: '1' };
+    const training = { epochs: '0.2', learningRate: '1e-6' };
+    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'rejected', { gate, training }));
+    const rejected = await waitForEnd(cluster, namespace, 'rejected');
+    assert.equal(rejected.status?.phase, 'Rejected', JSON.stringify(rejected.status?.failure));
+    assert.equal(condition(rejected, 'Stalled'), 'True');
+    const keys = await buckets.list('results', `${namespace}/rejected/`);
+    assert.deepEqual(
+      keys.filter((key) => key.includes('/model/')),
+      [],
+    );
+    assert.ok(keys.some((key) => key.endsWith('report/report.html')));
+  });
 });

@@ -47,7 +47,7 @@ export type ServerFault = (typeof serverFaults)[number];
 
 export type Fault = {
   how: WriteFault | EventFault | OpenFault | ServerFault | 'none';
-  /** Name of the request: id of a write, or "list-", "watch-" or "event-of-" and the resource. */
+  /** Name of the request: id of a write, or "list-" or "watch-" and the resource; or of the event. */
   at: string;
   /** 1 = the first request of that name in the run. */
   nth: number;
@@ -75,8 +75,9 @@ export class Striker {
     return this.#at(`${kind}-${resource}`) as OpenFault | undefined;
   }
 
-  atEvent(resource: Watched): EventFault | undefined {
-    return this.#at(`event-of-${resource}`) as EventFault | undefined;
+  /** @param name "event-of-", the resource and what the event tells */
+  atEvent(name: string): EventFault | undefined {
+    return this.#at(name) as EventFault | undefined;
   }
 
   #at(name: string): Fault['how'] | undefined {

@@ -8,8 +8,13 @@ export type Plan = { workload: WorkloadName; fault: Fault };
 type How = Fault['how'];
 
 /** "success/kill-before/create-job-train.1": enough to run it again. */
-export function idOf({ workload, fault: { how, at, nth } }: Plan): string {
-  return `${workload}/${how}/${at}.${nth}`;
+export function idOf(plan: Plan): string {
+  return `${plan.workload}/${plan.fault.how}/${placeOf(plan)}`;
+}
+
+/** "create-job-train.1" */
+export function placeOf({ fault: { at, nth } }: Plan): string {
+  return `${at}.${nth}`;
 }
 
 /** @throws Error on what is no id of a plan */
@@ -20,9 +25,9 @@ export function planOf(id: string): Plan {
   return { workload: workload as WorkloadName, fault: { how: how as How, at, nth: Number(nth) } };
 }
 
-/** Writes after which nothing depends on how they went get the faults that could hold up the rest. */
-const besideFaults: readonly How[] = ['kill-before', '429', '500', 'hang'];
-const leaseFaults: readonly How[] = ['kill-before', 'kill-unanswered', '409', '500', 'reset', 'hang'];
+/** Of an Event, on which nothing depends: what could hold up the rest. */
+const besideFaults: readonly How[] = ['429', '500', 'hang'];
+const leaseFaults: readonly How[] = ['409', '500', 'reset', 'hang'];
 
 const kinds = {
   kills: ['kill-before', 'kill-unanswered', 'kill-after'] as const,
@@ -30,16 +35,16 @@ const kinds = {
   events: eventFaults.filter((how) => how !== 'silence'),
 };
 
-/** How many of the faults that are possible at one place are tried there; every kill of a write always is. */
-const thorough = { answers: 8, events: 3, opens: 3 };
-const brief = { answers: 1, events: 1, opens: 1 };
+/** How many of the faults that are possible at one place are tried where a workload differs from the first; all kills are. */
+const brief = 1;
 
 /** The lease is renewed for ever: so often counts. */
 const renewals = 3;
 
 /**
  * @param places what the fault-free runs have in common: "name.nth"
- * @param elsewhere places of another workload, which is tried in full: there one fault each is tried again
+ * @param elsewhere places of a workload that is tried in full: there only the writes are tried again, each with one kill;
+ *   'nowhere' = this is that workload, tried with every fault at every place
  * @param seed chooses among the faults of a place
  */
 export function plansFor(
@@ -51,19 +56,15 @@ export function plansFor(
   const make = (place: string, how: How): Plan => planOf(`${workload}/${how}/${place}`);
   const choose = <T>(list: readonly T[], count: number, salt: string) =>
     inOrderOf(list, (each) => `${seed} ${workload} ${salt} ${each}`).slice(0, count);
-  const perPlace = elsewhere === 'nowhere' ? thorough : brief;
   const plans = places.filter(isCounted).flatMap((place) => {
-    const hows = ((): readonly How[] => {
-      if (place.startsWith('event-of-')) return choose(kinds.events, perPlace.events, place);
-      if (/^(list|watch)-/.test(place)) return choose(openFaults, perPlace.opens, place);
-      if (place.startsWith('event-')) return choose(besideFaults, perPlace.events, place);
-      if (place.startsWith('lease-')) return leaseFaults;
-      return [...kinds.kills, ...choose(kinds.answers, perPlace.answers, place)];
-    })();
-    const tried = elsewhere.includes(place) ? choose(hows, 1, `again ${place}`) : hows;
-    return tried.map((how) => make(place, how));
+    const [kills, others] = possibleAt(place);
+    if (elsewhere === 'nowhere') return [...kills, ...others].map((how) => make(place, how));
+    const hows = elsewhere.includes(place)
+      ? choose(isObjectWrite(place) ? kills : [], 1, `again ${place}`)
+      : [...kills, ...choose(others, brief, place)];
+    return hows.map((how) => make(place, how));
   });
-  const writes = places.filter((place) => /^(create|patch|delete|status)-/.test(place));
+  const writes = places.filter(isObjectWrite);
   const events = places.filter((place) => place.startsWith('event-of-'));
   const rare = [
     ...choose(writes, serverFaults.length, 'server').map((place, i) => make(place, serverFaults[i]!)),
@@ -74,6 +75,19 @@ export function plansFor(
 
 export function isServerFault({ fault }: Plan): boolean {
   return serverFaults.some((how) => how === fault.how);
+}
+
+/** Kills of a write, and what else may go wrong at a place. */
+function possibleAt(place: string): [kills: readonly How[], others: readonly How[]] {
+  if (place.startsWith('event-of-')) return [[], kinds.events];
+  if (/^(list|watch)-/.test(place)) return [[], openFaults];
+  if (place.startsWith('event-')) return [kinds.kills, besideFaults];
+  if (place.startsWith('lease-')) return [kinds.kills, leaseFaults];
+  return [kinds.kills, kinds.answers];
+}
+
+function isObjectWrite(place: string): boolean {
+  return /^(create|patch|delete|status)-/.test(place);
 }
 
 function isCounted(place: string): boolean {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { Access } from './direct-api.ts';
 import type { OpenFault, Striker, WriteFault } from './faults.ts';
-import { type Incoming, type Named, nameOf, type Watched } from './requests.ts';
+import { eventNameOf, type Incoming, type Named, nameOf, type Watched } from './requests.ts';
 import { relay } from './watch-relay.ts';
 
 type Options = {
@@ -131,7 +131,7 @@ export class FaultProxy {
       asked.url,
       { headers: this.#headers(incoming), agent: this.#agent },
       (answer) => {
-        relay({ answer, response, faultOf: () => striker.atEvent(resource) });
+        relay({ answer, response, faultOf: (line) => striker.atEvent(eventNameOf(resource, line)) });
       },
     );
     outgoing.on('error', () => response.destroy());

@@ -1,5 +1,8 @@
-/** Names of requests that stay the same from run to run: how a plan says where its fault strikes. */
+/** Names of requests and events that stay the same from run to run: how a plan says where its fault strikes. */
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import type { Lease } from '../../operator/kube/lease.ts';
+import { labels } from '../../operator/manifests/names.ts';
 
 export type Incoming = { method: string; url: URL; body: string };
 
@@ -32,6 +35,58 @@ type Body = {
   status?: { phase?: string; conditions?: { type: string; reason: string }[] };
 };
 
+type WatchEvent = { type: string; object: object };
+
+/**
+ * What an event of a watch tells, not where in the watch it comes: "event-of-jobs-train-Complete". So a plan strikes at the
+ * same turn of the run also when another event came in between.
+ */
+export function eventNameOf(resource: Watched, line: string): string {
+  const { type, object } = JSON.parse(line) as WatchEvent;
+  const isOver = type === 'DELETED' || type === 'ERROR';
+  return `event-of-${resource}-${isOver ? type.toLowerCase() : stateOf(resource, object)}`;
+}
+
+function stateOf(resource: Watched, object: object): string {
+  switch (resource) {
+    case 'finetunejobs':
+      return stateOfFineTuneJob(object as FineTuneJob);
+    case 'jobs':
+      return stateOfJob(object as V1Job);
+    case 'pods':
+      return stateOfPod(object as V1Pod);
+    case 'finetuneruntimes':
+      return 'written';
+  }
+}
+
+/** The status that was written; or that a user wrote, and the operator has not answered yet. */
+function stateOfFineTuneJob({ metadata, status }: FineTuneJob): string {
+  if (metadata.deletionTimestamp !== undefined) return 'deleting';
+  if (status?.observedGeneration === undefined) return 'new';
+  if (status.observedGeneration !== metadata.generation) return 'spec';
+  return `${status.phase}-${readyReason(status)}`;
+}
+
+function stateOfJob({ metadata, spec, status }: V1Job): string {
+  const holds = status?.conditions?.filter((one) => one.status === 'True').at(-1)?.type;
+  const works = status?.startTime === undefined ? 'new' : status.active ? 'active' : 'idle';
+  const state = metadata?.deletionTimestamp ? 'deleting' : spec?.suspend ? 'suspended' : (holds ?? works);
+  return `${metadata?.labels?.[labels.stage]}-${state}`;
+}
+
+function stateOfPod({ metadata, status }: V1Pod): string {
+  const isBound = status?.conditions?.some(({ type }) => type === 'PodScheduled');
+  const phase = status?.phase === 'Pending' && isBound ? 'Bound' : status?.phase;
+  return `${metadata?.labels?.[labels.stage]}-${metadata?.deletionTimestamp ? 'deleting-' : ''}${phase}`;
+}
+
+function readyReason(status: {
+  conditions?: { type: string; reason: string }[] | undefined;
+}): string | undefined {
+  return status.conditions?.find(({ type }) => type === 'Ready')?.reason;
+}
+
 function idOf(
   method: string,
   resource: string,
@@ -42,12 +97,11 @@ function idOf(
   const verb = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }[method] ?? method;
   if (resource === 'events') return method === 'POST' ? `event-${body.reason}` : 'event-again';
   if (resource === 'jobs') {
-    const stage = body.metadata?.labels?.['finetune.dev/stage'] ?? name?.slice(name.lastIndexOf('-') + 1);
+    const stage = body.metadata?.labels?.[labels.stage] ?? name?.slice(name.lastIndexOf('-') + 1);
     return `${verb}-job-${stage}`;
   }
   if (subresource === 'status') {
-    const reason = body.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
-    return `status-${body.status?.phase}-${reason}`;
+    return `status-${body.status?.phase}-${readyReason(body.status ?? {})}`;
   }
   if (resource === 'leases') return body.spec?.holderIdentity === '' ? 'lease-release' : `lease-${verb}`;
   return `${verb}-${resource}`;

@@ -1,8 +1,10 @@
 /**
  * `npm run test:faults`: every plan, then the planted defects; writes bench/results/faults.json.
  * `-- --plan ID` runs one plan and shows the operator's log; `--list` names all; `--workload NAME` only those of one;
- * `--mutants` only the planted defects; `--slice 2/6` every sixth, added to what the slices before it found.
+ * `--mutants` only the planted defects; `--slice 2/6` a sixth of all, added to the slices since the first one. A
+ * plan that is run again replaces its verdict.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,20 +12,14 @@ import { parseArgs } from 'node:util';
 import { bundleOperator } from './bundle.ts';
 import { findMutant, mutants } from './mutants.ts';
 import { idOf, type Plan, planOf } from './plans.ts';
+import { type FaultRecord, isInSlice, summaryOf } from './record.ts';
 import { Stage } from './stage.ts';
 import { allPlans, describe, type Learned, learnAll, type Result, runPlans } from './suite.ts';
 import { type WorkloadName, workloads } from './workloads.ts';
 
 const resultsFile = join(import.meta.dirname, '../../bench/results/faults.json');
-
-type Tally = { plans: number; differences: number; missed: number };
-type Results = {
-  plans: number;
-  differences: number;
-  mutants: number;
-  mutantsFound: number;
-  byWorkload: Record<string, Tally>;
-};
+/** Not part of the repository. */
+const recordFile = join(import.meta.dirname, '../../tmp/faults.json');
 
 const { values } = parseArgs({
   options: {
@@ -39,6 +35,8 @@ const [slice = 1, slices = 1] = values.slice.split('/').map(Number);
 const wanted = values.plan?.map(planOf);
 const ofMutants = mutants.flatMap(({ plans }) => plans.map(planOf));
 const named = wanted ?? (values.mutants ? ofMutants : undefined);
+/** Else only verdicts on plans that were run before are replaced. */
+const isSlice = named === undefined && values.workload === undefined;
 const names = named?.map(({ workload }) => workload) ?? values.workload ?? Object.keys(workloads);
 
 async function main(stage: Stage, directory: string): Promise<boolean> {
@@ -49,32 +47,28 @@ async function main(stage: Stage, directory: string): Promise<boolean> {
     for (const plan of all) console.log(idOf(plan));
     return true;
   }
-  if (values.mutants) return (await tryMutants(stage, learned, directory)).every(Boolean);
-  const plans = all.filter((_, i) => i % slices === slice - 1);
+  const plans = values.mutants ? [] : all.filter((plan) => wanted || isInSlice(idOf(plan), slice, slices));
   console.log(`${plans.length} plans of ${learned.size} workloads`);
   const results = await show(stage, plans, learned, program);
-  if (wanted !== undefined) {
-    for (const { log } of results) console.log(log.join('\n'));
-    return results.every(({ verdict }) => verdict === 'same');
-  }
-  const found = slice === slices ? await tryMutants(stage, learned, directory) : [];
-  const total = await record(results, found);
-  console.log(JSON.stringify(total, null, 2));
-  return results.every(({ verdict }) => verdict !== 'different') && found.every(Boolean);
+  for (const { log } of wanted ? results : []) console.log(log.join('\n'));
+  const isLast = wanted === undefined && slice === slices;
+  const found = values.mutants || isLast ? await tryMutants(stage, learned, directory) : {};
+  await record(results, found);
+  return results.every(({ verdict }) => verdict !== 'different') && Object.values(found).every(Boolean);
 }
 
 async function tryMutants(
   stage: Stage,
   learned: ReadonlyMap<WorkloadName, Learned>,
   directory: string,
-): Promise<boolean[]> {
-  const found: boolean[] = [];
-  for (const mutant of mutants) {
-    const telling = await findMutant(stage, mutant, learned, join(directory, `mutant-${found.length}`));
+): Promise<FaultRecord['mutants']> {
+  const found: FaultRecord['mutants'] = {};
+  for (const [i, mutant] of mutants.entries()) {
+    const telling = await findMutant(stage, mutant, learned, join(directory, `mutant-${i}`));
     console.log(
       telling ? `✔ found: ${mutant.name}: ${telling.slice(0, 200)}` : `✖ NOT found: ${mutant.name}`,
     );
-    found.push(telling !== undefined);
+    found[mutant.name] = telling !== undefined;
   }
   return found;
 }
@@ -96,30 +90,25 @@ async function show(
   });
 }
 
-/** Plans whose fault never struck are not counted as plans. */
-async function record(results: readonly Result[], found: readonly boolean[]): Promise<Results> {
-  const before = slice > 1 ? (JSON.parse(await readFile(resultsFile, 'utf8')) as Results) : undefined;
-  const byWorkload: Record<string, Tally> = { ...before?.byWorkload };
-  for (const { plan, verdict } of results) {
-    const { plans = 0, differences = 0, missed = 0 } = byWorkload[plan.workload] ?? {};
-    byWorkload[plan.workload] = {
-      plans: plans + (verdict === 'missed' ? 0 : 1),
-      differences: differences + (verdict === 'different' ? 1 : 0),
-      missed: missed + (verdict === 'missed' ? 1 : 0),
-    };
-  }
-  const sum = (field: keyof Tally) =>
-    Object.values(byWorkload).reduce((total, each) => total + each[field], 0);
-  const total = {
-    plans: sum('plans'),
-    differences: sum('differences'),
-    mutants: found.length,
-    mutantsFound: found.filter(Boolean).length,
-    byWorkload,
-  };
-  await mkdir(dirname(resultsFile), { recursive: true });
-  await writeFile(resultsFile, `${JSON.stringify(total, null, 2)}\n`);
-  return total;
+async function record(results: readonly Result[], mutants: FaultRecord['mutants']): Promise<void> {
+  const before = isSlice && slice === 1 ? { plans: {}, mutants: {} } : await readRecord();
+  if (before === undefined) return;
+  const kept = results.filter(({ plan }) => isSlice || idOf(plan) in before.plans);
+  const plans = Object.fromEntries(kept.map(({ plan, verdict }) => [idOf(plan), verdict]));
+  const now = { plans: { ...before.plans, ...plans }, mutants: { ...before.mutants, ...mutants } };
+  await write(recordFile, now);
+  await write(resultsFile, summaryOf(now));
+  console.log(JSON.stringify(summaryOf(now), null, 2));
+}
+
+/** undefined = there was no first slice here. */
+async function readRecord(): Promise<FaultRecord | undefined> {
+  return existsSync(recordFile) ? (JSON.parse(await readFile(recordFile, 'utf8')) as FaultRecord) : undefined;
+}
+
+async function write(file: string, content: object): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(content, null, 2)}\n`);
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'finetune-faults-'));

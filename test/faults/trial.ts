@@ -70,12 +70,9 @@ export async function runTrial(
     namespace,
     address,
     roleOf: (cast) => roleOf(workload, world, cast),
-    noticed: () =>
-      world.noticed(
-        () =>
-          world.job()?.status?.conditions?.some(({ message }) => message === 'The pod waits for a node.') ??
-          false,
-      ),
+    // The operator says at once that a trainer has a pod; nothing is written about the way to a node.
+    noticed: ({ stage: which, podUid }) =>
+      world.noticed(() => which !== 'train' || world.job()?.status?.attempt?.podUID === podUid),
   });
   await kubelet.start();
   const operators = await startOperators(stage, workload, { program, namespace, striker });

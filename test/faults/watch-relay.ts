@@ -7,7 +7,7 @@ type Options = {
   answer: IncomingMessage;
   response: ServerResponse;
   /** Asked once for each event that is no bookmark. */
-  faultOf: () => EventFault | undefined;
+  faultOf: (line: string) => EventFault | undefined;
 };
 
 /** For how long events are held or hidden. */
@@ -33,7 +33,7 @@ export function relay({ answer, response, faultOf }: Options): void {
   /** What becomes of a line; replaced when a fault strikes. */
   let take = (line: string): void => {
     const isEvent = answer.statusCode === 200 && !line.startsWith('{"type":"BOOKMARK"');
-    const how = isEvent ? faultOf() : undefined;
+    const how = isEvent ? faultOf(line) : undefined;
     if (how === undefined) response.write(`${line}\n`);
     else take = strike(how, line, response);
   };

@@ -104,6 +104,15 @@ export const workloads = {
     },
   },
   'suspend-resume': { trainer: staysOnce, script: suspendAndResume },
+  cancel: {
+    trainer: staysOnce,
+    script: async (world) => {
+      await world.create();
+      await trainerRuns(world);
+      await world.setSpec({ cancel: true });
+      await world.ended();
+    },
+  },
   'delete-midway': {
     trainer: () => 'stays',
     script: async (world) => {

@@ -2,16 +2,25 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import type { V1ClusterRole, V1Deployment, V1Role } from '@kubernetes/client-node';
+import type {
+  V1ClusterRole,
+  V1Deployment,
+  V1NetworkPolicy,
+  V1NetworkPolicyPeer,
+  V1Role,
+} from '@kubernetes/client-node';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { resources } from '../../crds/crd.ts';
 import { fineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import { flagOf, settings } from '../../operator/config.ts';
+import { stageLabels } from '../../operator/manifests/names.ts';
+import { podSpec } from '../../operator/manifests/pod.ts';
 import { clusterRules, ownNamespaceRules } from '../../operator/permissions.ts';
 import { binary, ensureBinaries } from '../cluster/binaries.ts';
 import { run } from '../cluster/command.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { helmFor } from '../cluster/kubectl.ts';
+import { runtimeSpec, specOf } from '../operator/builders.ts';
 
 const chart = new URL('../../helm/finetune-operator', import.meta.url).pathname;
 const release = 'offer';
@@ -147,8 +156,43 @@ describe('the rendered chart', () => {
     );
   });
 
+  test('closes the port of trainers to all but the operator and Prometheus, where it is asked to', async () => {
+    assert.ok((await render()).every(({ kind }) => kind !== 'NetworkPolicy'));
+    const prometheus = {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } },
+    };
+    const objects = await render(
+      'networkPolicy.namespaces=["team-a","team-b"]',
+      `networkPolicy.prometheus=[${JSON.stringify(prometheus)}]`,
+    );
+    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy') as (Rendered & V1NetworkPolicy)[];
+    assert.deepEqual(
+      policies.map(({ metadata }) => metadata.namespace),
+      ['team-a', 'team-b'],
+    );
+    const operator = one<V1Deployment>(objects, 'Deployment').spec!.template.metadata!.labels!;
+    const trainer = stageLabels({ name: 'spam', uid: 'u' }, '1', 'train');
+    const [container] = podSpec({ spec: specOf(), runtime: runtimeSpec(), stage: 'train' }).containers;
+    for (const { spec } of policies) {
+      assert.deepEqual(spec?.policyTypes, ['Ingress']);
+      assert.partialDeepStrictEqual(trainer, spec.podSelector?.matchLabels);
+      const [rule, ...others] = spec.ingress ?? [];
+      assert.deepEqual(others, []);
+      assert.deepEqual(
+        rule?.ports?.map(({ port }) => port),
+        container?.ports?.map(({ name }) => name),
+      );
+      // The generated type calls it _from; the object itself does not.
+      const [own, ...rest] = (rule as { from?: V1NetworkPolicyPeer[] } | undefined)?.from ?? [];
+      assert.deepEqual(own?.namespaceSelector?.matchLabels, { 'kubernetes.io/metadata.name': namespace });
+      assert.partialDeepStrictEqual(operator, own?.podSelector?.matchLabels);
+      assert.deepEqual(rest, [prometheus]);
+    }
+  });
+
   test('every object carries the common labels', async () => {
-    for (const { kind, metadata } of await render('metrics.podMonitor.enabled=true')) {
+    const all = await render('metrics.podMonitor.enabled=true', 'networkPolicy.namespaces=["team-a"]');
+    for (const { kind, metadata } of all) {
       assert.equal(
         metadata.labels?.['app.kubernetes.io/name'],
         'finetune-operator',
@@ -164,6 +208,8 @@ describe('the rendered chart', () => {
     'settings.port=1': 'port',
     'runtime.spec.accelarator={}': 'accelarator',
     'metrics.podMonitor.enable=true': 'enable',
+    'networkPolicy.namespaces=["Team A"]': 'namespaces',
+    'networkPolicy.prometheus=[{}]': 'prometheus',
     'resources.limit={}': 'limit',
     'image.digest="latest"': 'digest',
     'replicas=-1': 'replicas',
@@ -221,7 +267,8 @@ describe('the chart on a real API server', () => {
   const runtimeOf = async () => JSON.parse(await plane.kubectl(['get', 'ftr', 'default', '-o', 'json']));
 
   test('installs in one go, definitions and default runtime together', async () => {
-    assert.match(await install(), /STATUS: deployed/);
+    assert.match(await install('networkPolicy.namespaces=["default"]'), /STATUS: deployed/);
+    assert.match(await plane.kubectl(['get', 'networkpolicies', '-o', 'name']), /offer-trainers/);
     const { spec } = await runtimeOf();
     assert.equal(spec.image, 'finetune-operator/trainer:0.1.0');
     assert.equal(spec.accelerator.whenUnusable, 'Fail');

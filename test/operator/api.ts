@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
 import { group, resources } from '../../crds/crd.ts';
 import { readConfig } from '../../operator/config.ts';
-import { Operator } from '../../operator/controller/operator.ts';
+import { Operator, type OperatorOptions } from '../../operator/controller/operator.ts';
 import { decide } from '../../operator/decide/decide.ts';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { createLog } from '../../operator/log.ts';
 import { clusterRules, ownNamespaceRules } from '../../operator/permissions.ts';
-import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
+import { type ControlPlane, type MoreArguments, startControlPlane } from '../cluster/control-plane.ts';
 import { type KubeObject, runtime, job as smallestJob } from '../crds/objects.ts';
 import { RecordingProxy } from './recording-proxy.ts';
 
@@ -30,8 +30,8 @@ export type Api = {
 };
 
 /** An API server with our resources, a runtime `default`, and the account of the operator. */
-export async function startPlane(name: string): Promise<ControlPlane> {
-  const plane = await startControlPlane(name);
+export async function startPlane(name: string, more: MoreArguments = {}): Promise<ControlPlane> {
+  const plane = await startControlPlane(name, more);
   try {
     await apply(plane, accounts());
     const files = resources.map(({ plural }) => join(import.meta.dirname, '../../crds', `${plural}.yaml`));
@@ -180,15 +180,19 @@ export async function setPodStatus(plane: ControlPlane, name: string, status: ob
 
 export type Running = { operator: Operator; ended: Promise<boolean>; scrape: () => Promise<string> };
 
-/** Starts an operator in this process and waits until it works. */
-export async function startOperator(api: Api, flags: string[] = [], trainerPort?: number): Promise<Running> {
+/** Starts an operator in this process, perhaps unlike the real one, and waits until it works. */
+export async function startOperator(
+  api: Api,
+  flags: string[] = [],
+  changes: Partial<OperatorOptions> = {},
+): Promise<Running> {
   const operator = new Operator({
     config: readConfig(['--port=0', '--identity=test', ...flags], {}),
     kubeConfig: api.kubeConfig,
     log: createLog('debug', process.env['OPERATOR_LOG'] === undefined),
     version: '0.0.0',
     decide,
-    ...(trainerPort === undefined ? {} : { trainerPort }),
+    ...changes,
   });
   const ended = operator.run();
   await eventually('operator is ready', async () => operator.port !== undefined && operator.isReady);

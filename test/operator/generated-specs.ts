@@ -26,9 +26,9 @@ const crd = parse(readFileSync(file, 'utf8')) as {
 };
 const specSchema = crd.spec.versions[0]!.schema.openAPIV3Schema.properties.spec;
 
-/** Paths of all fields that are no objects, with their schemas. runId is left to the tests. */
-export const leaves: readonly { path: string; schema: Schema }[] = leavesOf('spec', specSchema).filter(
-  ({ path }) => path !== 'spec.runId',
+/** Paths of all fields that are no objects, with their schemas. runId is left to the tests; managedBy makes a job somebody else's. */
+const leaves: readonly { path: string; schema: Schema }[] = leavesOf('spec', specSchema).filter(
+  ({ path }) => path !== 'spec.runId' && path !== 'spec.managedBy',
 );
 
 function leavesOf(path: string, schema: Schema): { path: string; schema: Schema }[] {
@@ -102,3 +102,11 @@ export const edits: fc.Arbitrary<Edit[]> = fc.array(
   fc.constantFrom(...leaves).chain(({ path, schema }) => anyOf(schema).map((value) => ({ path, value }))),
   { minLength: 1, maxLength: 3 },
 );
+
+/** Each field once, alone, with a value that its own schema allows: what chance might leave out. */
+export function everyField(seed: number): [Edit[]][] {
+  return leaves.map(({ path, schema }) => {
+    const [value] = fc.sample<unknown>(validOf(schema), { seed, numRuns: 1 });
+    return [[{ path, value }]];
+  });
+}

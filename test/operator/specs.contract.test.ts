@@ -3,16 +3,29 @@ import { after, before, describe, it } from 'node:test';
 import type { V1Job } from '@kubernetes/client-node';
 import fc from 'fast-check';
 import { runConfig } from '../../crds/trainer-contract.ts';
+import type { Decide } from '../../operator/controller/certainty.ts';
+import { decide } from '../../operator/decide/decide.ts';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { annotations, stageName } from '../../operator/manifests/names.ts';
 import { job as smallestJob } from '../crds/objects.ts';
 import { collections, DirectApi, pathOf, Refusal } from '../faults/direct-api.ts';
-import { type Api, eventually, namespace, type Running, startApi, startOperator } from './api.ts';
-import { type Edit, edits } from './generated-specs.ts';
+import { eventually, namespace } from './api.ts';
+import { type Edit, edits, everyField } from './generated-specs.ts';
+import { TestApi } from './test-api.ts';
 
 const seed = Number(process.env['SPEC_SEED'] ?? 1);
 const runs = Number(process.env['SPEC_RUNS'] ?? 60);
 const { fineTuneJobs, jobs } = collections;
+const waiting: Edit[][] = [
+  [{ path: 'spec.runtimeRef.name', value: 'absent' }],
+  [{ path: 'spec.suspend', value: true }],
+  [{ path: 'spec.training.batchSize', value: 4 }],
+];
+/** How many generated ones, after each field alone. */
+const manySpecs = { seed, examples: everyField(seed), numRuns: everyField(seed).length + runs };
+/** The example: specs that cannot run, or must not, before others. */
+const manySequences = { seed, examples: [[waiting]] as [Edit[][]][], numRuns: 1 + Math.ceil(runs / 4) };
+const fast = ['--api-requests-per-second=1000', '--api-burst=1000'];
 
 /** What a spec leads to: what the status says, and the Job that was made. */
 type Effect = {
@@ -22,27 +35,63 @@ type Effect = {
   job: unknown;
 };
 
+/** Operators with a defect that is to be found. */
+const defects: {
+  name: string;
+  broken: () => Decide;
+  property: 'saysSomething' | 'forgets';
+  telling: RegExp;
+}[] = [
+  {
+    name: 'does not say why there is no Job',
+    broken: () => (observed, now) => {
+      const plan = decide(observed, now);
+      if (plan.actions.length > 0 || observed.batchJobs.length > 0) return plan;
+      return { ...plan, status: { ...plan.status, conditions: [] } };
+    },
+    property: 'saysSomething',
+    telling: /the status says something/,
+  },
+  {
+    name: 'passes over a runtime that is not there',
+    broken: () => (observed, now) => {
+      const plan = decide(observed, now);
+      return observed.runtime === undefined ? { ...plan, status: observed.job.status ?? {} } : plan;
+    },
+    property: 'saysSomething',
+    telling: /a word about .*"runtimeRef":{"name":"(?!default")/,
+  },
+  {
+    name: 'never recovers from a spec that it could not run',
+    broken: () => {
+      const stuck = new Map<string, FineTuneJob['spec']>();
+      return (observed, now) => {
+        const { job } = observed;
+        const spec = { ...(stuck.get(job.metadata.uid) ?? job.spec), runId: job.spec.runId };
+        const plan = decide({ ...observed, job: { ...job, spec } }, now);
+        if (plan.actions.length === 0 && observed.batchJobs.length === 0) stuck.set(job.metadata.uid, spec);
+        return plan;
+      };
+    },
+    property: 'forgets',
+    telling: /after others|the first one again/,
+  },
+];
+
 /** Without what time changes: what a Job that was just made waits for. */
 function outcomeOf({ phase, reason, message, job }: Effect): object {
   return job === undefined ? { phase, reason, message } : { reason, job };
 }
 
 describe('generated specs', () => {
-  let api: Api;
+  const api = new TestApi('specs');
   let direct: DirectApi;
-  let running: Running;
   let count = 0;
-  before(async () => {
-    api = await startApi('specs');
+  let patienceMs = 30_000;
+  before(() => {
     direct = new DirectApi(api.plane.kubeconfig);
-    running = await startOperator(api, ['--api-requests-per-second=1000', '--api-burst=1000']);
   });
-  after(async () => {
-    running.operator.stop();
-    assert.notEqual(await running.ended, false);
-    await direct.close();
-    await api.stop();
-  });
+  after(() => direct.close());
 
   const specOf = (list: readonly Edit[], runId: string) => {
     const changes = Object.fromEntries(list.map(({ path, value }) => [path, value]));
@@ -75,12 +124,16 @@ describe('generated specs', () => {
   /** Waits until the operator has said something about this spec, and reads what it did. */
   const effectOf = async ({ metadata: { name, uid, generation }, spec }: FineTuneJob): Promise<Effect> => {
     const path = `${pathOf(fineTuneJobs, namespace)}/${name}`;
-    const { status } = await eventually(`a word about ${name}: ${JSON.stringify(spec)}`, async () => {
-      const job = await direct.call<FineTuneJob>('GET', path);
-      const isSettled = job.status?.observedGeneration === generation && job.status?.runId === spec.runId;
-      const reason = job.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
-      return isSettled && reason !== 'NewRun' && job;
-    });
+    const { status } = await eventually(
+      `a word about ${name}: ${JSON.stringify(spec)}`,
+      async () => {
+        const job = await direct.call<FineTuneJob>('GET', path);
+        const isSettled = job.status?.observedGeneration === generation && job.status?.runId === spec.runId;
+        const reason = job.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+        return isSettled && reason !== 'NewRun' && job;
+      },
+      patienceMs,
+    );
     const ready = status?.conditions?.find(({ type }) => type === 'Ready');
     const child = stageName({ name, uid }, spec.runId, 'preflight');
     const job = await direct
@@ -104,52 +157,66 @@ describe('generated specs', () => {
       .replace(/-[0-9a-f]{10}-/g, '-HASH-');
   const fresh = () => `spec-${++count}`;
   const errors = async () => {
-    const line = (await running.scrape())
+    const line = (await api.scrape())
       .split('\n')
       .find((each) => /reconcile_total\{.*result="error"/.test(each));
     return Number(line?.split(' ').at(-1) ?? 0);
   };
 
+  let accepted = 0;
+  const saysSomething = fc.asyncProperty(edits, async (list) => {
+    const job = await put(fresh(), list, '1');
+    if (job === undefined) return;
+    accepted++;
+    const { phase, reason, message, job: child } = await effectOf(job);
+    const says = phase !== undefined && reason !== undefined && message !== undefined && message !== '';
+    assert.ok(says, 'the status says something');
+    const stops = ['Failed', 'Suspended', 'Cancelled', 'Pending'].includes(phase);
+    assert.ok(child !== undefined || stops, `${phase}, ${reason}: a Job, or why there is none`);
+  });
+
+  let compared = 0;
+  const sequences = fc.array(edits, { minLength: 2, maxLength: 4 });
+  const forgets = fc.asyncProperty(sequences, async (list) => {
+    const name = fresh();
+    const first = await put(name, [], '1');
+    const before = await effectOf(first!);
+    for (const [i, each] of list.entries()) {
+      const job = await put(name, each, String(i + 2));
+      if (job === undefined) continue;
+      const alone = await put(fresh(), each, '1');
+      assert.deepEqual(outcomeOf(await effectOf(job)), outcomeOf(await effectOf(alone!)), 'after others');
+      compared++;
+    }
+    const again = await put(name, [], String(list.length + 2));
+    assert.deepEqual(outcomeOf(await effectOf(again!)), outcomeOf(before), 'the first one again');
+  });
+
   it('are refused with the field, or lead to a Job or to a reason, and never to an error', async () => {
-    let accepted = 0;
-    await fc.assert(
-      fc.asyncProperty(edits, async (list) => {
-        const job = await put(fresh(), list, '1');
-        if (job === undefined) return;
-        accepted++;
-        const { phase, reason, message, job: child } = await effectOf(job);
-        const says = phase !== undefined && reason !== undefined && message !== undefined && message !== '';
-        assert.ok(says, 'the status says something');
-        const stops = phase === 'Failed' || phase === 'Suspended' || phase === 'Pending';
-        assert.ok(child !== undefined || stops, `${phase}, ${reason}: a Job, or why there is none`);
-      }),
-      { seed, numRuns: runs },
-    );
-    assert.ok(accepted > runs / 10 && accepted < runs, `${accepted} of ${runs} were accepted`);
+    await api.start(fast);
+    await fc.assert(saysSomething, manySpecs);
+    assert.ok(accepted > runs / 2 && accepted < manySpecs.numRuns, `${accepted} were accepted`);
     assert.equal(await errors(), 0);
   });
 
   it('lead to the same after any others as alone, and the first one to what it led to at first', async () => {
-    let compared = 0;
-    const sequences = fc.array(edits, { minLength: 2, maxLength: 4 });
-    await fc.assert(
-      fc.asyncProperty(sequences, async (list) => {
-        const name = fresh();
-        const first = await put(name, [], '1');
-        const before = await effectOf(first!);
-        for (const [i, each] of list.entries()) {
-          const job = await put(name, each, String(i + 2));
-          if (job === undefined) continue;
-          const alone = await put(fresh(), each, '1');
-          assert.deepEqual(outcomeOf(await effectOf(job)), outcomeOf(await effectOf(alone!)));
-          compared++;
-        }
-        const again = await put(name, [], String(list.length + 2));
-        assert.deepEqual(outcomeOf(await effectOf(again!)), outcomeOf(before));
-      }),
-      { seed, numRuns: Math.ceil(runs / 4) },
-    );
+    await api.start(fast);
+    await fc.assert(forgets, manySequences);
     assert.ok(compared > 0);
     assert.equal(await errors(), 0);
   });
+
+  for (const { name, broken, property, telling } of defects) {
+    it(`tell an operator that ${name}`, async () => {
+      patienceMs = 10_000;
+      await api.start(fast, { decide: broken() });
+      // A counterexample is not made smaller: one is enough.
+      const found =
+        property === 'saysSomething'
+          ? await fc.check(saysSomething, { ...manySpecs, endOnFailure: true })
+          : await fc.check(forgets, { ...manySequences, endOnFailure: true });
+      assert.ok(found.failed, `not within ${found.numRuns} runs`);
+      assert.match(String(found.errorInstance), telling);
+    });
+  }
 });

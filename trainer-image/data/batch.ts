@@ -1,17 +1,24 @@
 import { type EncodedSplit, idsOf, tokensOf, typeIdsOf } from './encoded.ts';
 
-/** Rows of one step, padded to the longest of them. All arrays are row-major. */
+/**
+ * Rows of one step, padded to the longest of them. All arrays are row-major. Each row holds one example, which is a row of
+ * the split; packed, it holds several that do not see each other.
+ */
 export type PaddedRows = {
   rows: number;
   length: number;
   /** [rows * length] */
   inputIds: Int32Array;
-  /** [rows * length] 1 for a token, 0 for padding. */
+  /** [rows * length] 0 for padding, 1 for a token; packed, the number of its example in the row, from 1. */
   attentionMask: Int32Array;
   /** [rows * length] */
   tokenTypeIds: Int32Array;
-  /** [rows] places of the rows in their split. */
+  /** [examples] places of the examples in their split. */
   indices: Int32Array;
+  /** [examples] places in [rows * length] at which they start. */
+  starts: Int32Array;
+  /** Packed alone: [rows * length] place of a token in its example. */
+  positionIds?: Int32Array;
 };
 
 /** Rows with what the loss compares with. */
@@ -22,22 +29,46 @@ export type Batch = PaddedRows & {
   positions?: Int32Array;
 };
 
+/** Each row of the split in a row of its own. */
 export function padRows(split: EncodedSplit, indices: Int32Array): PaddedRows {
-  const rows = indices.length;
-  const length = indices.reduce((longest, row) => Math.max(longest, tokensOf(split, row)), 0);
-  const inputIds = new Int32Array(rows * length).fill(split.padTokenId);
-  const attentionMask = new Int32Array(rows * length);
-  const tokenTypeIds = new Int32Array(rows * length);
-  for (const [position, row] of indices.entries()) {
-    const target = position * length;
-    inputIds.set(idsOf(split, row), target);
-    tokenTypeIds.set(typeIdsOf(split, row), target);
-    attentionMask.fill(1, target, target + tokensOf(split, row));
+  const sequences = Int32Array.from({ length: indices.length + 1 }, (_, row) => row);
+  const { positionIds: _, ...rows } = packRows(split, indices, sequences);
+  return rows;
+}
+
+/** Several rows of the split in one: row q gets those at the places sequences[q] to sequences[q + 1] of `order`. */
+export function packRows(split: EncodedSplit, order: Int32Array, sequences: Int32Array): PaddedRows {
+  const rows = sequences.length - 1;
+  const examplesOf = (row: number) => order.subarray(sequences[row], sequences[row + 1]);
+  let length = 0;
+  for (let row = 0; row < rows; row++)
+    length = Math.max(
+      length,
+      examplesOf(row).reduce((sum, index) => sum + tokensOf(split, index), 0),
+    );
+  const numbers = () => new Int32Array(rows * length);
+  const [attentionMask, tokenTypeIds, positionIds] = [numbers(), numbers(), numbers()];
+  const inputIds = numbers().fill(split.padTokenId);
+  const starts: number[] = [];
+  for (let row = 0; row < rows; row++) {
+    let target = row * length;
+    for (const [number, index] of examplesOf(row).entries()) {
+      starts.push(target);
+      inputIds.set(idsOf(split, index), target);
+      tokenTypeIds.set(typeIdsOf(split, index), target);
+      const tokens = tokensOf(split, index);
+      for (let place = 0; place < tokens; place++, target++) {
+        attentionMask[target] = number + 1;
+        positionIds[target] = place;
+      }
+    }
   }
-  return { rows, length, inputIds, attentionMask, tokenTypeIds, indices };
+  const rest = { inputIds, attentionMask, tokenTypeIds, positionIds };
+  const indices = order.slice(sequences[0], sequences[rows]);
+  return { rows, length, ...rest, indices, starts: Int32Array.from(starts) };
 }
 
 /** Tokens of a batch without its padding. */
 export function tokensIn({ attentionMask }: Batch): number {
-  return attentionMask.reduce((sum, bit) => sum + bit, 0);
+  return attentionMask.reduce((sum, number) => sum + Math.min(number, 1), 0);
 }

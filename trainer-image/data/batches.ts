@@ -1,23 +1,7 @@
-import { type Batch, type PaddedRows, padRows } from './batch.ts';
+import { type Batch, type PaddedRows, packRows, padRows } from './batch.ts';
 import { type EncodedSplit, tokensOf } from './encoded.ts';
-import { purposes, random, shuffle } from './random.ts';
-
-/** Batches whose rows are sorted together by length: more saves padding, fewer keeps the order random. */
-const batchesSortedTogether = 50;
-
-export type StepPlan = {
-  batchSize: number;
-  /** Batches of one optimiser step. */
-  gradientAccumulationSteps: number;
-};
-
-export type TrainOrder = StepPlan & {
-  seed: number;
-  /** From 0; each epoch has an order of its own. */
-  epoch: number;
-  /** Batches of this epoch that were used before an interruption. */
-  skip?: number;
-};
+import { batchRows, type Epoch, type EpochOrder, planEpoch, type StepPlan } from './epoch.ts';
+import { piecesOf, wrapped } from './packing.ts';
 
 /** Adds to padded rows what the loss compares with; random choices hang on seed and epoch, without them they are fixed. */
 export type Collate = (
@@ -26,85 +10,73 @@ export type Collate = (
   draw?: { seed: number; epoch: number },
 ) => Batch;
 
-/**
- * Batches of one epoch. The same arguments give the same batches; the last one may be smaller. Rows are ordered by whole
- * steps, as transformers does: which rows a step has depends only on the product of batch size and accumulation.
- */
-export function* trainBatches(split: EncodedSplit, order: TrainOrder, collate: Collate): Generator<Batch> {
-  const { batchSize, gradientAccumulationSteps, seed, epoch, skip = 0 } = order;
-  const permutation = Int32Array.from({ length: split.rows }, (_, row) => row);
-  shuffle(permutation, random(seed, purposes.order, epoch));
-  const rows = groupByLength(
-    permutation,
-    (row) => tokensOf(split, row),
-    batchSize * gradientAccumulationSteps,
-  );
-  for (let start = skip * batchSize; start < rows.length; start += batchSize)
-    yield collate(padRows(split, rows.slice(start, start + batchSize)), split, { seed, epoch });
-}
-
-/** The batches of each optimiser step; the last step of an epoch may have fewer. `skip` counts steps. */
-export function* trainSteps(split: EncodedSplit, order: TrainOrder, collate: Collate): Generator<Batch[]> {
-  const { gradientAccumulationSteps, skip = 0 } = order;
-  const fromStep = { ...order, skip: skip * gradientAccumulationSteps };
-  let step: Batch[] = [];
-  for (const batch of trainBatches(split, fromStep, collate)) {
-    step.push(batch);
-    if (step.length < gradientAccumulationSteps) continue;
-    yield step;
-    step = [];
+/** The batches of each optimiser step of an epoch. `skip`: steps that were done before an interruption. */
+export function* trainSteps(
+  split: EncodedSplit,
+  order: EpochOrder & { skip?: number },
+  collate: Collate,
+): Generator<Batch[]> {
+  const source = rowsToTrain(split, order);
+  const epoch = planEpoch(source, order);
+  for (let step = order.skip ?? 0; step < epoch.steps.length - 1; step++) {
+    yield Array.from(batchesOf(epoch, step, source, order), (rows) =>
+      collate(rows, source, { seed: order.seed, epoch: order.epoch }),
+    );
   }
-  if (step.length > 0) yield step;
 }
 
-/** All rows once, the longest first, so that memory shows at once whether it is enough. */
+function* batchesOf(
+  { rows, sequences, steps }: Epoch,
+  step: number,
+  split: EncodedSplit,
+  plan: StepPlan,
+): Generator<PaddedRows> {
+  const end = steps[step + 1] as number;
+  let start = steps[step] as number;
+  const first = rows[sequences[start] as number] as number;
+  const size = batchRows(plan, tokensOf(split, first));
+  for (; start < end; start += size) {
+    const own = sequences.subarray(start, Math.min(start + size, end) + 1);
+    if (plan.packing === 'BestFitDecreasing') yield packRows(split, rows, own);
+    else yield padRows(split, rows.slice(own[0], own.at(-1)));
+  }
+}
+
+/** What is put into batches: texts, or the blocks of their concatenation. */
+function rowsToTrain(split: EncodedSplit, { packing, maxLength }: StepPlan): EncodedSplit {
+  return packing === 'Wrapped' ? wrapped(split, maxLength) : split;
+}
+
+/** Batches of an evaluation with the row of the split that each of their rows is, or is a part of. */
 export function* evaluationBatches(
   split: EncodedSplit,
-  batchSize: number,
+  { batchSize, maxLength }: Pick<StepPlan, 'batchSize' | 'maxLength'>,
   collate: Collate,
 ): Generator<Batch> {
-  const rows = Int32Array.from({ length: split.rows }, (_, row) => row);
-  rows.sort((a, b) => tokensOf(split, b) - tokensOf(split, a) || a - b);
-  for (let start = 0; start < rows.length; start += batchSize)
-    yield collate(padRows(split, rows.slice(start, start + batchSize)), split);
+  const { pieces, rowOf } = piecesOf(split, maxLength);
+  const order = Int32Array.from(rowOf.keys());
+  // The longest first, so that memory shows at once whether it is enough.
+  order.sort((a, b) => tokensOf(pieces, b) - tokensOf(pieces, a) || a - b);
+  for (let start = 0; start < order.length; start += batchSize) {
+    const batch = collate(padRows(pieces, order.slice(start, start + batchSize)), pieces);
+    yield { ...batch, indices: batch.indices.map((piece) => rowOf[piece] as number) };
+  }
 }
 
-/**
- * The order of Hugging Face's group_by_length sampling: a random order cut into mega-batches, each sorted by length,
- * longest first; the longest row of all comes first in the epoch.
- */
-export function groupByLength(
-  permutation: Int32Array,
-  lengthOf: (row: number) => number,
-  batchSize: number,
-): Int32Array {
-  const batches = Math.min(Math.floor(permutation.length / (batchSize * 4)), batchesSortedTogether);
-  const size = Math.max(1, batches) * batchSize;
-  const rows = permutation.slice();
-  let longest = 0;
-  for (let start = 0; start < rows.length; start += size) {
-    rows.subarray(start, start + size).set(sortByLength(rows.slice(start, start + size), lengthOf));
-    if (lengthOf(rows[start] as number) > lengthOf(rows[longest] as number)) longest = start;
-  }
-  const first = rows[0];
-  if (first !== undefined) {
-    rows[0] = rows[longest] as number;
-    rows[longest] = first;
-  }
-  return rows;
-}
-
-/** Longest first; rows of equal length keep their random order. */
-function sortByLength(rows: Int32Array, lengthOf: (row: number) => number): number[] {
-  return Array.from(rows).sort((a, b) => lengthOf(b) - lengthOf(a));
+/** Rows and length of the batch that takes the most memory. */
+export function largestBatch(split: EncodedSplit, plan: StepPlan): { rows: number; length: number } {
+  const source = rowsToTrain(split, plan);
+  const epoch = planEpoch(source, { ...plan, seed: 0, epoch: 0 });
+  const [batch] = batchesOf(epoch, 0, source, plan);
+  return { rows: batch?.rows ?? 0, length: batch?.length ?? 0 };
 }
 
 /** Optimiser steps in which every row is used once. */
-export function stepsPerEpoch(rows: number, plan: StepPlan): number {
-  return Math.ceil(rows / (plan.batchSize * plan.gradientAccumulationSteps));
+export function stepsPerEpoch(split: EncodedSplit, plan: StepPlan): number {
+  return planEpoch(rowsToTrain(split, plan), { ...plan, seed: 0, epoch: 0 }).steps.length - 1;
 }
 
 /** Steps of a run, as transformers counts them for whole and for broken numbers of epochs. */
-export function totalSteps(rows: number, plan: StepPlan & { epochs: number }): number {
-  return Math.ceil(plan.epochs * stepsPerEpoch(rows, plan));
+export function totalSteps(split: EncodedSplit, plan: StepPlan & { epochs: number }): number {
+  return Math.ceil(plan.epochs * stepsPerEpoch(split, plan));
 }

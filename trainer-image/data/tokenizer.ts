@@ -17,6 +17,8 @@ export type TextTokenizer = Encoder & {
 
 export type TokenizerFit = {
   maxLength: number;
+  /** False where texts stay whole, however long. */
+  truncation?: boolean;
   /** vocab_size of config.json: ids must be below it. */
   vocabularySize: number;
   /** Longest sequence the model has positions for. */
@@ -87,7 +89,7 @@ export async function loadTokenizer(directory: string, fit: TokenizerFit): Promi
       },
     }),
     ...createEncoder(tokenizer, frame, {
-      maxLength: stride === undefined ? maxLength : Number.POSITIVE_INFINITY,
+      maxLength: stride === undefined && (fit.truncation ?? true) ? maxLength : Number.POSITIVE_INFINITY,
       keepEnd,
       unknownId,
     }),

@@ -8,8 +8,8 @@ import { readJson, readJsonAsWritten } from './checkpoint-files.ts';
 import { debertaV2 } from './deberta-v2.ts';
 import { distilbert } from './distilbert.ts';
 import { electra } from './electra.ts';
-import type { Scope } from './layers.ts';
-import type { Model, ModelOptions, RawConfig, Task } from './model.ts';
+import type { Scope, Wanted } from './layers.ts';
+import type { Head, Model, ModelOptions, RawConfig, Task } from './model.ts';
 import { modernbert } from './modernbert.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
 import { roberta, xlmRoberta } from './roberta.ts';
@@ -32,8 +32,8 @@ export type Architecture = Pick<
   /** Of encoder and head. */
   readonly parameters: readonly ParameterSpec[];
   /**
-   * SequenceClassification: [batch, labels]. TokenClassification: [batch, length, labels].
-   * MaskedLM: [positions, vocabulary] for the `positions` of the inputs. Dropout only for training.
+   * SequenceClassification: [examples, labels]. For the `positions` of the inputs TokenClassification: [positions, labels],
+   * MaskedLM: [positions, vocabulary]. Dropout only for training.
    */
   logits(inputs: EncoderInputs, weight: (name: string) => Tensor, training?: LogitsForTraining): Tensor;
 };
@@ -47,7 +47,11 @@ export type ModelConfig = {
   readonly architecture: Architecture;
 };
 
-export type ArchitectureOptions = ModelOptions & { readonly task: Task };
+export type ArchitectureOptions = ModelOptions & {
+  readonly task: Task;
+  /** Rows will hold several examples. */
+  readonly packed?: boolean;
+};
 
 const families: Readonly<Record<string, (raw: RawConfig, options: ModelOptions) => Model>> = {
   bert,
@@ -59,7 +63,10 @@ const families: Readonly<Record<string, (raw: RawConfig, options: ModelOptions) 
   'deberta-v2': debertaV2,
 };
 
-/** Reads config.json. Throws TrainerError ModelError for unknown model types and settings that are not supported. */
+/**
+ * Reads config.json. Throws TrainerError ModelError for unknown model types and settings that are not supported,
+ * ConfigError for a head that cannot read packed rows.
+ */
 export function readArchitecture(directory: string, options: ArchitectureOptions): ModelConfig {
   const path = join(directory, 'config.json');
   const parsed = z.record(z.string(), z.unknown()).safeParse(readJson(path));
@@ -74,9 +81,11 @@ export function readArchitecture(directory: string, options: ArchitectureOptions
     throw unsupported('tie_word_embeddings is false: for MaskedLM only true is supported.');
   }
   try {
+    const model = family(raw, options);
+    if (options.packed && model.heads[options.task].reads === 'all') throw unpackable(type, options.task);
     return {
       raw: readJsonAsWritten(path) as RawConfig,
-      architecture: architecture(type, family(raw, options), options.task),
+      architecture: architecture(type, model, options.task),
     };
   } catch (error) {
     throw error instanceof z.ZodError ? invalid(error) : error;
@@ -93,16 +102,25 @@ function architecture(modelType: string, model: Model, task: Task): Architecture
     parameters: [...parameters, ...head.parameters],
     logits(inputs, weight, training) {
       const scope = { weight, ...training };
-      const wanted = head.reads === 'positions' ? positionsOf(inputs) : head.reads;
+      const wanted = wantedBy(head, inputs);
       const states = hidden(inputs, scope, wanted);
       return states.graph.scope('head', () => head.logits(states, scope, inputs));
     },
   };
 }
 
-function positionsOf({ positions }: EncoderInputs): Tensor {
-  if (positions === undefined) throw new Error('MaskedLM needs the positions whose logits are wanted.');
+function wantedBy({ reads, className }: Head, { positions, packed }: EncoderInputs): Wanted {
+  if (reads !== 'positions') return reads === 'first' && packed ? packed.starts : reads;
+  if (positions === undefined) throw new Error(`${className} needs the positions whose logits are wanted.`);
   return positions;
+}
+
+function unpackable(modelType: string, task: Task): TrainerError {
+  return new TrainerError(
+    'ConfigError',
+    `training.packing is BestFitDecreasing, but ${task} with this ${modelType} model takes the mean over whole rows (classifier_pooling).`,
+    'Set training.packing to None.',
+  );
 }
 
 function invalid(error: z.ZodError): TrainerError {

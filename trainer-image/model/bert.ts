@@ -40,7 +40,7 @@ export function bert(raw: RawConfig, { labels, dropout }: ModelOptions): Model {
     hidden(inputs, scope, wanted) {
       const sum = embeddings(inputs, tables, scope);
       const embedded = drop(norm(sum, 'bert.embeddings.LayerNorm', epsilon, scope), hiddenDropout, scope);
-      return postNormEncoder(embedded, inputs.attentionMask, wanted, layers, scope);
+      return postNormEncoder(embedded, inputs, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('BertForSequenceClassification', {

@@ -20,8 +20,8 @@ import {
   drop,
   layerStack,
   norm,
-  paddingMask,
   type Scope,
+  sightMask,
   type Wanted,
   wantedOf,
 } from './layers.ts';
@@ -172,16 +172,10 @@ function distanceParameters(config: Config): ParameterSpec[] {
 }
 
 /** All layers; the attention of the last one computes every position, whatever is wanted. */
-function encoder(
-  x: Tensor,
-  { attentionMask }: EncoderInputs,
-  wanted: Wanted,
-  config: Config,
-  scope: Scope,
-): Tensor {
+function encoder(x: Tensor, inputs: EncoderInputs, wanted: Wanted, config: Config, scope: Scope): Tensor {
   const layers = layersOf(config);
   const shared = {
-    mask: reshape(paddingMask(attentionMask), [1, 'batch', 1, 'length']),
+    mask: headsFirst(sightMask(inputs)),
     rows: x.graph.scope('distances', () => distanceRows(x.graph, bucketsOf(config))),
     heads: config.num_attention_heads,
     vectorDropout: config.hidden_dropout_prob,
@@ -199,6 +193,12 @@ function encoder(
     const context = disentangledAttention(input, given, inner);
     return afterAttention(wantedOf(context, here), wantedOf(input, here), names, layers, inner);
   });
+}
+
+/** [batch, 1, 1 or length, length] -> [1, batch, 1 or length, length]. */
+function headsFirst(mask: Tensor): Tensor {
+  const [batch = 1, heads = 1, ...places] = mask.shape;
+  return reshape(mask, [heads, batch, ...places]);
 }
 
 function distanceVectors(config: Config, scope: Scope): Tensor {

@@ -65,7 +65,7 @@ export type Disentangled = {
   /** [2 * span, hidden]. */
   readonly vectors: Tensor;
   readonly rows: DistanceRows;
-  /** Additive, [1, batch, 1, length]. */
+  /** Additive, [1, batch, 1 or length, length]. */
   readonly mask: Tensor;
   readonly heads: number;
   readonly vectorDropout: number;

@@ -63,7 +63,7 @@ export function distilbert(raw: RawConfig, { labels, dropout }: ModelOptions): M
         scope,
       );
       const embedded = drop(normal, config.dropout, scope);
-      return postNormEncoder(embedded, inputs.attentionMask, wanted, layers, scope);
+      return postNormEncoder(embedded, inputs, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('DistilBertForSequenceClassification', {

@@ -56,7 +56,7 @@ export function electra(raw: RawConfig, { labels, dropout }: ModelOptions): Mode
       const normal = norm(sum, 'electra.embeddings.LayerNorm', config.layer_norm_eps, scope);
       const embedded = drop(normal, hiddenDropout, scope);
       const wide = width === hidden ? embedded : dense(embedded, project, scope);
-      return postNormEncoder(wide, inputs.attentionMask, wanted, layers, scope);
+      return postNormEncoder(wide, inputs, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification('ElectraForSequenceClassification', {

@@ -24,14 +24,14 @@ export function embeddingParameters(tables: EmbeddingTables): ParameterSpec[] {
 }
 
 /**
- * [batch, length, width]. Positions count from 0 unless `positionIds` (int32 [batch, length]) say otherwise. A single
- * row of token types belongs to all tokens, whatever the tokenizer says.
+ * [batch, length, width]. Positions count from 0 in each example unless `positionIds` (int32 [batch, length]) say
+ * otherwise. A single row of token types belongs to all tokens, whatever the tokenizer says.
  */
 export function embeddings(
   inputs: EncoderInputs,
   tables: EmbeddingTables,
   scope: Scope,
-  positionIds?: Tensor,
+  positionIds = inputs.packed?.positionIds,
 ): Tensor {
   const table = (kind: string): Tensor => scope.weight(`${tables.prefix}${kind}_embeddings.weight`);
   let sum = gather(table('word'), inputs.inputIds);

@@ -6,7 +6,7 @@ import { type Activation, activations, dense, drop, norm } from './layers.ts';
 import type { Head } from './model.ts';
 import { denseParameters, fresh, normParameters } from './parameters.ts';
 
-/** One linear layer, `classifier`, over every position. */
+/** One linear layer, `classifier`, over the positions that have a label. */
 export function tokenClassification(
   className: string,
   { hidden, labels, dropout }: { hidden: number; labels: number; dropout: number },
@@ -14,7 +14,7 @@ export function tokenClassification(
   return {
     className,
     parameters: fresh(denseParameters('classifier', labels, hidden)),
-    reads: 'all',
+    reads: 'positions',
     logits: (states, scope) => dense(drop(states, dropout, scope), 'classifier', scope),
   };
 }
@@ -30,7 +30,7 @@ export type Pooler = {
   readonly dropout: { readonly before: number; readonly after: number };
 };
 
-/** The first position through a dense layer, an activation and the classifier. */
+/** The first position of each example through a dense layer, an activation and the classifier. */
 export function firstTokenClassification(className: string, pooler: Pooler): Head {
   const { name, classifier, activation, hidden, labels, dropout } = pooler;
   return {
@@ -41,7 +41,7 @@ export function firstTokenClassification(className: string, pooler: Pooler): Hea
     ]),
     reads: 'first',
     logits(states, scope) {
-      const first = reshape(states, ['batch', hidden]);
+      const first = reshape(states, ['examples', hidden]);
       const pooled = activation(dense(drop(first, dropout.before, scope), name, scope));
       return dense(drop(pooled, dropout.after, scope), classifier, scope);
     },

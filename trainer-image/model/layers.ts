@@ -2,9 +2,10 @@
 import { concat, flattenRows, gather, reshape, slice, transpose, unstack } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
-import { cast, div, mul, relu, sub, sum } from '../graph/ops.ts';
+import { cast, div, mul, notEqual, relu, sub, sum } from '../graph/ops.ts';
 import type { RandomSource } from '../graph/random.ts';
 import { checkpointed } from './gradient-checkpointing.ts';
+import type { EncoderInputs } from './parameters.ts';
 
 /** Where a model gets its weights and its random numbers from. */
 export type Scope = {
@@ -75,10 +76,15 @@ export function firstPosition(x: Tensor): Tensor {
 /** What an attention mask adds to a score so that nothing is left of it: the lowest float32. */
 export const lowest = -3.4028234663852886e38;
 
-/** 0 for tokens and `lowest` for padding, [batch, 1, 1, length]. */
-export function paddingMask(attentionMask: Tensor): Tensor {
-  const padding = mul(sub(1, cast(attentionMask, 'float32')), lowest);
-  return reshape(padding, ['batch', 1, 1, 'length']);
+/**
+ * What is added to scores so that a token sees what it may: 0 for tokens and `lowest` for padding, [batch, 1, 1, length];
+ * packed, 0 for tokens of the same example, [batch, 1, length, length].
+ */
+export function sightMask({ attentionMask, packed }: EncoderInputs): Tensor {
+  const examples = reshape(cast(attentionMask, 'float32'), ['batch', 1, 1, 'length']);
+  if (packed === undefined) return mul(sub(1, examples), lowest);
+  const others = notEqual(reshape(examples, ['batch', 1, 'length', 1]), examples);
+  return mul(cast(others, 'float32'), lowest);
 }
 
 /** Mean over the tokens of each row: [batch, length, hidden] -> [batch, hidden]. */

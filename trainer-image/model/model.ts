@@ -18,11 +18,11 @@ export type Head = {
   /** The class of Hugging Face Transformers that loads the saved model. */
   readonly className: string;
   readonly parameters: readonly ParameterSpec[];
-  /** Which positions it gets; 'positions' are those that the inputs name. */
+  /** Which positions it gets: all, the first one of each example, or those that the inputs name. */
   readonly reads: 'all' | 'first' | 'positions';
   /**
-   * SequenceClassification: [batch, length or 1, hidden] -> [batch, labels]. TokenClassification: [batch, length, hidden]
-   * -> [batch, length, labels]. MaskedLM: [positions, hidden] -> [positions, vocabulary].
+   * SequenceClassification: [batch, length or 1, hidden] or [examples, hidden] -> [examples, labels]. TokenClassification:
+   * [positions, hidden] -> [positions, labels]. MaskedLM: [positions, hidden] -> [positions, vocabulary].
    */
   logits(hidden: Tensor, scope: Scope, inputs: EncoderInputs): Tensor;
 };

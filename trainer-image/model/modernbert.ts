@@ -18,8 +18,8 @@ import {
   layerStack,
   lowest,
   meanOfTokens,
-  paddingMask,
   type Scope,
+  sightMask,
   splitHeads,
   type Wanted,
   wantedOf,
@@ -142,17 +142,18 @@ function typeOf(config: Config, index: number): LayerType {
   return config.layer_types?.[index] ?? periodic;
 }
 
-function sightOf(type: LayerType, { attentionMask }: EncoderInputs, config: Config): Sight {
-  const { graph } = attentionMask;
-  const padding = paddingMask(attentionMask);
+/** Angles count along the whole row: between two tokens only their distance matters. */
+function sightOf(type: LayerType, inputs: EncoderInputs, config: Config): Sight {
+  const { graph } = inputs.attentionMask;
+  const seen = sightMask(inputs);
   const older = type === 'full_attention' ? config.global_rope_theta : config.local_rope_theta;
   const base = config.rope_parameters?.[type]?.rope_theta ?? older;
   const depth = config.hidden_size / config.num_attention_heads;
   const angles = rotaryAngles(graph, { size: 'length', depth, base });
-  if (type === 'full_attention') return { mask: padding, ...angles };
+  if (type === 'full_attention') return { mask: seen, ...angles };
   const reach = Math.floor(config.local_attention / 2);
   const far = mul(cast(greaterEqual(distances(graph, 'length'), reach + 1), 'float32'), lowest);
-  return { mask: minimum(padding, reshape(far, [1, 1, 'length', 'length'])), ...angles };
+  return { mask: minimum(seen, reshape(far, [1, 1, 'length', 'length'])), ...angles };
 }
 
 /** x [batch, length, hidden] -> what is wanted of it. */
@@ -222,15 +223,14 @@ function headsOf(config: Config, labels: number): Record<Task, Head> {
       parameters: classifier,
       reads: pooling === 'cls' ? 'first' : 'all',
       logits(states, scope, { attentionMask }) {
-        const pooled =
-          pooling === 'cls' ? reshape(states, ['batch', hidden]) : meanOfTokens(states, attentionMask);
-        return classify(pooled, scope);
+        const pooled = pooling === 'cls' ? states : meanOfTokens(states, attentionMask);
+        return classify(reshape(pooled, ['examples', hidden]), scope);
       },
     },
     TokenClassification: {
       className: 'ModernBertForTokenClassification',
       parameters: classifier,
-      reads: 'all',
+      reads: 'positions',
       logits: classify,
     },
     MaskedLM: {

@@ -12,10 +12,20 @@ export type ParameterSpec = {
 /** int32 [batch, length] each. */
 export type EncoderInputs = {
   readonly inputIds: Tensor;
+  /** 0 for padding; packed, the number of a token's example in its row. */
   readonly attentionMask: Tensor;
   readonly tokenTypeIds: Tensor;
-  /** MaskedLM alone: int32 [positions], places in the flattened [batch * length] whose logits are wanted. */
+  /** Heads that read positions: int32 [positions], places in the flattened [batch * length] whose logits are wanted. */
   readonly positions?: Tensor;
+  /** Where a row holds several examples, which do not see each other. */
+  readonly packed?: PackedInputs | undefined;
+};
+
+export type PackedInputs = {
+  /** int32 [batch, length] place of a token in its example. */
+  readonly positionIds: Tensor;
+  /** int32 [examples] places in the flattened [batch * length] of their first tokens. */
+  readonly starts: Tensor;
 };
 
 /** Weight [output, input] and bias of a linear layer. */

@@ -14,13 +14,13 @@ import {
   joinHeads,
   layerStack,
   norm,
-  paddingMask,
   type Scope,
+  sightMask,
   type Wanted,
   wantedOf,
 } from './layers.ts';
 import type { EncoderSizes } from './model.ts';
-import { denseParameters, normParameters, type ParameterSpec } from './parameters.ts';
+import { denseParameters, type EncoderInputs, normParameters, type ParameterSpec } from './parameters.ts';
 
 /** How a family calls the parts of a layer after the attention. */
 export type OutputNames = {
@@ -100,13 +100,13 @@ export function postNormParameters({ sizes, names }: PostNormConfig): ParameterS
 /** All layers: x [batch, length, hidden] -> what is wanted of the last one. */
 export function postNormEncoder(
   x: Tensor,
-  attentionMask: Tensor,
+  inputs: EncoderInputs,
   wanted: Wanted,
   config: PostNormConfig,
   scope: Scope,
 ): Tensor {
   const { heads, hidden, layers } = config.sizes;
-  const mask = x.graph.scope('mask', () => paddingMask(attentionMask));
+  const mask = x.graph.scope('mask', () => sightMask(inputs));
   const scale = 1 / Math.sqrt(hidden / heads);
   return layerStack(x, { count: layers, wanted }, scope, (input, at, inner) => {
     const names = config.names(at.index);

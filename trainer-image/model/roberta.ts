@@ -11,7 +11,7 @@ import { embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
 import { drop, norm } from './layers.ts';
 import type { Model, ModelOptions, RawConfig } from './model.ts';
-import { normParameters } from './parameters.ts';
+import { type EncoderInputs, normParameters } from './parameters.ts';
 import { bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts';
 
 const robertaConfig = z
@@ -55,9 +55,9 @@ function robertaModel(name: string, raw: RawConfig, { labels, dropout }: ModelOp
       ...postNormParameters(layers),
     ],
     hidden(inputs, scope, wanted) {
-      const sum = embeddings(inputs, tables, scope, positionIds(inputs.inputIds, config.pad_token_id));
+      const sum = embeddings(inputs, tables, scope, positionIds(inputs, config.pad_token_id));
       const embedded = drop(norm(sum, 'roberta.embeddings.LayerNorm', epsilon, scope), hiddenDropout, scope);
-      return postNormEncoder(embedded, inputs.attentionMask, wanted, layers, scope);
+      return postNormEncoder(embedded, inputs, wanted, layers, scope);
     },
     heads: {
       SequenceClassification: firstTokenClassification(`${name}ForSequenceClassification`, {
@@ -87,8 +87,9 @@ function robertaModel(name: string, raw: RawConfig, { labels, dropout }: ModelOp
   };
 }
 
-/** Tokens count from padding + 1; padding stays at its own id. int32 [batch, length]. */
-function positionIds(inputIds: Tensor, padding: number): Tensor {
+/** Tokens count from padding + 1 in each example; padding stays at its own id. int32 [batch, length]. */
+function positionIds({ inputIds, packed }: EncoderInputs, padding: number): Tensor {
   const isToken = cast(notEqual(inputIds, padding), 'int32');
-  return add(mul(runningCount(isToken), isToken), padding);
+  const count = packed === undefined ? runningCount(isToken) : add(packed.positionIds, 1);
+  return add(mul(count, isToken), padding);
 }

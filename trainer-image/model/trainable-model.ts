@@ -29,6 +29,8 @@ export type TrainableModelOptions = {
   readonly dropout?: number | undefined;
   /** How training changes the loss. */
   readonly loss?: LossOptions;
+  /** Batches of trainStep are packed. */
+  readonly packed?: boolean;
   readonly update: UpdateOptions;
 };
 
@@ -69,13 +71,14 @@ export async function openTrainableModel(options: TrainableModelOptions): Promis
     task: task.name,
     labels: task.width(labels.length),
     dropout: options.dropout,
+    packed: options.packed ?? false,
   });
   const files = openWeightFiles(modelDirectory);
   try {
     const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
     const built = buildTrainingGraph(
       architecture,
-      { task, labels: labels.length, ...(options.loss && { loss: options.loss }) },
+      { task, labels: labels.length, packed: options.packed, ...(options.loss && { loss: options.loss }) },
       options.update,
     );
     const session = new Session(binding, built.graph);
@@ -136,10 +139,12 @@ function operations(
 
 function batchFeeds(built: TrainingGraph, architecture: Architecture, batch: Batch): Feed[] {
   checkBatch(architecture, batch);
-  const { inputIds, attentionMask, tokenTypeIds, labels, positions } = batch;
+  const { inputIds, attentionMask, tokenTypeIds, labels, positions, positionIds, starts } = batch;
+  const { inputs } = built;
   const sizes: Record<string, number> = {
     batch: batch.rows,
     length: batch.length,
+    examples: batch.indices.length,
     positions: positions?.length ?? 0,
   };
   const feed = (tensor: Tensor, data: HostArray): Feed => ({
@@ -148,11 +153,14 @@ function batchFeeds(built: TrainingGraph, architecture: Architecture, batch: Bat
     shape: tensor.shape.map((dim) => (typeof dim === 'string' ? (sizes[dim] as number) : dim)),
   });
   return [
-    feed(built.inputs.inputIds, inputIds),
-    feed(built.inputs.attentionMask, attentionMask),
-    feed(built.inputs.tokenTypeIds, tokenTypeIds),
+    feed(inputs.inputIds, inputIds),
+    feed(inputs.attentionMask, attentionMask),
+    feed(inputs.tokenTypeIds, tokenTypeIds),
     feed(built.labels, labels),
-    ...(built.inputs.positions && positions ? [feed(built.inputs.positions, positions)] : []),
+    ...(inputs.positions && positions ? [feed(inputs.positions, positions)] : []),
+    ...(inputs.packed && positionIds
+      ? [feed(inputs.packed.positionIds, positionIds), feed(inputs.packed.starts, starts)]
+      : []),
   ];
 }
 

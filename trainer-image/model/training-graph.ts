@@ -31,9 +31,17 @@ export type TrainingGraph = {
 /** What the graph has to know of a task. */
 export type GraphTask = Pick<Task, 'name' | 'width' | 'labels' | 'loss' | 'outputs'>;
 
+export type TrainedTask = {
+  readonly task: GraphTask;
+  readonly labels: number;
+  readonly loss?: LossOptions;
+  /** Rows hold several examples in training; they never do in prediction. */
+  readonly packed?: boolean | undefined;
+};
+
 export function buildTrainingGraph(
   architecture: Architecture,
-  { task, labels: labelCount, loss = {} }: { task: GraphTask; labels: number; loss?: LossOptions },
+  { task, labels: labelCount, loss = {}, packed = false }: TrainedTask,
   options: UpdateOptions,
 ): TrainingGraph {
   const { dtype, shape } = task.labels(labelCount);
@@ -45,6 +53,15 @@ export function buildTrainingGraph(
     tokenTypeIds: ids('token_type_ids'),
     ...(shape.includes('positions') && {
       positions: placeholder(graph, 'positions', 'int32', ['positions']),
+    }),
+  };
+  const trained: EncoderInputs = {
+    ...inputs,
+    ...(packed && {
+      packed: {
+        positionIds: ids('position_ids'),
+        starts: placeholder(graph, 'starts', 'int32', ['examples']),
+      },
     }),
   };
   const labels = placeholder(graph, 'labels', dtype, shape);
@@ -62,18 +79,18 @@ export function buildTrainingGraph(
   const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
   const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
   const random = { seed, sites: 0 };
-  const draw = (): Tensor => architecture.logits(inputs, weight, { random, gradientCheckpointing });
+  const draw = (): Tensor => architecture.logits(trained, weight, { random, gradientCheckpointing });
   const lossOf = (drawn: Tensor): Loss => task.loss(drawn, labels, { labelSmoothing, ...loss });
-  const trained = graph.scope('train', () =>
+  const trainLoss = graph.scope('train', () =>
     rDropAlpha === undefined ? lossOf(draw()) : rDropLoss([draw(), draw()], labels, rDropAlpha, lossOf),
   );
   return {
     graph,
-    inputs,
+    inputs: trained,
     labels,
     seed,
     weights,
-    update: graph.scope('update', () => buildUpdate(graph, weights, trained, options)),
+    update: graph.scope('update', () => buildUpdate(graph, weights, trainLoss, options)),
     predict: { outputs, ...predicted },
   };
 }

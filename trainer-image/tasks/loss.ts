@@ -53,13 +53,13 @@ function focalFactor(loss: Tensor, gamma: number): Tensor {
   return exp(mul(log(rest), gamma));
 }
 
-/** Binary cross-entropy of each label of each row, for logits and labels [batch, labels] (0 or 1). */
+/** Binary cross-entropy of each label of each example, for logits and labels [examples, labels] (0 or 1). */
 export function binaryCrossEntropy(logits: Tensor, labels: Tensor): Loss {
   const count = mul(rowCount(logits), logits.shape[1] as number);
   return { lossSum: sumAll(sigmoidCrossEntropy(logits, labels)), count };
 }
 
-/** (logit - label)^2 for logits [batch, 1] and labels [batch]. */
+/** (logit - label)^2 for logits [examples, 1] and labels [examples]. */
 export function squaredError(logits: Tensor, labels: Tensor): Loss {
   const error = sub(reshape(logits, labels.shape), labels);
   return { lossSum: sumAll(square(error)), count: rowCount(logits) };

@@ -52,7 +52,7 @@ export function maskedLM(masking: Masking): Task {
             ? random(purposes.evaluationMask, row)
             : random(draw.seed, purposes.mask, draw.epoch, row);
         for (const { token, id } of hide(split, row, source, masking)) {
-          const place = index * rows.length + token;
+          const place = (rows.starts[index] as number) + token;
           positions.push(place);
           labels.push(inputIds[place] as number);
           inputIds[place] = id;

@@ -24,14 +24,14 @@ export const multiLabelClassification: Task = {
   checkTrain: refuseOneLabel,
   labelled: 'otherwise',
   collate(rows, split) {
-    const labels = new Float32Array(rows.rows * split.labelCount);
+    const labels = new Float32Array(rows.indices.length * split.labelCount);
     for (const [position, row] of rows.indices.entries())
       for (const label of labelsOf(split, row)) labels[position * split.labelCount + label] = 1;
     return { ...rows, labels };
   },
 
   width: (labels) => labels,
-  labels: (count) => ({ dtype: 'float32', shape: ['batch', count] }),
+  labels: (count) => ({ dtype: 'float32', shape: ['examples', count] }),
   loss: binaryCrossEntropy,
   logitCount: ({ rows }, { labels }) => rows * labels,
   outputs: (logits) => [logits],

@@ -37,7 +37,7 @@ export const regression: Task = {
   }),
 
   width: () => 1,
-  labels: () => ({ dtype: 'float32', shape: ['batch'] }),
+  labels: () => ({ dtype: 'float32', shape: ['examples'] }),
   loss: squaredError,
   logitCount: ({ rows }) => rows,
   outputs: (logits) => [logits],

@@ -34,7 +34,7 @@ export const sequenceClassification: Task = {
   }),
 
   width: (labels) => labels,
-  labels: () => ({ dtype: 'int32', shape: ['batch'] }),
+  labels: () => ({ dtype: 'int32', shape: ['examples'] }),
   loss: crossEntropy,
   logitCount: ({ rows }, { labels }) => rows * labels,
   outputs: (logits) => [logits],

@@ -46,7 +46,7 @@ export type Task = {
 
   /** Logits that a head has for so many labels. */
   width(labels: number): number;
-  /** Of the batch's labels, for so many labels; `batch`, `length` and `positions` are named dimensions. */
+  /** Of the batch's labels, for so many labels; `examples` and `positions` are named dimensions. */
   labels(labels: number): { dtype: DType; shape: Shape };
   /** Loss as sum and count, so that means over several batches are exact. */
   loss(logits: Tensor, labels: Tensor, options?: LossOptions): Loss;

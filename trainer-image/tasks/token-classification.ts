@@ -2,7 +2,7 @@
  * The task TokenClassification: one tag a word. As in transformers' run_ner, the first token of a word carries its tag
  * and the others none; a word that maxLength cuts off is neither trained nor measured.
  */
-import { labelsOf, rowsOf, tokensOf, wordsOf } from '../data/encoded.ts';
+import { labelsOf, rowsOf, wordsOf } from '../data/encoded.ts';
 import { quote } from '../data/record.ts';
 import { kindOf, labelProblem, textProblem } from '../data/row.ts';
 import {
@@ -46,14 +46,20 @@ export const tokenClassification: Task = {
   checkTrain: refuseOneLabel,
   labelled: 'word',
   collate(rows, split) {
-    const labels = new Int32Array(rows.rows * rows.length).fill(ignored);
-    for (const [position, row] of rows.indices.entries())
-      labels.set(labelsOf(split, row), position * rows.length);
-    return { ...rows, labels };
+    const positions: number[] = [];
+    const labels: number[] = [];
+    for (const [index, row] of rows.indices.entries()) {
+      for (const [token, label] of labelsOf(split, row).entries()) {
+        if (label < 0) continue;
+        positions.push((rows.starts[index] as number) + token);
+        labels.push(label);
+      }
+    }
+    return { ...rows, positions: Int32Array.from(positions), labels: Int32Array.from(labels) };
   },
 
   width: (labels) => labels,
-  labels: () => ({ dtype: 'int32', shape: ['batch', 'length'] }),
+  labels: () => ({ dtype: 'int32', shape: ['positions'] }),
   loss: crossEntropy,
   logitCount: ({ rows, length }, { labels }) => rows * length * labels,
   outputs: (logits) => [logits],
@@ -65,19 +71,15 @@ export const tokenClassification: Task = {
     const loss = new Float64Array(split.rows);
     return {
       figures: { predicted, confidence, loss },
-      add({ indices, length, labels }, [output]) {
-        for (const [position, row] of indices.entries()) {
-          const first = split.offsets[row] as number;
-          for (let token = 0; token < tokensOf(split, row); token++) {
-            const place = position * length + token;
-            const label = labels[place] as number;
-            if (label < 0) continue;
-            const logits = (output as Float32Array).subarray(place * classes, (place + 1) * classes);
-            const id = predictedClass(logits);
-            predicted[first + token] = id;
-            confidence[first + token] = probabilities(logits)[id] as number;
-            loss[row] = (loss[row] as number) + negativeLogLikelihood(logits, label);
-          }
+      add({ indices, length, positions = new Int32Array(), labels }, [output]) {
+        for (const [index, position] of positions.entries()) {
+          const row = indices[Math.floor(position / length)] as number;
+          const token = (split.offsets[row] as number) + (position % length);
+          const logits = (output as Float32Array).subarray(index * classes, (index + 1) * classes);
+          const id = predictedClass(logits);
+          predicted[token] = id;
+          confidence[token] = probabilities(logits)[id] as number;
+          loss[row] = (loss[row] as number) + negativeLogLikelihood(logits, labels[index] as number);
         }
       },
     };

@@ -3,47 +3,19 @@
  * or out of memory. Only the kubelet is played.
  */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJob } from '../../../operator/decide/plan.ts';
 import { type Stage, stageName } from '../../../operator/manifests/names.ts';
-import {
-  type Api,
-  createJob,
-  deleteAll,
-  eventually,
-  list,
-  type Running,
-  setPodStatus,
-  startApi,
-  startOperator,
-} from '../api.ts';
+import { createJob, eventually, list, setPodStatus } from '../api.ts';
 import { endedStatus, interrupted, runningStatus, validated } from '../builders.ts';
-import { startJobController } from '../job-controller.ts';
 import { endNow, stageOf, statusOf } from '../stations.ts';
+import { TestApi } from '../test-api.ts';
 
 describe('operator beside the Job controller', () => {
-  let api: Api;
-  let stopController: () => Promise<void>;
-  let running: Running | undefined;
-  before(async () => {
-    api = await startApi('job-controller');
-    stopController = await startJobController(api.plane);
-  });
-  after(async () => {
-    await stopController?.();
-    await api.stop();
-  });
-  afterEach(async () => {
-    running?.operator.stop();
-    await running?.ended;
-    running = undefined;
-    await deleteAll(api.plane);
-  });
+  const api = new TestApi('job-controller', ['job-controller', 'garbage-collector-controller']);
 
-  const patch = (name: string, spec: object) =>
-    api.plane.kubectl(['patch', 'ftj', name, '--type=merge', '-p', JSON.stringify({ spec })]);
   const podsOf = async ({ metadata }: FineTuneJob, stage: Stage): Promise<V1Pod[]> =>
     (await list<V1Pod>(api.plane, 'pods')).filter(
       ({ metadata: pod }) => pod?.labels?.['job-name'] === stageName(metadata, '1', stage),
@@ -93,11 +65,11 @@ describe('operator beside the Job controller', () => {
   };
 
   it('a cancelled run: the pod saves a checkpoint, and no other pod is made', async () => {
-    running = await startOperator(api);
+    await api.start();
     const job = await createJob(api.plane, 'cancelled');
     await checkedBy(job);
     const pod = await nextPod(job, 'train');
-    await patch('cancelled', { cancel: true });
+    await api.patch('cancelled', { cancel: true });
     await stops(job, pod);
     await statusOf(api.plane, 'cancelled', 'the end', ({ phase }) => phase === 'Cancelled');
     await eventually('the end of the Job', async () =>
@@ -110,7 +82,7 @@ describe('operator beside the Job controller', () => {
   });
 
   it('a run without budget: held after a checkpoint, and its next pod comes with a larger budget', async () => {
-    running = await startOperator(api);
+    await api.start();
     const job = await createJob(api.plane, 'costly', { 'spec.budget': { maxGpuHours: '0.001' } });
     await checkedBy(job);
     const pod = await nextPod(job, 'train');
@@ -118,7 +90,7 @@ describe('operator beside the Job controller', () => {
     await statusOf(api.plane, 'costly', 'the hold', ({ failure }) => failure?.category === 'BudgetExhausted');
     await sleep(2000);
     assert.deepEqual(await podsOf(job, 'train'), []);
-    await patch('costly', { budget: { maxGpuHours: '1' } });
+    await api.patch('costly', { budget: { maxGpuHours: '1' } });
     await nextPod(job, 'train', [pod]);
     const usage = await statusOf(
       api.plane,
@@ -130,7 +102,7 @@ describe('operator beside the Job controller', () => {
   });
 
   it('a trainer out of memory: another Job with smaller batches, one pod each', async () => {
-    running = await startOperator(api);
+    await api.start();
     const job = await createJob(api.plane, 'large');
     await checkedBy(job);
     const pod = await nextPod(job, 'train');

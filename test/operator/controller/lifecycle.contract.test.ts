@@ -1,62 +1,35 @@
 /** What a user may ask of a run, and how runs end, on a real API server. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
 import type { FineTuneJob } from '../../../operator/decide/plan.ts';
-import {
-  type Api,
-  deleteAll,
-  eventually,
-  list,
-  type Running,
-  read,
-  runPod,
-  startApi,
-  startOperator,
-} from '../api.ts';
+import { eventually, list, read, runPod } from '../api.ts';
 import { unschedulable } from '../builders.ts';
 import { checked, interrupt, stageOf, statusOf, succeed, training } from '../stations.ts';
+import { TestApi } from '../test-api.ts';
 
 describe('lifecycle on a real API server', () => {
-  let api: Api;
-  let running: Running | undefined;
-  before(async () => {
-    api = await startApi('job-lifecycle');
-  });
-  after(() => api.stop());
-  afterEach(async () => {
-    running?.operator.stop();
-    await running?.ended;
-    running = undefined;
-    await deleteAll(api.plane);
-    assert.deepEqual(
-      api.proxy.requests.filter(({ status }) => status === 401 || status === 403),
-      [],
-    );
-  });
-
-  const patch = (name: string, spec: object) =>
-    api.plane.kubectl(['patch', 'ftj', name, '--type=merge', '-p', JSON.stringify({ spec })]);
+  const api = new TestApi('job-lifecycle');
+  afterEach(() => assert.deepEqual(api.refused(), []));
 
   it('runs no child again that is deleted after the end, and keeps the finished status', async () => {
-    running = await startOperator(api);
+    await api.start();
     const run = await training(api.plane, 'kept');
     await succeed(api.plane, run);
     const { status } = (await read<FineTuneJob>(api.plane, 'ftj', 'kept'))!;
     await api.plane.kubectl(['delete', 'jobs,pods', '--all', '--force', '--grace-period=0']);
-    running.operator.stop();
-    await running.ended;
-    running = await startOperator(api);
+    await api.stop();
+    await api.start();
     await sleep(2000);
     assert.deepEqual(await list<V1Job>(api.plane, 'jobs'), []);
     assert.deepEqual((await read<FineTuneJob>(api.plane, 'ftj', 'kept'))?.status, status);
   });
 
   it('cancels a run: first the checkpoint, then the end, and nothing starts again', async () => {
-    running = await startOperator(api);
+    await api.start();
     const run = await training(api.plane, 'cancelled');
-    await patch('cancelled', { cancel: true });
+    await api.patch('cancelled', { cancel: true });
     await statusOf(api.plane, 'cancelled', 'the stop', ({ phase }) => phase === 'Stopping');
     const stopped = await eventually('the end of the Job', async () => {
       const job = await stageOf(api.plane, run.job, 'train');
@@ -71,14 +44,14 @@ describe('lifecycle on a real API server', () => {
     );
     assert.equal(status.checkpoints?.[0]?.step, 20);
     await api.plane.kubectl(['wait', 'ftj/cancelled', '--for=condition=Failed', '--timeout=5s']);
-    await assert.rejects(patch('cancelled', { cancel: false }), /cannot be taken up again/);
+    await assert.rejects(api.patch('cancelled', { cancel: false }), /cannot be taken up again/);
     await api.plane.kubectl(['delete', 'job', stopped.metadata!.name!, '--cascade=background']);
     await sleep(1500);
     assert.equal(await stageOf(api.plane, run.job, 'train'), undefined);
   });
 
   it('stops a trainer at its deadline and at its budget, both without a word from it', async () => {
-    running = await startOperator(api);
+    await api.start();
     const late = await training(api.plane, 'late', { 'spec.activeDeadlineSeconds': 3 });
     // 0.002 hours are 7.2 seconds; half of them is kept for the checkpoint.
     const costly = await training(api.plane, 'costly', { 'spec.budget': { maxGpuHours: '0.002' } });
@@ -90,10 +63,10 @@ describe('lifecycle on a real API server', () => {
 
     const reason = ({ failure }: NonNullable<FineTuneJob['status']>) => failure?.category;
     await statusOf(api.plane, 'costly', 'the hold', (now) => reason(now) === 'BudgetExhausted');
-    assert.match(await running.scrape(), /^finetune_job_gpu_seconds\{[^}]*name="costly"\} [4-7]$/m);
+    assert.match(await api.scrape(), /^finetune_job_gpu_seconds\{[^}]*name="costly"\} [4-7]$/m);
     assert.equal((await stageOf(api.plane, costly.job, 'train'))?.spec?.suspend, true);
     await interrupt(api.plane, costly);
-    await patch('costly', { budget: { maxGpuHours: '1' } });
+    await api.patch('costly', { budget: { maxGpuHours: '1' } });
     await eventually('the next attempt', async () => {
       const job = await stageOf(api.plane, costly.job, 'train');
       return job?.spec?.suspend === false;
@@ -102,7 +75,7 @@ describe('lifecycle on a real API server', () => {
   });
 
   it('gives up on a run that waits too long, and says what it waited for', async () => {
-    running = await startOperator(api);
+    await api.start();
     const { job, train } = await checked(api.plane, 'waiting', { 'spec.pendingDeadlineSeconds': 4 });
     await runPod(api.plane, train, unschedulable('0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'));
     const { failure } = await statusOf(
@@ -117,12 +90,12 @@ describe('lifecycle on a real API server', () => {
   });
 
   it('deletes a job when its time to live is over, and not the one that is asked to stay', async () => {
-    running = await startOperator(api);
+    await api.start();
     const passing = await training(api.plane, 'passing', { 'spec.ttlSecondsAfterFinished': 3 });
     const staying = await training(api.plane, 'staying', { 'spec.ttlSecondsAfterFinished': 3 });
     await succeed(api.plane, passing);
     await succeed(api.plane, staying);
-    await patch('staying', { ttlSecondsAfterFinished: null });
+    await api.patch('staying', { ttlSecondsAfterFinished: null });
     assert.ok(await read(api.plane, 'ftj', 'passing'), 'it is kept for its time to live');
     await eventually('deletion', async () => (await read(api.plane, 'ftj', 'passing')) === undefined);
     await sleep(2000);

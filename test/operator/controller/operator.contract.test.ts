@@ -1,42 +1,18 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import type { FineTuneJob } from '../../../operator/decide/plan.ts';
 import { stageName } from '../../../operator/manifests/names.ts';
 import { job as smallestJob } from '../../crds/objects.ts';
-import {
-  type Api,
-  apply,
-  createJob,
-  deleteAll,
-  eventually,
-  list,
-  namespace,
-  type Running,
-  read,
-  runPod,
-  setPodStatus,
-  startApi,
-  startOperator,
-} from '../api.ts';
+import { apply, createJob, eventually, list, namespace, read, runPod, setPodStatus } from '../api.ts';
 import { endedStatus, progressOf, runningStatus, succeeded, validated } from '../builders.ts';
+import { succeed, training } from '../stations.ts';
+import { TestApi } from '../test-api.ts';
 import { TrainerStub } from './trainer-stub.ts';
 
 describe('operator on a real API server', () => {
-  let api: Api;
-  let running: Running | undefined;
-  before(async () => {
-    api = await startApi('operator');
-  });
-  after(() => api.stop());
-  afterEach(async () => {
-    running?.operator.stop();
-    const inOrder = await running?.ended;
-    running = undefined;
-    await deleteAll(api.plane);
-    assert.notEqual(inOrder, false, 'the operator kept its lease to the end');
-  });
+  const api = new TestApi('operator');
 
   const phase = async (name: string) => (await read<FineTuneJob>(api.plane, 'ftj', name))?.status?.phase;
   const batchJobs = () => list<V1Job>(api.plane, 'jobs');
@@ -46,7 +22,7 @@ describe('operator on a real API server', () => {
     eventually(`${stage} Job of ${job.metadata.name}`, () => stageOf(job, stage));
   /** Sum over all labels; undefined = no such series. */
   const metric = async (name: string) => {
-    const text = (await running?.scrape()) ?? '';
+    const text = await api.scrape();
     const lines = text
       .split('\n')
       .filter((each) => each.startsWith(`${name} `) || each.startsWith(`${name}{`));
@@ -66,7 +42,7 @@ describe('operator on a real API server', () => {
     const stub = new TrainerStub();
     const port = await stub.start();
     try {
-      running = await startOperator(api, ['--poll-seconds=0.1', '--status-seconds=1'], port);
+      await api.start(['--poll-seconds=0.1', '--status-seconds=1'], { trainerPort: port });
       const job = await createJob(api.plane, 'whole');
       const { uid } = job.metadata;
       const preflight = await stageMade(job, 'preflight');
@@ -114,18 +90,14 @@ describe('operator on a real API server', () => {
       await api.plane.kubectl(['delete', 'ftj', 'whole']);
       await eventually('no series', async () => (await metric('finetune_job_phase')) === undefined);
       assert.equal(await metric('finetune_job_step'), undefined);
-      assert.deepEqual(refused(), []);
+      assert.deepEqual(api.refused(), []);
     } finally {
       stub.stop();
     }
   });
 
-  /** What the API server did not allow. */
-  const refused = (since = 0) =>
-    api.proxy.requests.slice(since).filter(({ status }) => status === 401 || status === 403);
-
   it('writes nothing when nothing changed, however often it looks', async () => {
-    running = await startOperator(api);
+    await api.start();
     const job = await createJob(api.plane, 'calm');
     await stageMade(job, 'preflight');
     await quiet();
@@ -141,22 +113,34 @@ describe('operator on a real API server', () => {
     assert.deepEqual(api.proxy.writes.slice(writes), []);
   });
 
+  it('spends few requests on a run that goes well', async () => {
+    await api.start();
+    const before = api.proxy.requests.length;
+    const run = await training(api.plane, 'cheap');
+    await succeed(api.plane, run);
+    await quiet();
+    const spent = api.proxy.requests
+      .slice(before)
+      .filter(({ path, watch }) => !watch && !path.includes('/leases'))
+      .map(({ method, path }) => `${method} ${path}`);
+    assert.ok(spent.length <= 13, spent.join('\n'));
+  });
+
   it('makes each child once, also after a restart', async () => {
-    running = await startOperator(api);
+    await api.start();
     const job = await createJob(api.plane, 'once');
     await stageMade(job, 'preflight');
     await quiet();
-    running.operator.stop();
-    await running.ended;
+    await api.stop();
     const writes = api.proxy.writes.length;
-    running = await startOperator(api);
+    await api.start();
     await quiet();
     assert.deepEqual(api.proxy.writes.slice(writes), []);
     assert.equal((await batchJobs()).length, 1);
   });
 
   it('keeps a job that was made anew under an old name apart from the old one', async () => {
-    running = await startOperator(api);
+    await api.start();
     const first = await createJob(api.plane, 'again');
     await stageMade(first, 'preflight');
     await api.plane.kubectl(['delete', 'ftj', 'again']);
@@ -174,7 +158,7 @@ describe('operator on a real API server', () => {
     const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } };
     const metadata = { name, namespace };
     await apply(api.plane, [{ apiVersion: 'batch/v1', kind: 'Job', metadata, spec: { template } }]);
-    running = await startOperator(api);
+    await api.start();
     await eventually('the refusal', async () => {
       const { status } = (await read<FineTuneJob>(api.plane, 'ftj', 'taken'))!;
       return status?.conditions?.some(({ reason }) => reason === 'NameTaken');
@@ -189,7 +173,7 @@ describe('operator on a real API server', () => {
   });
 
   it('starts no second trainer while the pod of a deleted Job is alive', async () => {
-    running = await startOperator(api);
+    await api.start();
     const job = await createJob(api.plane, 'twice');
     const check = await runPod(api.plane, await stageMade(job, 'preflight'), runningStatus);
     const report = { ...validated(check.metadata!.uid!), jobUid: job.metadata.uid };
@@ -209,7 +193,7 @@ describe('operator on a real API server', () => {
 
   it('goes on after the API server was away', async () => {
     // A lease does not outlive an API server that is away for long.
-    running = await startOperator(api, ['--leader-elect=false']);
+    const running = await api.start(['--leader-elect=false']);
     await createJob(api.plane, 'before');
     await api.plane.restartApiServer();
     const job = await createJob(api.plane, 'behind');
@@ -219,7 +203,7 @@ describe('operator on a real API server', () => {
   });
 
   it('uses its connections again, says who it is, and is refused nothing', async () => {
-    running = await startOperator(api);
+    await api.start();
     const make = async (prefix: string, count: number) => {
       const before = (await batchJobs()).length;
       await apply(
@@ -238,6 +222,6 @@ describe('operator on a real API server', () => {
     assert.ok(made > 200, `${made} requests`);
     assert.ok(opened <= 10, `${opened} new connections for ${made} requests`);
     assert.ok(api.proxy.requests.every(({ userAgent }) => userAgent.startsWith('finetune-operator/')));
-    assert.deepEqual(refused(requests), []);
+    assert.deepEqual(api.refused(requests), []);
   });
 });

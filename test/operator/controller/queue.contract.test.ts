@@ -3,28 +3,18 @@
  * real API server, which keeps who owns which field: what the queue owns, the operator never writes back.
  */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
-import { type Api, deleteAll, eventually, type Running, startApi, startOperator } from '../api.ts';
+import { eventually } from '../api.ts';
 import { checked, interrupt, stageOf, startTrainer, statusOf, succeed } from '../stations.ts';
+import { TestApi } from '../test-api.ts';
 
 const labels = { 'kueue.x-k8s.io/queue-name': 'team-a', 'kueue.x-k8s.io/priority-class': 'high' };
 const toleration = { key: 'spot', operator: 'Exists', effect: 'NoSchedule' };
 
 describe('a queue on a real API server', () => {
-  let api: Api;
-  let running: Running | undefined;
-  before(async () => {
-    api = await startApi('queue');
-  });
-  after(() => api.stop());
-  afterEach(async () => {
-    running?.operator.stop();
-    await running?.ended;
-    running = undefined;
-    await deleteAll(api.plane);
-  });
+  const api = new TestApi('queue');
 
   /** The queue writes. */
   const queueWrites = (job: V1Job, patch: object) =>
@@ -65,7 +55,7 @@ describe('a queue on a real API server', () => {
     statusOf(api.plane, name, phase, (status) => status.phase === phase);
 
   it('admits, evicts and admits again; the operator writes nothing of that back', async () => {
-    running = await startOperator(api);
+    await api.start();
     const { job, train } = await checked(api.plane, 'queued', {}, labels);
     assert.equal(train.spec?.suspend, true);
     for (const [label, value] of Object.entries(labels)) assert.equal(train.metadata?.labels?.[label], value);
@@ -108,13 +98,12 @@ describe('a queue on a real API server', () => {
   });
 
   it('gets its quota back when the user suspends a run, and decides again when it is resumed', async () => {
-    running = await startOperator(api);
+    await api.start();
     const { job, train } = await checked(api.plane, 'suspended', {}, labels);
     await admit(train, 'spot');
     const pod = await startTrainer(api.plane, train);
     await phaseIs('suspended', 'Training');
-    const suspend = (value: boolean) =>
-      api.plane.kubectl(['patch', 'ftj', 'suspended', '--type=merge', '-p', `{"spec":{"suspend":${value}}}`]);
+    const suspend = (value: boolean) => api.patch('suspended', { suspend: value });
     await suspend(true);
     await eventually('no Job', async () => (await stageOf(api.plane, job, 'train')) === undefined);
     await interrupt(api.plane, { job, train, pod });

@@ -88,7 +88,7 @@ const cases: Record<string, Case> = {
       phase: 'Pending',
       reason: 'TrainingPending',
       does: ['patch train'],
-      says: ['Normal Resumed', 'Normal TrainingPending'],
+      says: ['Normal Resumed'],
     },
   },
   'a run that is out of budget can be cancelled': {

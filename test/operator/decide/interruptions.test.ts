@@ -220,7 +220,7 @@ const cases: Record<string, Case> = {
       phase: 'Pending',
       reason: 'TrainingPending',
       does: ['patch train'],
-      says: ['Normal Resumed', 'Normal TrainingPending'],
+      says: ['Normal Resumed'],
     },
   },
   'a Job that somebody else holds is left alone': {
@@ -252,7 +252,7 @@ const cases: Record<string, Case> = {
     want: {
       phase: 'Preflight',
       does: ['create preflight'],
-      says: ['Normal NewRun', 'Normal PreflightPending'],
+      says: ['Normal NewRun'],
     },
   },
 };

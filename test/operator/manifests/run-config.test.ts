@@ -27,6 +27,8 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     maxGradNorm: 1,
     labelSmoothing: 0,
     maxLength: 256,
+    trainSamplingStrategy: 'GroupByLength',
+    packing: 'None',
     dropout: 0.2,
     seed: 42,
     earlyStopping: { metric: 'f1', patience: 3, minDelta: 0 },
@@ -76,10 +78,20 @@ test('MaskedLM gets the usual masking, or the one that the job asks for', () => 
   assert.deepEqual(columnsOf({ task: 'MaskedLM', training }).masking, { probability: 0.4, wholeWord: true });
 });
 
+test('texts are packed as the job asks; without a word, those of MaskedLM are wrapped', () => {
+  const packingOf = (training: object, task = 'MaskedLM') => trainingOf(training, { task }).packing;
+  assert.equal(packingOf({}), 'Wrapped');
+  assert.equal(packingOf({}, 'SequenceClassification'), 'None');
+  assert.equal(packingOf({ stride: 8 }), 'None');
+  assert.equal(packingOf({ trainSamplingStrategy: 'TokenBudget' }), 'None');
+  assert.equal(packingOf({ packing: 'None' }), 'None');
+  assert.equal(packingOf({ packing: 'BestFitDecreasing' }, 'TokenClassification'), 'BestFitDecreasing');
+});
+
 /** training of the run config for a job with these settings. */
-function trainingOf(training: object) {
+function trainingOf(training: object, spec: object = {}) {
   const outcome = runConfigOf({
-    job: aJob({ training }),
+    job: aJob({ ...spec, training }),
     runtime: runtimeSpec(),
     stage: 'train',
     preflight: undefined,

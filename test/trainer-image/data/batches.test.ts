@@ -1,55 +1,45 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import type { Batch } from '../../../trainer-image/data/batch.ts';
 import {
   evaluationBatches,
-  groupByLength,
   stepsPerEpoch,
   totalSteps,
-  trainBatches,
   trainSteps,
 } from '../../../trainer-image/data/batches.ts';
-import { EncodedRows, type EncodedSplit, labelsOf, selectRows } from '../../../trainer-image/data/encoded.ts';
+import { type EncodedSplit, labelsOf, selectRows } from '../../../trainer-image/data/encoded.ts';
+import { type EpochOrder, groupByLength } from '../../../trainer-image/data/epoch.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import { scratchFolder } from './scratch.ts';
+import { splitOf } from './split-of-lengths.ts';
 
-/** Row r has the given number of tokens, all of them r + 1, and the label r % 3. */
-function splitOf(lengths: readonly number[]): EncodedSplit {
-  const rows = new EncodedRows(scratchFolder());
-  const offsets = Int32Array.from([0, ...lengths]);
-  for (let row = 1; row < offsets.length; row++)
-    offsets[row] = (offsets[row] as number) + (offsets[row - 1] as number);
-  const ids = Int32Array.from(lengths.flatMap((length, row) => new Array<number>(length).fill(row + 1)));
-  rows.append(
-    lengths.map((_, row) => ({ line: row + 1, text: `text ${row}`, labels: [`${row % 3}`] })),
-    {
-      ids,
-      typeIds: new Uint8Array(ids.length),
-      offsets,
-      words: new Int32Array(),
-      fullLengths: Int32Array.from(lengths),
-      unknown: new Int32Array(lengths.length),
-    },
-    lengths.map((_, row) => [row % 3]),
-  );
-  const tokens = { padTokenId: 99, maskTokenId: undefined, vocabularySize: 102 };
-  return rows.finish('train.jsonl', tokens, Int32Array.from([0, 1, 2]));
-}
 const lengths = Array.from({ length: 101 }, (_, row) => 3 + ((row * 37) % 50));
 const split = splitOf(lengths);
 const { collate } = sequenceClassification;
-const order = { batchSize: 8, gradientAccumulationSteps: 1, seed: 42, epoch: 0 };
+const order: EpochOrder = {
+  batchSize: 8,
+  gradientAccumulationSteps: 1,
+  maxLength: 64,
+  trainSamplingStrategy: 'GroupByLength',
+  packing: 'None',
+  seed: 42,
+  epoch: 0,
+};
+/** The batches of an epoch whose steps have one each. */
+const trainBatches = (from: EncodedSplit, how: EpochOrder & { skip?: number }): Batch[] =>
+  [...trainSteps(from, how, collate)].flat();
 
 test('an epoch holds every row once; the last batch may be smaller', () => {
-  const batches = [...trainBatches(split, order, collate)];
-  assert.equal(batches.length, stepsPerEpoch(101, order));
+  const batches = [...trainBatches(split, order)];
+  assert.equal(batches.length, stepsPerEpoch(split, order));
   assert.equal(batches.at(-1)?.rows, 5);
   const rows = batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b);
   assert.deepEqual(rows, [...lengths.keys()]);
 });
 
 test('a batch is padded to its longest row and masked', () => {
-  for (const batch of [...trainBatches(split, order, collate), ...evaluationBatches(split, 8, collate)]) {
+  for (const batch of [...trainBatches(split, order), ...evaluationBatches(split, order, collate)]) {
     const own = [...batch.indices].map((row) => lengths[row] as number);
     assert.equal(batch.length, Math.max(...own));
     assert.equal(batch.inputIds.length, batch.rows * batch.length);
@@ -57,7 +47,7 @@ test('a batch is padded to its longest row and masked', () => {
       const part = batch.inputIds.subarray(position * batch.length, (position + 1) * batch.length);
       const mask = batch.attentionMask.subarray(position * batch.length, (position + 1) * batch.length);
       const real = lengths[row] as number;
-      assert.ok(part.every((id, place) => id === (place < real ? row + 1 : 99)));
+      assert.ok(part.every((id, place) => id === (place < real ? row + 1 : 999)));
       assert.ok(mask.every((bit, place) => bit === (place < real ? 1 : 0)));
       assert.equal(batch.labels[position], row % 3);
     }
@@ -65,18 +55,18 @@ test('a batch is padded to its longest row and masked', () => {
 });
 
 test('the same seed and epoch give the same batches; skip goes on in the middle', () => {
-  const whole = [...trainBatches(split, order, collate)];
-  assert.deepEqual([...trainBatches(split, order, collate)], whole);
-  assert.deepEqual([...trainBatches(split, { ...order, skip: 5 }, collate)], whole.slice(5));
-  assert.deepEqual([...trainBatches(split, { ...order, skip: 13 }, collate)], []);
-  const other = [...trainBatches(split, { ...order, epoch: 1 }, collate)];
+  const whole = [...trainBatches(split, order)];
+  assert.deepEqual([...trainBatches(split, order)], whole);
+  assert.deepEqual([...trainBatches(split, { ...order, skip: 5 })], whole.slice(5));
+  assert.deepEqual([...trainBatches(split, { ...order, skip: 13 })], []);
+  const other = [...trainBatches(split, { ...order, epoch: 1 })];
   assert.notDeepEqual(other, whole);
-  assert.notDeepEqual([...trainBatches(split, { ...order, seed: 43 }, collate)], whole);
+  assert.notDeepEqual([...trainBatches(split, { ...order, seed: 43 })], whole);
 });
 
 test('length grouping saves padding', () => {
   const many = splitOf(Array.from({ length: 2000 }, (_, row) => 3 + ((row * 7919) % 120)));
-  const padded = [...trainBatches(many, { ...order, batchSize: 16 }, collate)].reduce(
+  const padded = [...trainBatches(many, { ...order, batchSize: 16 })].reduce(
     (sum, batch) => sum + batch.inputIds.length,
     0,
   );
@@ -96,7 +86,7 @@ test('rows are grouped as transformers groups them', () => {
 });
 
 test('evaluation goes from the longest batch to the shortest, every row once', () => {
-  const batches = [...evaluationBatches(split, 16, collate)];
+  const batches = [...evaluationBatches(split, { ...order, batchSize: 16 }, collate)];
   const sizes = batches.map((batch) => batch.length);
   assert.deepEqual(
     sizes,
@@ -108,16 +98,18 @@ test('evaluation goes from the longest batch to the shortest, every row once', (
 
 test('steps are counted as transformers counts them', () => {
   const plan = (batchSize: number, gradientAccumulationSteps = 1) => ({
+    ...order,
     batchSize,
     gradientAccumulationSteps,
   });
-  assert.equal(stepsPerEpoch(101, plan(8)), 13);
-  assert.equal(stepsPerEpoch(104, plan(8)), 13);
-  assert.equal(stepsPerEpoch(101, plan(8, 4)), 4);
-  assert.equal(totalSteps(101, { ...plan(8), epochs: 3 }), 39);
-  assert.equal(totalSteps(101, { ...plan(8), epochs: 0.5 }), 7);
-  assert.equal(totalSteps(101, { ...plan(8, 4), epochs: 0.5 }), 2);
-  assert.equal(totalSteps(1, { ...plan(8), epochs: 1 }), 1);
+  const of = (rows: number) => splitOf(new Array<number>(rows).fill(5));
+  assert.equal(stepsPerEpoch(of(101), plan(8)), 13);
+  assert.equal(stepsPerEpoch(of(104), plan(8)), 13);
+  assert.equal(stepsPerEpoch(of(101), plan(8, 4)), 4);
+  assert.equal(totalSteps(of(101), { ...plan(8), epochs: 3 }), 39);
+  assert.equal(totalSteps(of(101), { ...plan(8), epochs: 0.5 }), 7);
+  assert.equal(totalSteps(of(101), { ...plan(8, 4), epochs: 0.5 }), 2);
+  assert.equal(totalSteps(of(1), { ...plan(8), epochs: 1 }), 1);
 });
 
 test('the rows of a step depend on their number alone, not on how they are cut into batches', () => {

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tokensIn } from '../../../trainer-image/data/batch.ts';
-import { evaluationBatches, trainBatches } from '../../../trainer-image/data/batches.ts';
+import { evaluationBatches, trainSteps } from '../../../trainer-image/data/batches.ts';
 import { loadDataset } from '../../../trainer-image/data/dataset.ts';
 import { dataReport } from '../../../trainer-image/data/report.ts';
 import { loadTokenizer } from '../../../trainer-image/data/tokenizer.ts';
@@ -26,11 +26,12 @@ const dataset = await loadDataset(config, sequenceClassification, {
   tokenizer,
 });
 const { splits } = dataReport(dataset);
-const order = { batchSize: 16, gradientAccumulationSteps: 1, seed: 1, epoch: 0 };
+const order = { ...config.training, maxLength, seed: 1, epoch: 0 };
 const { train, test } = dataset.splits;
 let tokens = 0;
-for (const batch of trainBatches(train, order, sequenceClassification.collate)) tokens += tokensIn(batch);
-for (const batch of evaluationBatches(test, 16, sequenceClassification.collate)) tokens += tokensIn(batch);
+const { collate } = sequenceClassification;
+for (const step of trainSteps(train, order, collate)) for (const batch of step) tokens += tokensIn(batch);
+for (const batch of evaluationBatches(test, order, collate)) tokens += tokensIn(batch);
 const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
 const measured: PeakMemory = { peakBytes: Number(peak) * 1024, rows: splits.train.rows, tokens };
 console.log(JSON.stringify(measured));

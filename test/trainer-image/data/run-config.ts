@@ -35,6 +35,8 @@ export function runConfigOf(
       maxGradNorm: 1,
       labelSmoothing: 0,
       maxLength: 16,
+      trainSamplingStrategy: 'GroupByLength',
+      packing: 'None',
       seed: 42,
     },
     evaluation: { baseline: true },

@@ -1,6 +1,6 @@
 /** Every family and task against PyTorch and Transformers (test/golden/architectures.py). */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -9,31 +9,13 @@ import { openTrainableModel } from '../../../trainer-image/model/trainable-model
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import { nativeBinding } from '../graph/native.ts';
 import { PlainAdamW } from './adamw-on-arrays.ts';
-import { assertClose, assertNear, compareSteps } from './compare.ts';
-import { editConfig, type Golden, goldenBatch, goldenDirectory, updateOf } from './fixtures.ts';
+import { assertClose, assertNear, compareGradient, compareSteps } from './compare.ts';
+import { families, familyGolden, folder, labels, type TaskGolden } from './family-golden.ts';
+import { editConfig, updateOf } from './fixtures.ts';
 import { openTaskGraph, type TaskBatch } from './task-graph.ts';
 
 const binding = await nativeBinding();
-const folder = join(goldenDirectory, 'architectures');
-const families = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-const labels = ['a', 'b', 'c'];
-
-type TaskGolden = {
-  class: string;
-  /** By batch; of MaskedLM at the positions alone, of TokenClassification 0 for padding. */
-  logits: number[][];
-  /** Of the first batch. */
-  loss: number;
-  /** Norm, and sum of the products with cos(index). */
-  gradients: Record<string, [number, number]>;
-  steps: Golden['steps'];
-};
-type FamilyGolden = Pick<Golden, 'settings'> & {
-  batches: TaskBatch[];
-  tasks: Record<Task, TaskGolden>;
-};
-
-for (const { name: family } of families) {
+for (const family of families) {
   const want = familyGolden(family);
   suite(family, () => {
     for (const [task, expected] of Object.entries(want.tasks) as [Task, TaskGolden][]) {
@@ -120,29 +102,8 @@ test('the older names in a config.json of ModernBERT say the same', () => {
   graph.close();
 });
 
-function familyGolden(family: string): FamilyGolden {
-  const json = JSON.parse(readFileSync(join(folder, `${family}.json`), 'utf8'));
-  const batches = json.batches.map((batch: Record<keyof TaskBatch, never>) => ({
-    ...goldenBatch(batch),
-    tokenLabels: Int32Array.from(batch.tokenLabels),
-    positions: Int32Array.from(batch.positions),
-    targets: Int32Array.from(batch.targets),
-  }));
-  return { ...json, batches };
-}
-
 function clearPadding(logits: Float32Array, { attentionMask }: TaskBatch): void {
   for (const [place, bit] of attentionMask.entries()) {
     if (bit === 0) logits.fill(0, place * labels.length, (place + 1) * labels.length);
   }
-}
-
-function compareGradient(name: string, values: Float32Array, want: [number, number] | undefined): void {
-  assert.ok(want, name);
-  const [norm, projection] = want;
-  const tolerance = 1e-4 * norm + 1e-6; // the bias of the keys has no gradient but rounding
-  const got = Math.hypot(...values);
-  assert.ok(Math.abs(got - norm) <= tolerance, `${name}: norm ${got}, want ${norm}`);
-  const sum = values.reduce((total, value, i) => total + value * Math.cos(i), 0);
-  assert.ok(Math.abs(sum - projection) <= tolerance, `${name}: projection ${sum}, want ${projection}`);
 }

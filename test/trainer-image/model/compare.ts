@@ -36,3 +36,18 @@ export function compareSteps(
 export function assertClose(got: number, want: number, relative: number, what: string): void {
   assert.ok(Math.abs(got - want) <= relative * Math.abs(want), `${what}: got ${got}, want ${want}`);
 }
+
+/** `want`: norm, and sum of the products with cos(index). */
+export function compareGradient(
+  name: string,
+  values: Float32Array,
+  want: [number, number] | undefined,
+): void {
+  assert.ok(want, name);
+  const [norm, projection] = want;
+  const tolerance = 1e-4 * norm + 1e-6; // the bias of the keys has no gradient but rounding
+  const got = Math.hypot(...values);
+  assert.ok(Math.abs(got - norm) <= tolerance, `${name}: norm ${got}, want ${norm}`);
+  const sum = values.reduce((total, value, i) => total + value * Math.cos(i), 0);
+  assert.ok(Math.abs(sum - projection) <= tolerance, `${name}: projection ${sum}, want ${projection}`);
+}

@@ -43,6 +43,7 @@ export function goldenBatch(batch: Record<keyof Batch, never>): Batch {
     tokenTypeIds: Int32Array.from(batch.tokenTypeIds),
     labels: Int32Array.from(batch.labels),
     indices: new Int32Array(batch.rows),
+    starts: Int32Array.from({ length: batch.rows }, (_, row) => row * batch.length),
   };
 }
 
@@ -59,6 +60,7 @@ export function openSmall(
     seed?: number;
     dropout?: number;
     labels?: string[];
+    packed?: boolean;
     update?: Partial<UpdateOptions>;
   } = {},
 ): Promise<TrainableModel> {
@@ -69,6 +71,7 @@ export function openSmall(
     labels: options.labels ?? ['a', 'b', 'c'],
     seed: options.seed ?? 1,
     dropout: options.dropout,
+    packed: options.packed ?? false,
     update: { ...updateOf(golden('bert-small')), ...options.update },
   });
 }

@@ -159,7 +159,8 @@ test('token ids and rows that the model does not know are refused before TensorF
   const length = 41;
   const long = new Int32Array(length);
   const row = { rows: 1, length, inputIds: long, attentionMask: long, tokenTypeIds: long };
-  assert.throws(() => model.predict({ ...row, labels: Int32Array.of(0), indices: Int32Array.of(0) }), {
+  const one = Int32Array.of(0);
+  assert.throws(() => model.predict({ ...row, labels: one, indices: one, starts: one }), {
     category: 'ConfigError',
     message: /41 tokens a row, the model has 40 positions/,
   });

@@ -103,6 +103,7 @@ test('rows without a label count neither in the loss nor in the gradient', async
     tokenTypeIds: part(batch.tokenTypeIds),
     labels: batch.labels.slice(0, keep),
     indices: batch.indices.slice(0, keep),
+    starts: batch.starts.slice(0, keep),
   };
   const masked = await openSmall(binding, { dropout: 0 });
   const short = await openSmall(binding, { dropout: 0 });

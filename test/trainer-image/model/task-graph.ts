@@ -35,9 +35,14 @@ export type TaskGraph = {
 export function openTaskGraph(
   binding: Binding,
   directory: string,
-  { task, labels, ...training }: { task: Task; labels: number; gradientCheckpointing?: boolean },
+  {
+    task,
+    labels,
+    packed = false,
+    ...training
+  }: { task: Task; labels: number; packed?: boolean; gradientCheckpointing?: boolean },
 ): TaskGraph {
-  const { architecture } = readArchitecture(directory, { task, labels });
+  const { architecture } = readArchitecture(directory, { task, labels, packed });
   const { parameters, prefix } = architecture;
   const graph = new Graph();
   const ids = (name: string) => ops.placeholder(graph, name, 'int32', ['batch', 'length']);
@@ -46,6 +51,9 @@ export function openTaskGraph(
     attentionMask: ids('m'),
     tokenTypeIds: ids('t'),
     positions: ops.placeholder(graph, 'p', 'int32', ['positions']),
+    packed: packed
+      ? { positionIds: ids('n'), starts: ops.placeholder(graph, 's', 'int32', ['examples']) }
+      : undefined,
   };
   const weights = parameters.map(({ shape }, i) => ops.placeholder(graph, `w${i}`, 'float32', shape));
   const weight = (name: string) => weights[parameters.findIndex((spec) => spec.name === name)] as Tensor;
@@ -67,14 +75,23 @@ export function openTaskGraph(
   );
   files.close();
   const feeds = (batch: TaskBatch): Feed[] => {
+    const { positionIds, starts } = batch;
     const shape = [batch.rows, batch.length];
     const fed = labelsOf(task, batch);
+    // Of TokenClassification the golden files have the logits of every place.
+    const positions = task === 'MaskedLM' ? batch.positions : Int32Array.from(batch.inputIds.keys());
     return [
       { tensor: inputs.inputIds, data: batch.inputIds, shape },
       { tensor: inputs.attentionMask, data: batch.attentionMask, shape },
       { tensor: inputs.tokenTypeIds, data: batch.tokenTypeIds, shape },
-      { tensor: inputs.positions, data: batch.positions, shape: [batch.positions.length] },
-      { tensor: labelsInput, data: fed, shape: task === 'TokenClassification' ? shape : [fed.length] },
+      { tensor: inputs.positions, data: positions, shape: [positions.length] },
+      { tensor: labelsInput, data: fed, shape: [fed.length] },
+      ...(inputs.packed && positionIds
+        ? [
+            { tensor: inputs.packed.positionIds, data: positionIds, shape },
+            { tensor: inputs.packed.starts, data: starts, shape: [starts.length] },
+          ]
+        : []),
       ...parameters.map(({ name, shape }, i): Feed => {
         return { tensor: weights[i] as Tensor, data: values.get(name) as Float32Array, shape };
       }),

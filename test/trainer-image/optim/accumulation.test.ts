@@ -33,6 +33,7 @@ function joined(parts: readonly Batch[]): Batch {
     tokenTypeIds: padded('tokenTypeIds'),
     labels: Int32Array.from(parts.flatMap(({ labels }) => [...labels])),
     indices: new Int32Array(rows),
+    starts: Int32Array.from({ length: rows }, (_, row) => row * length),
   };
 }
 
@@ -46,6 +47,7 @@ function firstRows(batch: Batch, rows: number): Batch {
     tokenTypeIds: part(batch.tokenTypeIds),
     labels: batch.labels.slice(0, rows),
     indices: batch.indices.slice(0, rows),
+    starts: batch.starts.slice(0, rows),
   };
 }
 

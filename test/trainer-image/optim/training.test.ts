@@ -94,6 +94,7 @@ function stepsOf({ batchSize, gradientAccumulationSteps }: Case): Batch[][] {
       tokenTypeIds: padded(({ types }) => types),
       labels: Int32Array.from(part.map(({ label }) => label)),
       indices: new Int32Array(part.length),
+      starts: Int32Array.from(part.keys(), (row) => row * length),
     });
   }
   const count = Math.ceil(batches.length / gradientAccumulationSteps);

@@ -33,6 +33,8 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       maxGradNorm: 1,
       labelSmoothing: 0,
       maxLength: 96,
+      trainSamplingStrategy: 'GroupByLength',
+      packing: 'None',
       seed: 42,
       earlyStopping: { metric: 'loss', patience: 3, minDelta: 0 },
     },

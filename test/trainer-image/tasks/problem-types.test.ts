@@ -81,6 +81,7 @@ const options = (task: Task, labels: string[]) => ({
   task,
   labels,
   batchSize: 2,
+  maxLength: 512,
   stopRequested: () => false,
 });
 

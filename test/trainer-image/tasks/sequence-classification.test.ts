@@ -73,7 +73,13 @@ const oracle: Predictor = {
 };
 
 test('evaluation puts the rows back into the order of the split and averages the loss over rows, not batches', () => {
-  const got = evaluate(oracle, split, { task, labels: names, batchSize: 5, stopRequested: () => false });
+  const got = evaluate(oracle, split, {
+    task,
+    labels: names,
+    batchSize: 5,
+    maxLength: 512,
+    stopRequested: () => false,
+  });
   assert.deepEqual([...(got.figures['predicted'] as Int32Array)], golden.predicted);
   assert.deepEqual(got.figures['logits'], logits);
   assert.ok(Math.abs(got.loss - golden.loss) < 1e-6, `${got.loss} is not ${golden.loss}`);
@@ -89,7 +95,7 @@ test('evaluation puts the rows back into the order of the split and averages the
 
 test('evaluation ends between two batches when the pod has to stop', () => {
   let batches = 0;
-  const options = { task, labels: names, batchSize: 5, stopRequested: () => batches++ === 2 };
+  const options = { task, labels: names, batchSize: 5, maxLength: 512, stopRequested: () => batches++ === 2 };
   assert.throws(() => evaluate(oracle, split, options), StopRequested);
   assert.equal(batches, 3);
 });

@@ -77,7 +77,7 @@ const cases: Case[] = [
   },
 ];
 
-/** The batch as the task collates it: masked positions alone where the task wants those. */
+/** The batch as the task collates it: positions with a label alone where the task wants those. */
 function batchOf(task: Task, padded: (typeof tasksGolden.maskedLM.batches)[number]): Batch {
   const batch = {
     rows: padded.rows,
@@ -86,6 +86,7 @@ function batchOf(task: Task, padded: (typeof tasksGolden.maskedLM.batches)[numbe
     attentionMask: Int32Array.from(padded.attentionMask),
     tokenTypeIds: new Int32Array(padded.inputIds.length),
     indices: new Int32Array(padded.rows),
+    starts: Int32Array.from({ length: padded.rows }, (_, row) => row * padded.length),
   };
   const numbers = padded.labels.flat();
   if (task.labels(3).dtype === 'float32') return { ...batch, labels: Float32Array.from(numbers) };

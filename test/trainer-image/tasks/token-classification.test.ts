@@ -61,16 +61,15 @@ test('tokens and labels of words are those of run_ner, and what it cuts off is c
   );
 });
 
-test('padding and special tokens have no label', async () => {
+test('logits are wanted of the first token of each word alone', async () => {
   const split = await splitOf(rows, tags);
   const padded = padRows(split, Int32Array.of(2, 0));
-  const { labels } = task.collate(padded, split);
-  assert.equal(labels.length, 2 * padded.length);
-  for (const [place, bit] of padded.attentionMask.entries()) {
-    const token = place % padded.length;
-    if (bit === 0 || token === 0) assert.equal(labels[place], -100);
-  }
-  assert.deepEqual([...labels.filter((label) => label >= 0)], [...rows[2]!.tagIds, ...rows[0]!.tagIds]);
+  const { labels, positions } = task.collate(padded, split);
+  assert.deepEqual([...labels], [...rows[2]!.tagIds, ...rows[0]!.tagIds]);
+  const wanted = [rows[2]!, rows[0]!].flatMap((row, index) =>
+    row.labels.flatMap((label, token) => (label < 0 ? [] : [index * padded.length + token])),
+  );
+  assert.deepEqual([...positions!], wanted);
 });
 
 type Case = { name: string; actual: string[][]; predicted: string[][] } & Record<string, unknown>;
@@ -82,12 +81,10 @@ function oracle(split: EncodedSplit, names: readonly string[], { predicted }: Ca
   return {
     predict(batch: ReturnType<typeof task.collate>) {
       const logits = new Float32Array(batch.labels.length * names.length);
-      for (const [position, row] of batch.indices.entries()) {
-        for (let token = 0; token < batch.length; token++) {
-          const word = wordsOf(split, row)[token] ?? -1;
-          const said = names.indexOf(predicted[row]?.[word] ?? 'O');
-          logits[(position * batch.length + token) * names.length + said] = 3;
-        }
+      for (const [index, position] of batch.positions!.entries()) {
+        const row = batch.indices[Math.floor(position / batch.length)]!;
+        const word = wordsOf(split, row)[position % batch.length]!;
+        logits[index * names.length + names.indexOf(predicted[row]![word]!)] = 3;
       }
       return { outputs: [logits], lossSum: 0, count: 1 };
     },
@@ -102,7 +99,7 @@ for (const want of cases.filter(({ strictF1 }) => strictF1 !== undefined)) {
       tagIds: row.map((tag) => names.indexOf(tag)),
     }));
     const split = await splitOf(items, names);
-    const options = { task, labels: names, batchSize: 7, stopRequested: () => false };
+    const options = { task, labels: names, batchSize: 7, maxLength, stopRequested: () => false };
     const evaluated = evaluate(oracle(split, names, want), split, options);
     const evaluation = { evaluated, split, labels: names };
     const scores = task.scores(evaluation);
@@ -128,7 +125,7 @@ test('a prediction names the tag of each word, null where it was cut off, and th
   const kept = words.length - split.lostLabels.at(0);
   assert.ok(kept > 3 && kept < words.length, `${kept} words are kept`);
   const predict = oracle(split, tags, { name: '', actual: [], predicted: [said] });
-  const options = { task, labels: tags, batchSize: 1, stopRequested: () => false };
+  const options = { task, labels: tags, batchSize: 1, maxLength, stopRequested: () => false };
   const evaluation = { evaluated: evaluate(predict, split, options), split, labels: tags };
   const { line, mistake } = task.prediction(evaluation, 0, { text: '', words, labels: actual });
   const predicted = said.map((tag, word) => (word < kept ? tag : null));

@@ -246,6 +246,32 @@ test('without a gate the gain of masked tokens is that of the loss', async () =>
   assert.match(reportOf('loss').verdict.sentence, /the base model: loss \d/);
 });
 
+test('wrapped texts lose nothing: long ones are trained to their ends and measured in pieces', async () => {
+  const long = Array.from(
+    { length: 20 },
+    (_, row) => `lunch at noon free money ${'a b c d '.repeat(row % 5)}`,
+  );
+  for (const split of ['train', 'test'])
+    writeFileSync(
+      join(place.directory, 'data', `long-texts-${split}.jsonl`),
+      long.map((text) => `${JSON.stringify({ text })}\n`).join(''),
+    );
+  const wrapped = masked('wrapped', ({ dataset, training, evaluation }) => {
+    dataset.splits = { train: 'long-texts-train.jsonl', test: 'long-texts-test.jsonl' };
+    Object.assign(training, { packing: 'Wrapped', epochs: 2 });
+    evaluation.baseline = false;
+  });
+  const { preflight } = (await place.run(wrapped, 'preflight')).result as ResultOf<'Validated'>;
+  assert.equal(preflight.splits.train.truncatedRows, 0);
+  assert.ok(preflight.tokens.max > wrapped.training.maxLength);
+  const { trainedTokens, step } = succeeded(await place.run(wrapped));
+  assert.equal(step, preflight.totalSteps);
+  const tokens = trainedTokens / 2; // epochs
+  assert.ok(tokens > 20 * preflight.tokens.median * 0.9, `${tokens} tokens an epoch`);
+  assert.equal(step, 2 * Math.ceil(Math.ceil(tokens / 16) / wrapped.training.batchSize));
+  assert.ok(predictionsOf('wrapped').every(({ masked: count }) => Number(count) > 0));
+});
+
 /** Pairs of texts of which the words decide label and number. */
 function writePairs(file: string, rows: number): void {
   const lines = Array.from({ length: rows }, (_, row) => {
