@@ -63,7 +63,7 @@ export async function preflight(
   const inputs = {
     model: [...weights, ...small].reduce((sum, { bytes }) => sum + bytes, 0),
     dataset: await folderBytes(dataDirectory),
-    encoded: await folderBytes(encoded),
+    encoded: (await folderBytes(encoded)) * copiesOfRows(config),
   };
   const report: PreflightReport = {
     ...dataReport({ ...dataset, splits: dataset.texts }),
@@ -106,6 +106,11 @@ export async function downloadDataset(config: RunConfig, source: Source, directo
     await mkdir(dirname(join(directory, file)), { recursive: true });
     await source.download(file, join(directory, file));
   }
+}
+
+/** Where fractions divide the train file, its rows lie on the disk twice while they are copied. */
+function copiesOfRows({ dataset: { fractions } }: RunConfig): number {
+  return fractions.validation === undefined && fractions.test === undefined ? 1 : 2;
 }
 
 async function readHeaders(source: Source, files: readonly string[]): Promise<Map<string, TensorEntry>> {
