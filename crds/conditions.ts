@@ -8,6 +8,10 @@ export const conditions = {
   Rejected: 'The run ended, but the model did not pass the gate and was not published.',
   Suspended:
     'The run is on hold: spec.suspend is true, its budget is used up, or a queue has not admitted it.',
+  Overfitting:
+    'The losses show overfitting: that on the validation split rose after its lowest value, or is far above the training loss. What is published are the best weights.',
+  SliceGapGrown:
+    'In a column of dataset.slices the tuned model has a larger gap between best and worst slice than the base model.',
   Ready: 'Summary for GitOps tools: True once the run has ended well.',
   Reconciling: 'The run has not ended yet (kstatus: in progress).',
   Stalled: 'The run cannot go on without a change (kstatus: failed).',
@@ -46,6 +50,14 @@ export const reasons = {
   BudgetExhausted: 'spec.budget is used up: the run is on hold after a checkpoint until it is raised.',
   BudgetNearlyExhausted: 'Four fifths of spec.budget are used.',
   NewRun: 'A new runId started a new run.',
+  EvalLossRose:
+    'The validation loss rose after its lowest value: the model began to learn the training rows by heart.',
+  TrainEvalGap: 'The validation loss is far above the training loss.',
+  NoOverfitting: 'Neither has the validation loss risen notably, nor is it far above the training loss.',
+  SliceGapGrew: 'The gap between slices grew by more than chance explains.',
+  SliceGapSteady: 'In no column did the gap between slices grow by more than chance explains.',
+  NotMeasured:
+    'The run has no data for this: no validation split, no slices with enough rows, or no base model.',
   NotApplicable: 'The run ended before this mattered.',
 } as const;
 

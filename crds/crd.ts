@@ -39,8 +39,8 @@ export const jobResource: Resource = {
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Where the job stands.' },
     {
       name: 'Progress',
-      type: 'integer',
-      jsonPath: '.status.progress.percent',
+      type: 'string',
+      jsonPath: '.status.progress.done',
       description: 'Part of the planned steps done, in percent.',
     },
     {
@@ -68,17 +68,25 @@ export const jobResource: Resource = {
       description: 'Time since the job was created.',
     },
     {
+      name: 'Metric',
+      type: 'string',
+      jsonPath: '.status.evaluation.primary.metric',
+      description:
+        'What base and tuned model are compared by: the metric of the gate, else the main one of the task.',
+      priority: 1,
+    },
+    {
       name: 'Base',
       type: 'string',
-      jsonPath: '.status.evaluation.baseline.accuracy',
-      description: 'Accuracy of the base model on the test split.',
+      jsonPath: '.status.evaluation.primary.baseline',
+      description: 'That metric of the base model on the test split.',
       priority: 1,
     },
     {
       name: 'Final',
       type: 'string',
-      jsonPath: '.status.evaluation.final.accuracy',
-      description: 'Accuracy of the tuned model on the test split.',
+      jsonPath: '.status.evaluation.primary.final',
+      description: 'That metric of the tuned model on the test split.',
       priority: 1,
     },
     {

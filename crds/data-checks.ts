@@ -47,6 +47,15 @@ export const dataChecks = {
     reason: 'With 100 rows a true accuracy of 0.9 is measured as anything between 0.84 and 0.96.',
     advice: 'A gain of a few percent may be chance: hold out more rows.',
   },
+  smallSlices: {
+    measure: 'Test rows of a slice, where dataset.slices names columns.',
+    warns: 'below',
+    threshold: 30,
+    unit: 'rows',
+    reason: 'With 30 rows a true accuracy of 0.9 is measured as anything between 0.79 and 1.',
+    advice:
+      'Its figures are shown, but count neither for the worst slice nor for the gap or the gate: hold out more of its rows.',
+  },
   lengthShortcut: {
     measure:
       'Part of the errors of always saying the most frequent label that the best rule of the form "shorter than n tokens: one label, else another" avoids, on the train rows it was made from; from 50 rows on.',
@@ -116,3 +125,53 @@ export const dataChecks = {
     advice: 'The model learns the template by heart: keep a few of each kind.',
   },
 } as const satisfies Record<string, DataCheck>;
+
+/** What is said about the tuned model, in the report and as a condition of the job. */
+export const resultChecks = {
+  evalLossRise: {
+    measure: 'Rise of the validation loss after its lowest value, up to the last evaluation.',
+    warns: 'above',
+    threshold: 0.05,
+    unit: 'of the lowest value',
+    reason: 'Less comes and goes between evaluations by chance.',
+    advice:
+      'The model began to learn the training rows by heart. The best weights are kept; fewer epochs, early stopping, more dropout or more data save the time.',
+  },
+  trainEvalGap: {
+    measure:
+      'How far the last validation loss is above the training loss (mean of the last 10 steps), where the difference is at least 0.1.',
+    warns: 'above',
+    threshold: 0.5,
+    unit: 'of the training loss',
+    reason: 'Dropout alone moves the two apart by less, and in the other direction.',
+    advice:
+      'The model knows its training rows much better than others: more data, fewer epochs or more dropout.',
+  },
+  sliceGapGrowth: {
+    measure:
+      'Gap between best and worst slice of the tuned model less that of the base model: lower end of the 95 % interval (paired bootstrap).',
+    warns: 'above',
+    threshold: 0,
+    unit: 'in the metric',
+    reason: 'Above it the growth is more than chance.',
+    advice: 'Fine-tuning helped some groups more than others: add training rows of the worst slice.',
+  },
+} as const satisfies Record<string, DataCheck>;
+
+export type OverfittingSign = 'EvalLossRose' | 'TrainEvalGap';
+
+/** The sign of overfitting in the losses of a run, if there is one. */
+export function signOfOverfitting(losses: {
+  trainLoss: number;
+  evalLoss: number;
+  lowestEvalLoss: number;
+}): OverfittingSign | undefined {
+  const { trainLoss, evalLoss, lowestEvalLoss } = losses;
+  const { evalLossRise, trainEvalGap } = resultChecks;
+  if (evalLoss > lowestEvalLoss * (1 + evalLossRise.threshold)) return 'EvalLossRose';
+  const notable = evalLoss - trainLoss > smallestGap;
+  return notable && evalLoss > trainLoss * (1 + trainEvalGap.threshold) ? 'TrainEvalGap' : undefined;
+}
+
+/** Of two losses near zero one may be many times the other and both still be right. */
+const smallestGap = 0.1;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { fraction, relativePath, withRules } from './fields.ts';
 import { source } from './source.schema.ts';
 import { type ColumnRole, columnRoles } from './tasks.ts';
+import { maxSliceColumns, maxSlices } from './trainer-contract.ts';
 
 const column = (role: ColumnRole) => z.string().min(1).max(128).optional().describe(columnRoles[role]);
 
@@ -88,6 +89,15 @@ export const dataset = withRules(
         .optional()
         .describe(
           'The labels, or tags, in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
+        ),
+      slices: z
+        .array(z.string().min(1).max(128))
+        .min(1)
+        .max(maxSliceColumns)
+        .meta({ 'x-kubernetes-list-type': 'set' })
+        .optional()
+        .describe(
+          `Columns of the test split whose values name groups of rows, such as language or source: the metric of the comparison is also computed for each group, for base and tuned model, to show on whom the model is worse. A value is a string, an integer or a boolean; a column may have ${maxSlices} of them.`,
         ),
       splits,
       fractions: fractions.optional(),

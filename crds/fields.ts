@@ -104,6 +104,16 @@ export function memoryQuantity(description: string): z.ZodString {
   ]);
 }
 
+/** A text of at most so many characters, as the operator writes it into status. */
+export function text(max: number, description: string) {
+  return z.string().max(max).describe(description);
+}
+
+/** A number of things, as the operator writes it into status. */
+export function count(description: string) {
+  return z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe(description);
+}
+
 /** An RFC 3339 time stamp in UTC. */
 export function timestamp(description: string) {
   return z.string().max(32).meta({ format: 'date-time' }).describe(description);

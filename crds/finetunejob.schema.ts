@@ -1,12 +1,13 @@
 /** FineTuneJob: one fine-tuning run, owned by the data scientist. Source of the CRD, the types and the field reference. */
 import { z } from 'zod';
 import { dataset } from './dataset.schema.ts';
-import { cpuQuantity, decimal, fraction, memoryQuantity, objectName, withRules } from './fields.ts';
+import { cpuQuantity, memoryQuantity, objectName, withRules } from './fields.ts';
+import { gate } from './gate.schema.ts';
 import { limits } from './limits.schema.ts';
 import { source } from './source.schema.ts';
 import { fineTuneJobStatus } from './status.schema.ts';
 import { taskRules } from './task-rules.ts';
-import { metricNames, metrics, problemTypeNames, problemTypes, taskNames, tasks } from './tasks.ts';
+import { problemTypeNames, problemTypes, taskNames, tasks } from './tasks.ts';
 import { training } from './training.schema.ts';
 
 const evaluation = z
@@ -24,45 +25,6 @@ const evaluation = z
   })
   .prefault({})
   .describe('How the model is evaluated.');
-
-const lessIsBetter = metricNames.filter((name) => metrics[name].better === 'less');
-const lessIsBetterList = `[${lessIsBetter.map((name) => `'${name}'`).join(', ')}]`;
-
-const gate = withRules(
-  z
-    .strictObject({
-      metric: z
-        .enum(metricNames)
-        .describe('Metric on the test split; each task has its own, status.evaluation shows them.'),
-      minimum: fraction('Smallest acceptable value.').optional(),
-      maximum: decimal('Largest acceptable value of a metric of which less is better.').optional(),
-      minimumGainOverBaseline: decimal(
-        'By how much the metric must be better than that of the base model.',
-      ).optional(),
-    })
-    .describe('Acceptance gate: a model that does not pass is Rejected and not published.'),
-  [
-    {
-      rule: 'has(self.minimum) || has(self.maximum) || has(self.minimumGainOverBaseline)',
-      message: 'set minimum or maximum, minimumGainOverBaseline, or both',
-    },
-    {
-      rule: `!has(self.minimum) || !(self.metric in ${lessIsBetterList})`,
-      message: `less is better of ${lessIsBetter.join(', ')}: set maximum`,
-      fieldPath: '.minimum',
-    },
-    {
-      rule: `!has(self.maximum) || self.metric in ${lessIsBetterList}`,
-      message: 'more of this metric is better: set minimum',
-      fieldPath: '.maximum',
-    },
-    {
-      rule: `!has(self.minimumGainOverBaseline) || self.metric in ${lessIsBetterList} || double(self.minimumGainOverBaseline) <= 1.0`,
-      message: 'this metric goes from 0 to 1, and no gain can be larger',
-      fieldPath: '.minimumGainOverBaseline',
-    },
-  ],
-);
 
 /** Value of managedBy that means the operator itself. */
 export const ownController = 'finetune.dev/operator';
@@ -195,6 +157,11 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     rule: '!has(self.gate) || !has(self.gate.minimumGainOverBaseline) || self.evaluation.baseline',
     message: 'minimumGainOverBaseline needs evaluation.baseline: true',
     fieldPath: '.gate.minimumGainOverBaseline',
+  },
+  {
+    rule: '!has(self.gate) || !has(self.gate.slices) || has(self.dataset.slices)',
+    message: 'there are no slices: name their columns in dataset.slices',
+    fieldPath: '.gate.slices',
   },
   {
     rule: '!has(self.budget) || self.resources.gpus > 0',

@@ -1,7 +1,7 @@
 /** The pages of docs/reference/, made from the schemas and tables so that they cannot say anything else. */
 import { conditions, reasons } from './conditions.ts';
 import { group, type Resource, resourceSchema, version } from './crd.ts';
-import { type DataCheck, dataChecks } from './data-checks.ts';
+import { type DataCheck, dataChecks, resultChecks } from './data-checks.ts';
 import { type FailureRule, failures, type RetryRule } from './failures.ts';
 import { code, pageHead, table } from './markdown.ts';
 import type { StructuralSchema } from './structural-type.ts';
@@ -141,20 +141,25 @@ export function failuresPage(): string {
   ].join('\n');
 }
 
-/** The checks of the data report, with their thresholds. */
+function checksTable(checks: Record<string, DataCheck>): string {
+  const rows = Object.values(checks).map(({ measure, warns, threshold, unit, reason, advice }) => [
+    measure,
+    `${warns} ${unit.startsWith('of the') ? `${100 * threshold} %` : threshold} ${unit}`,
+    reason,
+    advice,
+  ]);
+  return table(['Measure', 'Warns', 'Why there', 'What it means and what to do'], rows);
+}
+
+/** The checks of data and result, with their thresholds. */
 export function dataChecksPage(): string {
-  const rows = Object.values(dataChecks).map(
-    ({ measure, warns, threshold, unit, reason, advice }: DataCheck) => [
-      measure,
-      `${warns} ${unit.startsWith('of the') ? `${100 * threshold} %` : threshold} ${unit}`,
-      reason,
-      advice,
-    ],
-  );
   return [
     pageHead('Checks of the data'),
     'Preflight computes these figures and puts them into `status.preflight`; `report.json` and `report.html` have them too. A figure beyond its threshold becomes a sentence in `status.preflight.warnings`. Nothing here ends a run.\n',
-    table(['Measure', 'Warns', 'Why there', 'What it means and what to do'], rows),
+    checksTable(dataChecks),
     'A label that is in the list and not in a split is named as well. All figures take one pass over the rows; time and memory grow linearly with them (near duplicates: one hash for each token, at most 256 comparisons of 64 bytes and 80 bytes of memory for each row). `node bench/data-report.ts` measures them: 2 to 3 % of the time of reading and tokenising e-mails at 256 tokens.\n',
+    '## Checks of the result\n',
+    'At the end of a run the trainer puts these into `report.json`, `report.html` and `status.evaluation`; beyond its threshold a figure turns the condition `Overfitting` or `SliceGapGrown` to True. The gate alone rejects a model: `spec.gate.slices` can ask for a minimum of the worst slice and a maximum of the gap.\n',
+    checksTable(resultChecks),
   ].join('\n');
 }

@@ -1,12 +1,18 @@
 /** status of a FineTuneJob: phase for people, conditions for machines, everything bounded (below 16 KB). */
 import { z } from 'zod';
 import { conditionTypes } from './conditions.ts';
-import { digest, statusDecimal, timestamp } from './fields.ts';
-import { type MetricName, metricNames, metrics } from './tasks.ts';
+import { evaluation } from './evaluation-status.schema.ts';
+import { count, digest, statusDecimal, text, timestamp } from './fields.ts';
 import { maxListedLabels } from './trainer-contract.ts';
 
-const text = (max: number, description: string) => z.string().max(max).describe(description);
-const count = (description: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe(description);
+/** What the operator writes of lists at most, in bytes of JSON, so that the whole stays below 16 KB. */
+export const maxListBytes = {
+  labels: 450,
+  warnings: 900,
+  history: 2600,
+  slices: 1000,
+  checkpoints: 1500,
+} as const;
 
 /** More pods of one run in a second than a cluster makes. */
 export const maxSameSecond = 4;
@@ -37,13 +43,6 @@ const condition = z.strictObject({
   message: text(1024, 'A sentence for people.'),
 });
 
-type Decimals = Record<MetricName, z.ZodOptional<z.ZodString>>;
-const metricDecimals = z.strictObject(
-  Object.fromEntries(
-    metricNames.map((name) => [name, statusDecimal(metrics[name].meaning).optional()]),
-  ) as Decimals,
-);
-
 const progress = z
   .strictObject({
     phase: text(32, 'What the trainer is doing.'),
@@ -51,6 +50,7 @@ const progress = z
     totalSteps: count('Optimiser steps planned.'),
     epoch: statusDecimal('Epochs done.'),
     percent: z.int32().min(0).max(100).describe('Part of the planned steps done, in percent.'),
+    done: text(4, 'The same for people, for example 42%.').optional(),
     trainLoss: statusDecimal('Training loss, mean of the last steps.').optional(),
     evalLoss: statusDecimal('Loss on the validation split.').optional(),
     learningRate: statusDecimal('Learning rate of the last step.').optional(),
@@ -153,25 +153,7 @@ export const fineTuneJobStatus = z
       .meta({ 'x-kubernetes-list-type': 'atomic' })
       .optional()
       .describe('Loss over the run, thinned to at most 50 points.'),
-    evaluation: z
-      .strictObject({
-        rows: count('Rows of the test split.').optional(),
-        baseline: metricDecimals
-          .optional()
-          .describe('The base model with a new head; known while training goes on.'),
-        final: metricDecimals.optional().describe('The tuned model.'),
-        gain: z
-          .strictObject({
-            metric: text(32, 'Metric compared.'),
-            value: statusDecimal('By how much the tuned model is better; below zero it is worse.'),
-            low: statusDecimal('Lower end of the 95 % interval (paired bootstrap).'),
-            high: statusDecimal('Upper end of the 95 % interval (paired bootstrap).'),
-          })
-          .optional()
-          .describe('Gain over the base model on the same rows.'),
-      })
-      .optional()
-      .describe('Comparison on the test split.'),
+    evaluation: evaluation.optional(),
     checkpoints: z
       .array(
         z.strictObject({

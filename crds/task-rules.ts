@@ -112,18 +112,23 @@ export const taskRules: readonly CelRule[] = [
     fieldPath: '.dataset.columns',
   },
   {
+    rule: "self.dataset.format != 'Text' || !has(self.dataset.slices)",
+    message: 'a Text file has no columns',
+    fieldPath: '.dataset.slices',
+  },
+  {
     rule: "!has(self.training.masking) || self.task == 'MaskedLM'",
     message: 'only MaskedLM masks tokens',
     fieldPath: '.training.masking',
   },
   {
-    rule: "!has(self.training.stride) || self.task in ['TokenClassification', 'MaskedLM']",
-    message: 'only TokenClassification and MaskedLM read a text in several windows',
-    fieldPath: '.training.stride',
-  },
-  {
     rule: "!has(self.training.packing) || self.training.packing != 'Wrapped' || self.task == 'MaskedLM'",
     message: 'Wrapped cuts texts anywhere, which only MaskedLM can learn from; use BestFitDecreasing',
     fieldPath: '.training.packing',
+  },
+  {
+    rule: "!has(self.training.stride) || self.task in ['TokenClassification', 'MaskedLM']",
+    message: 'only TokenClassification and MaskedLM read a text in several windows',
+    fieldPath: '.training.stride',
   },
 ];

@@ -176,6 +176,11 @@ export function mainMetric(kind: Kind): MetricName {
   return metricsOf(kind)[0] as MetricName;
 }
 
+/** The metric by which base and tuned model of a run are compared: that of its gate, else the main one. */
+export function comparedBy(run: KindOf & { gate?: { metric: MetricName } | undefined }): MetricName {
+  return run.gate?.metric ?? mainMetric(kindOf(run));
+}
+
 /** How a report calls a metric of a kind of run. */
 export function metricTitle(kind: Kind, metric: MetricName): string {
   const titles: Partial<Record<MetricName, string>> = kinds[kind].metrics;

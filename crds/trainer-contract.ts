@@ -31,6 +31,9 @@ export const maxProgressBytes = 32_768;
 export const maxHistoryPoints = 50;
 /** Labels that the report of a split lists, the most frequent first. */
 export const maxListedLabels = 12;
+/** Columns of dataset.slices, and different values that one of them may have. */
+export const maxSliceColumns = 4;
+export const maxSlices = 64;
 
 /** Environment of the trainer container, from the downward API: ties progress and result to one pod. */
 export const podIdentity = { uid: 'POD_UID', name: 'POD_NAME', node: 'NODE_NAME' } as const;
@@ -66,6 +69,7 @@ export const runConfig = z.strictObject({
     /** Names of the columns that the task reads, by their role. */
     columns: z.partialRecord(z.enum(Object.keys(columnRoles) as [ColumnRole, ...ColumnRole[]]), z.string()),
     labels: z.array(z.string()).optional(),
+    slices: z.array(z.string()).optional(),
     splits: z.strictObject({
       train: z.string(),
       validation: z.string().optional(),
@@ -114,9 +118,9 @@ export const runConfig = z.strictObject({
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
     maxLength: z.int().min(8),
-    stride: z.int().min(0).optional(),
     trainSamplingStrategy: z.enum(['GroupByLength', 'TokenBudget']),
     packing: z.enum(['None', 'BestFitDecreasing', 'Wrapped']),
+    stride: z.int().min(0).optional(),
     dropout: unit.optional(),
     masking: z.strictObject({ probability: z.number().gt(0).lt(1), wholeWord: z.boolean() }).optional(),
     seed: z.int().min(0),
@@ -131,6 +135,13 @@ export const runConfig = z.strictObject({
       minimum: unit.optional(),
       maximum: z.number().min(0).optional(),
       minimumGainOverBaseline: z.number().min(0).optional(),
+      slices: z
+        .strictObject({
+          minimum: unit.optional(),
+          maximum: z.number().min(0).optional(),
+          maximumGap: z.number().min(0).optional(),
+        })
+        .optional(),
     })
     .optional(),
   output: location,
@@ -187,11 +198,45 @@ export const trainerPhases = [
 ] as const;
 export type TrainerPhase = (typeof trainerPhases)[number];
 
+/** A column of dataset.slices in short: where the tuned model is worst, and how far that is from where it is best. */
+const sliceSummary = z.strictObject({
+  column: z.string().max(128),
+  worst: z
+    .strictObject({
+      slice: z.string().max(128),
+      rows: z.int().min(0),
+      baseline: finite.optional(),
+      final: finite,
+    })
+    .optional(),
+  gap: z.strictObject({ baseline: finite.optional(), final: finite }).optional(),
+  /** Of the gap, tuned model against base model. */
+  growth: z.strictObject({ value: finite, low: finite, high: finite }).optional(),
+});
+export type SliceSummary = z.infer<typeof sliceSummary>;
+
+/** What training and validation loss say about overfitting. */
+const overfitting = z.strictObject({
+  /** Mean of the last steps. */
+  trainLoss: finite,
+  /** Of the last evaluation and of the best one, on the validation split. */
+  evalLoss: finite,
+  lowestEvalLoss: finite,
+  lowestStep: z.int().min(0),
+  /** Whose weights are kept. */
+  bestStep: z.int().min(0),
+  stoppedEarly: z.boolean(),
+});
+export type Overfitting = z.infer<typeof overfitting>;
+
 const evaluation = z.strictObject({
   rows: z.int().min(0),
   baseline: metricValues.optional(),
   final: metricValues,
   gain: z.strictObject({ metric: z.string().max(32), value: finite, low: finite, high: finite }).optional(),
+  slices: z.array(sliceSummary).max(maxSliceColumns).optional(),
+  /** Absent without a validation split. */
+  overfitting: overfitting.optional(),
 });
 export type Evaluation = z.infer<typeof evaluation>;
 

@@ -171,14 +171,6 @@ const fields = z
       .max(8192)
       .default(256)
       .describe('Tokens kept of each text, special tokens included; with packing the tokens of a row.'),
-    stride: z
-      .int32()
-      .min(0)
-      .max(8191)
-      .optional()
-      .describe(
-        'With it a text that is longer than maxLength is not cut off but cut into windows of maxLength tokens, and each window shares so many tokens of the text with the next one: what Hugging Face tokenizers do with return_overflowing_tokens and stride. For TokenClassification and MaskedLM. Metrics count each word once, in the window where it has the most text around it.',
-      ),
     trainSamplingStrategy: z
       .enum(['GroupByLength', 'TokenBudget'])
       .default('GroupByLength')
@@ -189,7 +181,15 @@ const fields = z
       .enum(['None', 'BestFitDecreasing', 'Wrapped'])
       .optional()
       .describe(
-        "Texts side by side in rows of maxLength tokens; batchSize then counts such rows. BestFitDecreasing: whole texts that do not see each other, each learns as it would alone. Wrapped, for MaskedLM: all texts one after the other, cut into rows, so that nothing is cut off or padded and tokens see the whole row (group_texts of Hugging Face's run_mlm); evaluation reads each text by itself, in rows of maxLength. None: each text has a row. Default: with MaskedLM, GroupByLength and no stride Wrapped, else None.",
+        "Texts side by side in rows of maxLength tokens; batchSize then counts such rows. BestFitDecreasing: whole texts that do not see each other, each learns as it would alone. Wrapped, for MaskedLM: all texts one after the other, cut into rows, so that nothing is cut off or padded and tokens see the whole row (group_texts of Hugging Face's run_mlm); evaluation reads each text by itself, in rows of maxLength. None: each text has a row. Default: with MaskedLM and GroupByLength and without stride Wrapped, else None.",
+      ),
+    stride: z
+      .int32()
+      .min(0)
+      .max(8191)
+      .optional()
+      .describe(
+        'With it a text that is longer than maxLength is not cut off but cut into windows of maxLength tokens, and each window shares so many tokens of the text with the next one: what Hugging Face tokenizers do with return_overflowing_tokens and stride. For TokenClassification and MaskedLM. Metrics count each word once, in the window where it has the most text around it.',
       ),
     dropout: fraction("Dropout probability in place of the model's own.", { below: 1 }).optional(),
     masking: masking
@@ -237,19 +237,19 @@ export const training = withRules(fields, [
   onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
   onlyWith('optimizer', 'sgd', 'SGD'),
   {
-    rule: '!has(self.stride) || self.stride < self.maxLength',
-    message: 'stride must be less than maxLength, special tokens left out',
-    fieldPath: '.stride',
-  },
-  {
-    rule: "!has(self.stride) || !has(self.packing) || self.packing != 'Wrapped'",
-    message: 'Wrapped rows cut nothing off: set stride or Wrapped, not both',
-    fieldPath: '.stride',
-  },
-  {
     rule: "!has(self.packing) || self.packing == 'None' || self.trainSamplingStrategy == 'GroupByLength'",
     message: 'packed rows are all full: set packing: None to choose them by a budget of tokens',
     fieldPath: '.packing',
+  },
+  {
+    rule: "!has(self.stride) || !has(self.packing) || self.packing != 'Wrapped'",
+    message: 'wrapped texts have no windows: leave stride or packing out',
+    fieldPath: '.stride',
+  },
+  {
+    rule: '!has(self.stride) || self.stride < self.maxLength',
+    message: 'stride must be less than maxLength, special tokens left out',
+    fieldPath: '.stride',
   },
   {
     rule: '!has(self.rDropAlpha) || !has(self.dropout) || double(self.dropout) > 0.0',

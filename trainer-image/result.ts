@@ -64,6 +64,7 @@ const shortenings: ((result: Result) => Result)[] = [
   ...[5, 2, 1].map((count) => (result: Result) => withCheckpoints(result, count)),
   ...[8, 4, 2, 0].map((count) => (result: Result) => withPreflightLists(result, count)),
   ...[1000, 400, 150].map((length) => (result: Result) => withTexts(result, length)),
+  ...[2, 1, 0].map((columns) => (result: Result) => withSlices(result, columns)),
   (result) => withCheckpoints(result, 0),
 ];
 
@@ -73,6 +74,13 @@ function withHistory(result: Result, points: number): Result {
 
 function withCheckpoints(result: Result, count: number): Result {
   return 'checkpoints' in result ? { ...result, checkpoints: result.checkpoints.slice(0, count) } : result;
+}
+
+function withSlices(result: Result, columns: number): Result {
+  if (result.outcome !== 'Succeeded' && result.outcome !== 'Rejected') return result;
+  const { slices, ...evaluation } = result.evaluation;
+  const kept = slices?.slice(0, columns) ?? [];
+  return { ...result, evaluation: { ...evaluation, ...(kept.length > 0 && { slices: kept }) } };
 }
 
 function withPreflightLists(result: Result, count: number): Result {

@@ -1,15 +1,20 @@
 /** Conditions from a verdict: the only place that knows what each type means. */
-import { type ConditionType, conditionTypes, type Reason } from '../../crds/conditions.ts';
+import { type ConditionType, conditionTypes } from '../../crds/conditions.ts';
 import type { Condition, FineTuneJobStatus, JobPhase } from '../../crds/status.schema.ts';
+import {
+  overfittingCondition,
+  sliceGapCondition,
+  undecided,
+  type ConditionValue as Value,
+} from './findings.ts';
 import { timestampOf } from './present.ts';
 import { line } from './text.ts';
 import type { Verdict } from './verdict.ts';
 
-type Value = { status: Condition['status']; reason: Reason; message: string };
-
 export type ConditionInput = {
   verdict: Verdict;
   report: FineTuneJobStatus['preflight'];
+  evaluation: FineTuneJobStatus['evaluation'];
   generation: number;
   now: Date;
 };
@@ -29,13 +34,13 @@ export function conditionsOf(input: ConditionInput, previous: readonly Condition
       lastTransitionTime:
         before?.status === status ? before.lastTransitionTime : (timestampOf(input.now) ?? ''),
       reason,
-      // The summary has the full text; the others are bounded so that nine of them stay small.
+      // The summary has the full text; the others are bounded so that all of them stay small.
       message: line(message, type === 'Ready' ? 480 : 200),
     };
   });
 }
 
-function conditionValue(type: ConditionType, { verdict, report }: ConditionInput): Value {
+function conditionValue(type: ConditionType, { verdict, report, evaluation }: ConditionInput): Value {
   const { phase, reason, message, running = false, stalled = false, endedAt } = verdict;
   const main = (status: boolean): Value => ({ status: status ? 'True' : 'False', reason, message });
   switch (type) {
@@ -52,6 +57,10 @@ function conditionValue(type: ConditionType, { verdict, report }: ConditionInput
       return phase === 'Rejected' || phase === 'Succeeded' ? main(phase === 'Rejected') : notApplicable;
     case 'Suspended':
       return main(phase === 'Suspended' || phase === 'Queued');
+    case 'Overfitting':
+      return overfittingCondition(evaluation, endedAt !== undefined);
+    case 'SliceGapGrown':
+      return sliceGapCondition(evaluation, endedAt !== undefined);
     case 'Ready':
       return main(good.includes(phase));
     case 'Reconciling':
@@ -61,7 +70,6 @@ function conditionValue(type: ConditionType, { verdict, report }: ConditionInput
   }
 }
 
-const undecided: Value = { status: 'Unknown', reason: 'Waiting', message: 'The run has not ended.' };
 const notApplicable: Value = {
   status: 'False',
   reason: 'NotApplicable',

@@ -80,7 +80,10 @@ function atGeneration(status: FineTuneJobStatus, generation: number | undefined)
 function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
   const { job, now, remembered, report } = run;
   const generation = job.metadata.generation ?? 0;
-  const conditions = conditionsOf({ verdict, report, generation, now }, job.status?.conditions ?? []);
+  const memory = memoryOf(run);
+  const { evaluation } = memory;
+  const input = { verdict, report, evaluation, generation, now };
+  const conditions = conditionsOf(input, job.status?.conditions ?? []);
   return present({
     observedGeneration: generation,
     phase: verdict.phase,
@@ -89,7 +92,7 @@ function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
     startTime: remembered.startTime ?? timestampOf(now),
     completionTime: verdict.endedAt,
     waitingSince: waitingSince(run, verdict),
-    ...memoryOf(run),
+    ...memory,
     failure: verdict.failure,
   });
 }

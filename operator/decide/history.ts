@@ -1,13 +1,11 @@
 /** The loss curve that outlives the pod: few points, the telling ones. */
-import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { type FineTuneJobStatus, maxListBytes } from '../../crds/status.schema.ts';
 import { type HistoryPoint, maxHistoryPoints } from '../../crds/trainer-contract.ts';
 import { present } from './present.ts';
 import { decimal, jsonBytes } from './text.ts';
 
 export type History = NonNullable<FineTuneJobStatus['history']>;
 type Point = History[number];
-
-const maxBytes = 2600;
 
 /** The trainer's points as status holds them, in the order of steps. */
 export function historyOf(points: readonly HistoryPoint[]): History {
@@ -27,7 +25,7 @@ export function mergedHistory(earlier: History, later: History): History {
 /** At most 50 points and 2600 bytes: the ends stay, then those with an evaluation, then an even spread. */
 function thinned(points: readonly Point[]): History {
   const kept = points.toSorted((a, b) => a.step - b.step);
-  while (kept.length > 2 && (kept.length > maxHistoryPoints || jsonBytes(kept) > maxBytes)) {
+  while (kept.length > 2 && (kept.length > maxHistoryPoints || jsonBytes(kept) > maxListBytes.history)) {
     kept.splice(leastTelling(kept), 1);
   }
   return kept;

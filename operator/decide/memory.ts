@@ -1,14 +1,16 @@
 /** What status keeps of a run although pods and their answers go: attempts, progress, curve, checkpoints, usage. */
 import type { V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { comparedBy } from '../../crds/tasks.ts';
 import type { Result } from '../../crds/trainer-contract.ts';
 import { type Attempt, attemptOf } from './attempts.ts';
 import { endingOf } from './ending.ts';
+import { withPrimary } from './evaluation.ts';
 import { mergedHistory } from './history.ts';
 import { lostStepsOf } from './lost-steps.ts';
 import { microBatchOf } from './micro-batch.ts';
 import { present } from './present.ts';
-import { finalReport, interruptedReport, liveReport, percentOf, type Reported, statusOf } from './report.ts';
+import { finalReport, interruptedReport, liveReport, partDone, type Reported, statusOf } from './report.ts';
 import type { Run } from './run.ts';
 import { recordedTime, usageOf } from './usage.ts';
 
@@ -31,16 +33,17 @@ export function memoryOf(run: Run): Memory {
   const { remembered, trainPods, report } = run;
   const attempt = attemptOf(remembered.attempt, trainPods);
   const said = attempt && lastWord(run, attempt.podUID);
+  const evaluation = said?.evaluation ?? remembered.evaluation;
   return present({
     preflight: report,
     device: remembered.device,
     history: remembered.history,
-    evaluation: remembered.evaluation,
     checkpoints: remembered.checkpoints,
     resumedFromStep: remembered.resumedFromStep,
     microBatch: microBatchOf(run),
     progress: stoppedAt(remembered.progress, said?.interruptedAtStep),
     ...(said && statusOf(said)),
+    evaluation: evaluation && withPrimary(evaluation, comparedBy(run.observed.job.spec)),
     ...(attempt && workOf(run, attempt, said)),
   });
 }
@@ -54,7 +57,7 @@ function workOf(run: Run, attempt: Attempt, said: Reported | undefined): Pick<Me
 /** The step at which the trainer stopped is newer than its last answer. */
 function stoppedAt(progress: Memory['progress'], step: number | undefined): Memory['progress'] {
   if (progress === undefined || step === undefined) return progress;
-  return { ...progress, step, percent: percentOf(step, progress.totalSteps) };
+  return { ...progress, step, ...partDone(step, progress.totalSteps) };
 }
 
 /** What the pod of an attempt said last: its result, else its answer to the last question. */

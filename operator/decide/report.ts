@@ -1,15 +1,13 @@
 /** From what the trainer says (numbers) to what status holds (bounded text and decimals). */
-import { type FineTuneJobStatus, fineTuneJobStatus } from '../../crds/status.schema.ts';
-import { type MetricName, metricNames } from '../../crds/tasks.ts';
+import { type FineTuneJobStatus, fineTuneJobStatus, maxListBytes } from '../../crds/status.schema.ts';
 import type {
   CheckpointRecord,
-  Evaluation,
-  MetricValues,
   PreflightReport,
   Progress,
   Result,
   ResultOf,
 } from '../../crds/trainer-contract.ts';
+import { evaluationOf, metricsOf } from './evaluation.ts';
 import { historyOf } from './history.ts';
 import { present, timestampOf } from './present.ts';
 import { count, decimal, duration, leading, line } from './text.ts';
@@ -21,10 +19,6 @@ export type Reported = Pick<
 > & { trainSeconds?: number; trainedTokens?: number; interruptedAtStep?: number };
 
 type Split = PreflightReport['splits']['train'];
-
-const maxLabelBytes = 450;
-const maxWarningsBytes = 900;
-const maxCheckpointsBytes = 1500;
 
 /** Whether the API server would take what the result says into status. */
 export function fitsStatus(said: Result): boolean {
@@ -47,7 +41,7 @@ export function liveReport(said: Progress, at: Date): Reported | undefined {
       step,
       totalSteps,
       epoch: decimal(said.epoch) ?? '0',
-      percent: percentOf(step, totalSteps),
+      ...partDone(step, totalSteps),
       trainLoss: decimal(said.trainLoss),
       evalLoss: decimal(said.evalLoss),
       learningRate: decimal(said.learningRate),
@@ -77,7 +71,7 @@ export function finalReport(
       step: said.step,
       totalSteps: said.totalSteps,
       epoch: decimal(said.epoch) ?? '0',
-      percent: 100,
+      ...partDone(1, 1),
       trainLoss: history.findLast((point) => point.trainLoss !== undefined)?.trainLoss,
       evalLoss: history.findLast((point) => point.evalLoss !== undefined)?.evalLoss,
       tokensPerSecond: said.trainSeconds > 0 ? decimal(said.trainedTokens / said.trainSeconds) : undefined,
@@ -117,14 +111,14 @@ export function preflightOf(report: PreflightReport): NonNullable<FineTuneJobSta
     modelType: line(report.modelType, 64),
     warnings: leading(
       report.warnings.map((warning) => line(warning, 256)),
-      maxWarningsBytes,
+      maxListBytes.warnings,
     ),
   });
 }
 
 function splitOf({ labels, ...counts }: Split) {
   const named = labels.map(([label, rows]) => ({ label: line(label, 128), rows }));
-  return { ...counts, labels: leading(named, maxLabelBytes) };
+  return { ...counts, labels: leading(named, maxListBytes.labels) };
 }
 
 type Common = Pick<Progress, 'trainSeconds' | 'trainedTokens'> & {
@@ -152,27 +146,8 @@ function checkpointsOf(checkpoints: readonly CheckpointRecord[]) {
   });
   return leading(
     dated.sort((a, b) => b.step - a.step),
-    maxCheckpointsBytes,
+    maxListBytes.checkpoints,
   );
-}
-
-function evaluationOf({ rows, baseline, final, gain }: Evaluation) {
-  return present({
-    rows,
-    baseline: baseline && metricsOf(baseline),
-    final: metricsOf(final),
-    gain: gain && {
-      metric: line(gain.metric, 32),
-      value: decimal(gain.value) ?? '0',
-      low: decimal(gain.low) ?? '0',
-      high: decimal(gain.high) ?? '0',
-    },
-  });
-}
-
-function metricsOf(values: MetricValues) {
-  const decimals = metricNames.map((name) => [name, decimal(values[name])] as const);
-  return present(Object.fromEntries(decimals) as Record<MetricName, string | undefined>);
 }
 
 function modelOf({ uri, digest, format, bytes, reportUri }: ResultOf<'Succeeded'>['model']) {
@@ -191,7 +166,8 @@ export function statusOf(said: Reported): FineTuneJobStatus {
   return rest;
 }
 
-/** Part of the planned steps, in whole percent. */
-export function percentOf(step: number, totalSteps: number): number {
-  return totalSteps === 0 ? 0 : Math.min(100, Math.floor((100 * step) / totalSteps));
+/** Part of the planned steps, in whole percent, as a number and for people. */
+export function partDone(step: number, totalSteps: number): { percent: number; done: string } {
+  const percent = totalSteps === 0 ? 0 : Math.min(100, Math.floor((100 * step) / totalSteps));
+  return { percent, done: `${percent}%` };
 }

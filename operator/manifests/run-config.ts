@@ -69,17 +69,15 @@ function columnsOf(spec: FineTuneJobSpec) {
 }
 
 function datasetOf(spec: FineTuneJobSpec) {
-  const { format, labels, splits, fractions } = spec.dataset;
+  const { format, labels, slices, splits, fractions } = spec.dataset;
   return {
     source: locationOf(spec, 'dataset'),
     format,
     columns: columnsOf(spec),
     ...(labels && { labels }),
+    ...(slices && { slices }),
     splits,
-    fractions: {
-      ...(fractions?.validation !== undefined && { validation: Number(fractions.validation) }),
-      ...(fractions?.test !== undefined && { test: Number(fractions.test) }),
-    },
+    fractions: numbersOf(fractions ?? {}),
   };
 }
 
@@ -87,15 +85,14 @@ function sizesOf({ batchSize, gradientAccumulationSteps }: NonNullable<FineTuneJ
   return { batchSize, gradientAccumulationSteps };
 }
 
-function gateOf({ metric, minimum, maximum, minimumGainOverBaseline }: NonNullable<FineTuneJobSpec['gate']>) {
-  return {
-    metric,
-    ...(minimum !== undefined && { minimum: Number(minimum) }),
-    ...(maximum !== undefined && { maximum: Number(maximum) }),
-    ...(minimumGainOverBaseline !== undefined && {
-      minimumGainOverBaseline: Number(minimumGainOverBaseline),
-    }),
-  };
+function gateOf({ metric, slices, ...bounds }: NonNullable<FineTuneJobSpec['gate']>) {
+  return { metric, ...numbersOf(bounds), ...(slices && { slices: numbersOf(slices) }) };
+}
+
+/** The decimals of an object as numbers; what is not set stays away. */
+function numbersOf(decimals: Readonly<Record<string, string | undefined>>): Record<string, number> {
+  const given = Object.entries(decimals).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [name, Number(value)]));
 }
 
 function expectedOf({ modelDigest, splits }: NonNullable<FineTuneJobStatus['preflight']>) {

@@ -34,9 +34,9 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),
     }),
     maxLength,
-    ...(stride !== undefined && { stride }),
     trainSamplingStrategy: training.trainSamplingStrategy,
     packing: training.packing ?? defaultPacking(task, training),
+    ...(stride !== undefined && { stride }),
     seed,
     ...(dropout !== undefined && { dropout: Number(dropout) }),
     ...(task === 'MaskedLM' && { masking: maskingOf(training) }),
@@ -45,8 +45,8 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
 }
 
 function defaultPacking(task: FineTuneJobSpec['task'], { trainSamplingStrategy, stride }: Training) {
-  const wrapped = task === 'MaskedLM' && trainSamplingStrategy === 'GroupByLength' && stride === undefined;
-  return wrapped ? 'Wrapped' : 'None';
+  const wraps = task === 'MaskedLM' && trainSamplingStrategy === 'GroupByLength' && stride === undefined;
+  return wraps ? 'Wrapped' : 'None';
 }
 
 function scheduleOf(training: Training) {

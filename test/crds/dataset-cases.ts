@@ -85,4 +85,23 @@ export const datasetCases: Record<string, Case> = {
   '257 labels': refused('spec.dataset.labels', 'must have at most 256 items', {
     'spec.dataset.labels': Array.from({ length: 257 }, (_, i) => `label-${i}`),
   }),
+
+  'slices by columns': accepted({ 'spec.dataset.slices': ['language', 'source'] }),
+  'no column of slices': refused('spec.dataset.slices', 'should have at least 1 items', {
+    'spec.dataset.slices': [],
+  }),
+  'five columns of slices': refused('spec.dataset.slices', 'must have at most 4 items', {
+    'spec.dataset.slices': ['a', 'b', 'c', 'd', 'e'],
+  }),
+  'a column of slices twice': refused('spec.dataset.slices[1]', 'Duplicate value', {
+    'spec.dataset.slices': ['language', 'language'],
+  }),
+  'a column of slices without a name': refused('spec.dataset.slices[0]', 'should be at least 1 chars long', {
+    'spec.dataset.slices': [''],
+  }),
+  'slices of a plain text': refused('spec.dataset.slices', 'a Text file has no columns', {
+    'spec.task': 'MaskedLM',
+    'spec.dataset.format': 'Text',
+    'spec.dataset.slices': ['source'],
+  }),
 };

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { jobResource, resourceSchema } from '../../crds/crd.ts';
-import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { type FineTuneJobStatus, maxListBytes } from '../../crds/status.schema.ts';
 import type { StructuralSchema } from '../../crds/structural-type.ts';
 import { kindNames, metricNames, metricsOf } from '../../crds/tasks.ts';
+import { leading } from '../../operator/decide/text.ts';
 import { type Answer, type ApiServer, startApiServer } from './api-server.ts';
 import { largest } from './largest.ts';
 import { changed, job, type KubeObject, runtime } from './objects.ts';
@@ -24,7 +25,7 @@ const decimals = (text: string) =>
   Object.fromEntries(
     [...metricNames, 'epoch', 'trainLoss', 'evalLoss', 'learningRate']
       .concat(['tokensPerSecond', 'value', 'low', 'high', 'pricePerHour', 'cost'])
-      .concat(['unknownTokenShare', 'lengthRuleAccuracy'])
+      .concat(['unknownTokenShare', 'lengthRuleAccuracy', 'lowestEvalLoss', 'baseline', 'final'])
       .map((name) => [name, text]),
   );
 const digests = { digest: `sha256:${'0'.repeat(64)}`, modelDigest: `sha256:${'0'.repeat(64)}` };
@@ -140,15 +141,39 @@ suite('what status holds', () => {
     assert.ok(bytes < 72 * 1024, `${bytes} bytes`);
   });
 
-  test('a long status of everyday texts, every list full, stays below 16 KB', async () => {
+  test('a long status of everyday texts, every list as full as the operator makes it, stays below 16 KB', async () => {
     const texts = { ...decimals('0.123456'), ...digests, label: 'billing question' };
     const full = largest(everyday(statusSchema), texts) as FineTuneJobStatus;
     // A run has the metrics of its task, here of the one with the most.
     const most = Math.max(...kindNames.map((kind) => metricsOf(kind).length));
     const ofOneTask = (all: object = {}) => Object.fromEntries(Object.entries(all).slice(0, most));
-    const { baseline, final } = full.evaluation ?? {};
-    const evaluation = { ...full.evaluation, baseline: ofOneTask(baseline), final: ofOneTask(final) };
-    const status = { ...full, evaluation, checkpoints: full.checkpoints?.slice(0, 8) };
+    const { baseline, final, slices = [], ...rest } = full.evaluation ?? {};
+    const evaluation = {
+      ...rest,
+      slices: leading(slices, maxListBytes.slices),
+      baseline: ofOneTask(baseline),
+      final: ofOneTask(final),
+    };
+    const preflight = full.preflight!;
+    const split = (one: (typeof preflight)['splits']['train']) => ({
+      ...one,
+      labels: leading(one.labels, maxListBytes.labels),
+    });
+    const status = {
+      ...full,
+      evaluation,
+      history: leading(full.history!, maxListBytes.history),
+      checkpoints: leading(full.checkpoints!, maxListBytes.checkpoints),
+      preflight: {
+        ...preflight,
+        warnings: leading(preflight.warnings, maxListBytes.warnings),
+        splits: {
+          train: split(preflight.splits.train),
+          validation: split(preflight.splits.validation!),
+          test: split(preflight.splits.test),
+        },
+      },
+    };
     const bytes = JSON.stringify(status).length;
     assert.ok(bytes < 16 * 1024, `${bytes} bytes`);
     const created = stored(await server.create(job({}, 'everyday')));
@@ -161,7 +186,6 @@ suite('kubectl', () => {
 
   before(async () => {
     const created = stored(await server.create(job({}, 'columns')));
-    const metrics = (accuracy: string) => ({ accuracy });
     stored(
       await server.updateStatus({
         ...created,
@@ -174,6 +198,7 @@ suite('kubectl', () => {
             totalSteps: 100,
             epoch: '0.84',
             percent: 42,
+            done: '42%',
             trainLoss: '0.3141',
             evalLoss: '0.2718',
             etaSeconds: 77,
@@ -182,9 +207,8 @@ suite('kubectl', () => {
           },
           evaluation: {
             rows: 300,
-            baseline: metrics('0.52'),
-            final: metrics('0.97'),
-            gain: { metric: 'accuracy', value: '0.45', low: '0.41', high: '0.49' },
+            primary: { metric: 'rmse', baseline: '0.92', final: '0.47' },
+            gain: { metric: 'rmse', value: '0.45', low: '0.41', high: '0.49' },
           },
           usage: { attempts: 2, cost: '1.25' },
         },
@@ -196,14 +220,22 @@ suite('kubectl', () => {
   test('get ftj shows what a person wants to know', async () => {
     const [header, row] = (await server.kubectl(['get', 'ftj', 'columns'])).split('\n');
     assert.deepEqual(cells(header!), ['NAME', 'TASK', 'PHASE', 'PROGRESS', 'LOSS', 'EVAL', 'ETA', 'AGE']);
-    const want = ['columns', 'SequenceClassification', 'Training', '42', '0.3141', '0.2718', '1m17s'];
+    const want = ['columns', 'SequenceClassification', 'Training', '42%', '0.3141', '0.2718', '1m17s'];
     assert.deepEqual(cells(row!).slice(0, -1), want);
   });
 
-  test('get ftj -o wide adds base, final, gain, device, cost and attempts', async () => {
+  test('get ftj -o wide adds metric, base, final, gain, device, cost and attempts', async () => {
     const [header, row] = (await server.kubectl(['get', 'ftj', 'columns', '-o', 'wide'])).split('\n');
-    assert.deepEqual(cells(header!).slice(8), ['BASE', 'FINAL', 'GAIN', 'DEVICE', 'COST', 'ATTEMPTS']);
-    assert.deepEqual(cells(row!).slice(8), ['0.52', '0.97', '0.45', 'GPU', '1.25', '2']);
+    assert.deepEqual(cells(header!).slice(8), [
+      'METRIC',
+      'BASE',
+      'FINAL',
+      'GAIN',
+      'DEVICE',
+      'COST',
+      'ATTEMPTS',
+    ]);
+    assert.deepEqual(cells(row!).slice(8), ['rmse', '0.92', '0.47', '0.45', 'GPU', '1.25', '2']);
   });
 
   test('get ftr shows accelerator and image', async () => {

@@ -64,6 +64,12 @@ export const taskCases: Record<string, Case> = {
     ...masked,
     ...training('masking', { probability: '1' }),
   }),
+  'wrapped texts': accepted({ ...masked, ...training('packing', 'Wrapped') }),
+  'wrapped texts with labels': refused(
+    'spec.training.packing',
+    'only MaskedLM can learn from',
+    training('packing', 'Wrapped'),
+  ),
   'windows over long texts': accepted({ ...tags, ...training('stride', 64) }),
   'windows of text to guess': accepted({ ...masked, ...training('stride', 0) }),
   'windows that share all': refused('spec.training.stride', 'stride must be less than maxLength', {
@@ -75,20 +81,10 @@ export const taskCases: Record<string, Case> = {
     'only TokenClassification and MaskedLM read a text in several windows',
     { ...training('stride', 16) },
   ),
-  'windows of texts that are wrapped anyway': refused(
-    'spec.training.stride',
-    'set stride or Wrapped, not both',
-    {
-      ...masked,
-      'spec.training': { stride: 16, packing: 'Wrapped' },
-    },
-  ),
-  'wrapped texts': accepted({ ...masked, ...training('packing', 'Wrapped') }),
-  'wrapped texts with labels': refused(
-    'spec.training.packing',
-    'only MaskedLM can learn from',
-    training('packing', 'Wrapped'),
-  ),
+  'windows over wrapped texts': refused('spec.training.stride', 'wrapped texts have no windows', {
+    ...masked,
+    'spec.training': { packing: 'Wrapped', stride: 16 },
+  }),
   'masking without masked tokens': refused('spec.training.masking', 'only MaskedLM masks tokens', {
     ...training('masking', {}),
   }),

@@ -85,12 +85,14 @@ test('status tells the whole story afterwards', () => {
     Failed: 'False',
     Rejected: 'False',
     Suspended: 'False',
+    SliceGapGrown: 'Unknown',
     Ready: 'True',
     Reconciling: 'False',
     Stalled: 'False',
   })) {
     assert.equal(condition(job, type), want, type);
   }
+  assert.notEqual(condition(job, 'Overfitting'), 'Unknown');
   assert.ok(status?.conditions?.every((one) => one.observedGeneration === job.metadata.generation));
   assert.ok((status?.history?.length ?? 0) > 10 && status!.history!.length <= 50);
   assert.equal(status?.preflight?.splits.train.rows, demoCounts.train);
@@ -103,7 +105,7 @@ test('status tells the whole story afterwards', () => {
 test('kubectl get shows task, phase, progress and losses', async () => {
   const table = await platform.cluster.kubectl(['get', 'ftj', '-n', namespace, '-o', 'wide']);
   assert.match(table, /^NAME +TASK +PHASE +PROGRESS +LOSS +EVAL +ETA +/);
-  assert.match(table, /spam-filter +SequenceClassification +Succeeded +100/);
+  assert.match(table, /spam-filter +SequenceClassification +Succeeded +100% /);
 });
 
 test('there is an event for each transition', async () => {

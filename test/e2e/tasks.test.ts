@@ -6,7 +6,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { MetricName } from '../../crds/tasks.ts';
 import { emailSplits } from '../demo/emails.ts';
 import { asTaggedLines, taggedWords } from '../demo/entities.ts';
-import { applyJobs, type Changes, fineTuneJob, type Job, s3, waitForEnd } from './jobs.ts';
+import { applyJobs, type Changes, condition, fineTuneJob, type Job, s3, waitForEnd } from './jobs.ts';
 import { type Platform, sharedPlatform } from './shared-platform.ts';
 
 const namespace = 'tasks';
@@ -16,7 +16,8 @@ before(async () => {
   platform = await sharedPlatform(namespace);
   const few = await emailSplits({ train: 240, validation: 40, test: 60 });
   for (const [split, emails] of Object.entries(few)) {
-    const lines = asTaggedLines(taggedWords(emails));
+    const of = (label: string) => taggedWords(emails.filter((email) => email.label === label));
+    const lines = asTaggedLines(['ham', 'spam'].flatMap((mail) => of(mail).map((row) => ({ ...row, mail }))));
     await platform.buckets.put('datasets', `few-entities/${split}.jsonl.gz`, gzipSync(lines));
     const message = { name: 'message', data: emails.map(({ text }) => text), type: 'STRING' } as const;
     const file = parquetWriteBuffer({ columnData: [message] });
@@ -73,17 +74,25 @@ suite('each task', { concurrency: 2 }, () => {
         source: s3(platform.cluster, 'datasets', 'few-entities'),
         columns: tagColumns,
         splits: splitsIn('.jsonl.gz'),
+        slices: ['mail'],
       },
       training: { epochs: '2', learningRate: '5e-4', earlyStopping: { metric: 'f1' } },
-      gate: { metric: 'f1', minimum: '0.3', minimumGainOverBaseline: '0.2' },
+      gate: { metric: 'f1', minimum: '0.3', minimumGainOverBaseline: '0.2', slices: { minimum: '0.1' } },
     });
     assertMetrics(job, ['accuracy', 'f1', 'loss', 'precision', 'recall', 'strictF1']);
     const { evaluation, preflight } = job.status!;
     assert.equal(evaluation!.gain?.metric, 'f1');
     assert.ok(Number(evaluation!.gain!.low) > 0, JSON.stringify(evaluation));
+    const [slices] = evaluation!.slices ?? [];
+    assert.equal(slices?.column, 'mail');
+    assert.ok(['ham', 'spam'].includes(slices.worst!.slice), JSON.stringify(slices));
+    assert.ok(Number(slices.worst!.final) > Number(slices.worst!.baseline), JSON.stringify(slices));
+    assert.ok(Number(slices.gap!.final) >= 0 && slices.growth !== undefined, JSON.stringify(slices));
+    assert.notEqual(condition(job, 'SliceGapGrown'), 'Unknown');
+    assert.equal(evaluation!.primary!.final, evaluation!.final!.f1);
     assert.equal(preflight!.splits.train.labels[0]!.label, 'O');
     assert.ok(preflight!.splits.train.lostWords !== undefined);
-    await assertPublished('entities', 'BertForTokenClassification', /Entity F1/);
+    await assertPublished('entities', 'BertForTokenClassification', /Entity F1 by mail/);
   });
 
   test('masked tokens are guessed better, without labels, from Parquet', async () => {
@@ -103,6 +112,7 @@ suite('each task', { concurrency: 2 }, () => {
     assert.equal(gain?.metric, 'loss');
     assert.ok(Number(gain.low) > 0 && Number(final!.loss) < Number(baseline!.loss), JSON.stringify(gain));
     assert.equal(job.status!.preflight!.labels, 0);
+    assert.equal(condition(job, 'SliceGapGrown'), 'Unknown');
     await assertPublished('masked', 'BertForMaskedLM', /Perplexity/);
   });
 });

@@ -63,6 +63,21 @@ test('beyond that the oldest checkpoints go', () => {
   assert.ok(got.checkpoints.length < 20);
 });
 
+test('slices with endless names go last, one column after the other', () => {
+  const name = '\u0001'.repeat(128);
+  const slices = Array.from({ length: 4 }, () => ({
+    column: name,
+    worst: { slice: name, rows: 40, baseline: 0.5, final: 0.6 },
+  }));
+  const large = succeeded(50, 20);
+  const got = fits({ ...large, evaluation: { ...large.evaluation, slices } }) as ResultOf<'Succeeded'>;
+  assert.equal(got.evaluation.slices?.length, 1);
+  assert.deepEqual(got.evaluation.final, large.evaluation.final);
+  const small = succeeded(10, 1);
+  const short = { ...small, evaluation: { ...small.evaluation, slices: [{ column: 'language' }] } };
+  assert.deepEqual(fits(short), short);
+});
+
 test('a failure with a message of many bytes a character is cut, not broken', () => {
   const message = '😀'.repeat(5000);
   const failed = outcomeOfError(new TrainerError('DataError', message, message), 7);

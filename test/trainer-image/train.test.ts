@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ResultOf, RunConfig } from '../../crds/trainer-contract.ts';
 import type { Report } from '../../trainer-image/report/report.ts';
-import { type Ended, Workplace } from './trainer-process.ts';
+import { type Ended, succeeded, Workplace } from './trainer-process.ts';
 
 let place: Workplace;
 before(async () => {
@@ -13,24 +13,9 @@ before(async () => {
 });
 after(() => place.remove());
 
-/** A config with an output folder of its own. */
-function configFor(name: string, change: (config: RunConfig) => void = () => {}): RunConfig {
-  return place.config((config) => {
-    config.job.uid = name;
-    config.output = { kind: 'volume', uri: `pvc://out/${name}`, directory: place.newOutput(name) };
-    change(config);
-  });
-}
-
-const outputOf = (name: string, ...path: string[]) => join(place.directory, 'outputs', name, ...path);
-const reportOf = (name: string) =>
-  JSON.parse(readFileSync(outputOf(name, 'report', 'report.json'), 'utf8')) as Report;
-
-function succeeded(ended: Ended): ResultOf<'Succeeded'> {
-  assert.equal(ended.exitCode, 0, ended.log);
-  assert.equal(ended.result.outcome, 'Succeeded');
-  return ended.result as ResultOf<'Succeeded'>;
-}
+const configFor = (name: string, change?: (config: RunConfig) => void) => place.configFor(name, change);
+const outputOf = (name: string, ...path: string[]) => place.outputOf(name, ...path);
+const reportOf = (name: string) => place.reportOf(name);
 
 function failed(ended: Ended, category: string, exitCode: number, message: RegExp): void {
   assert.equal(ended.result.outcome, 'Failed', ended.log);
@@ -82,6 +67,8 @@ test('the report holds every loss, the best step, the comparison and a predictio
   );
   const best = report.validation.reduce((a, b) => (b.loss < a.loss ? b : a));
   assert.equal(report.training.best?.step, best.step);
+  assert.equal(report.overfitting?.lowestStep, best.step);
+  assert.equal(report.overfitting?.evalLoss, report.validation.at(-1)?.loss);
   assert.deepEqual(report.model.newlyInitialized, ['classifier.weight', 'classifier.bias']);
   assert.match(report.verdict.sentence, /^Better than the base model/);
   const predictions = readFileSync(outputOf('success', 'report', 'predictions.jsonl'), 'utf8')
@@ -131,36 +118,6 @@ test('a model that misses the gate is Rejected: its report is there, the model i
   assert.match(result.message, /f1 gained/);
   assert.equal(existsSync(outputOf('rejected', 'model')), false);
   assert.ok(existsSync(outputOf('rejected', 'report', 'report.html')));
-});
-
-test('early stopping ends the run after its patience, with the best weights', async () => {
-  const ended = await place.run(
-    configFor('early', (config) => {
-      config.training.epochs = 10;
-      config.training.schedule = { name: 'ConstantWithWarmup' };
-      config.training.earlyStopping = { metric: 'accuracy', patience: 2, minDelta: 0 };
-    }),
-  );
-  const result = succeeded(ended);
-  const { training, validation } = reportOf('early');
-  assert.ok(result.step < result.totalSteps, `${result.step} of ${result.totalSteps}`);
-  assert.equal(training.stoppedEarly, true);
-  assert.equal(training.best?.metric, 'accuracy');
-  assert.equal(validation.at(-1)?.step, training.best!.step + 10);
-});
-
-test('without validation and baseline the run still ends well', async () => {
-  const result = succeeded(
-    await place.run(
-      configFor('plain', (config) => {
-        delete config.dataset.splits.validation;
-        config.evaluation = { baseline: false };
-      }),
-    ),
-  );
-  assert.equal(result.evaluation.baseline, undefined);
-  assert.equal(result.evaluation.gain, undefined);
-  assert.ok(result.evaluation.final.accuracy! >= 0.9);
 });
 
 test('a loss that is no number ends the run, names step and rate, and keeps the checkpoint before it', async () => {

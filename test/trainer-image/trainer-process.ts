@@ -1,14 +1,23 @@
 /** Runs the trainer as its own process on a tiny model and a small dataset, as a pod would. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Progress, progress, type Result, type RunConfig, result } from '../../crds/trainer-contract.ts';
+import {
+  type Progress,
+  progress,
+  type Result,
+  type ResultOf,
+  type RunConfig,
+  result,
+} from '../../crds/trainer-contract.ts';
 import { bert } from '../../trainer-image/model/bert.ts';
 import { initialWeight } from '../../trainer-image/model/initial-weights.ts';
 import { fresh } from '../../trainer-image/model/parameters.ts';
 import { writeSafetensors } from '../../trainer-image/model/safetensors-writer.ts';
 import type { NamedTensor } from '../../trainer-image/model/tensor.ts';
+import type { Report } from '../../trainer-image/report/report.ts';
 import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
 import { runConfigOf } from './data/run-config.ts';
 import { tinyConfig, writeTinyModel } from './data/tiny-model.ts';
@@ -37,7 +46,9 @@ export class Workplace {
     const lines = Array.from({ length: rows }, (_, row) => {
       const filler = Array.from({ length: 1 + ((row * 5) % 7) }, (__, i) => letters[(row * 3 + i * 7) % 26]);
       const words = row % 2 === 0 ? 'meeting at noon lunch' : 'free money cheap now';
-      return JSON.stringify({ text: `${file.length} ${filler.join(' ')} ${words}`, label: label(row) });
+      const language = row % 3 === 0 ? 'de' : 'en';
+      const text = `${file.length} ${filler.join(' ')} ${words}`;
+      return JSON.stringify({ text, label: label(row), language });
     });
     writeFileSync(join(this.directory, 'data', file), `${lines.join('\n')}\n`);
   }
@@ -54,6 +65,23 @@ export class Workplace {
       config.checkpoints.everySteps = 4;
       change(config);
     });
+  }
+
+  /** A config with an output folder of its own, and a job of that name. */
+  configFor(name: string, change: (config: RunConfig) => void = () => {}): RunConfig {
+    return this.config((config) => {
+      config.job.uid = name;
+      config.output = { kind: 'volume', uri: `pvc://out/${name}`, directory: this.newOutput(name) };
+      change(config);
+    });
+  }
+
+  outputOf(name: string, ...path: string[]): string {
+    return join(this.directory, 'outputs', name, ...path);
+  }
+
+  reportOf(name: string): Report {
+    return JSON.parse(readFileSync(this.outputOf(name, 'report', 'report.json'), 'utf8')) as Report;
   }
 
   /** Starts the trainer with an empty work directory, as a fresh pod has. */
@@ -155,4 +183,11 @@ export class TrainerProcess {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
+}
+
+/** The result of a run that ended well. */
+export function succeeded(ended: Ended): ResultOf<'Succeeded'> {
+  assert.equal(ended.exitCode, 0, ended.log);
+  assert.equal(ended.result.outcome, 'Succeeded');
+  return ended.result as ResultOf<'Succeeded'>;
 }

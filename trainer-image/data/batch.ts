@@ -53,11 +53,11 @@ export function packRows(split: EncodedSplit, order: Int32Array, sequences: Int3
   for (let row = 0; row < rows; row++) {
     let target = row * length;
     for (const [number, index] of examplesOf(row).entries()) {
+      const ids = idsOf(split, index);
       starts.push(target);
-      inputIds.set(idsOf(split, index), target);
+      inputIds.set(ids, target);
       tokenTypeIds.set(typeIdsOf(split, index), target);
-      const tokens = tokensOf(split, index);
-      for (let place = 0; place < tokens; place++, target++) {
+      for (let place = 0; place < ids.length; place++, target++) {
         attentionMask[target] = number + 1;
         positionIds[target] = place;
       }

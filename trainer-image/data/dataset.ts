@@ -7,6 +7,7 @@ import { EncodedRows, type EncodedSplit, type EncodedTexts, selectRows } from '.
 import { Labels } from './labels.ts';
 import { BadRows, type Row } from './row.ts';
 import { placeOf, readRows } from './rows.ts';
+import { readSlices, refuseUnmeasurable, type SlicedColumn } from './slices.ts';
 import { drawSplits } from './split.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 import { cutIntoWindows } from './windows.ts';
@@ -24,6 +25,8 @@ export type Dataset = {
   splits: Splits;
   /** The same with whole texts as rows, where the model reads windows of them. */
   texts: Splits;
+  /** Groups of the texts of the test split. */
+  slices: SlicedColumn[];
 };
 
 /**
@@ -76,13 +79,15 @@ export async function loadDataset(
   };
   const validation = await part('validation');
   const test = (await part('test')) as EncodedSplit;
+  const slices = await readSlices(test, config.dataset, directory);
+  refuseUnmeasurable(slices, config.gate);
   let train = whole;
   if (drawn.train.length < whole.rows) {
     train = selectRows(whole, drawn.train, join(encoded, 'train'));
     rmSync(join(encoded, 'train-file'), { recursive: true });
   }
   const texts = { train, ...(validation && { validation }), test };
-  return { task, labels: names, splits: windowsOf(texts, tokenizer, encoded), texts };
+  return { task, labels: names, splits: windowsOf(texts, tokenizer, encoded), texts, slices };
 }
 
 /** Cuts long texts into windows where the tokenizer leaves them whole. */

@@ -17,7 +17,7 @@ export type DataReport = Pick<
   | 'warnings'
 >;
 /** Splits of whole texts with their task. */
-export type ReportedData = Pick<Dataset, 'task' | 'labels' | 'splits'>;
+export type ReportedData = Pick<Dataset, 'task' | 'labels' | 'splits' | 'slices'>;
 
 /** What a person should know about the data before trusting a model trained on it. */
 export function dataReport(dataset: ReportedData): DataReport {

@@ -100,8 +100,10 @@ export class BadRows {
     return this.#count;
   }
 
-  /** @throws TrainerError DataError that lists the first bad rows, when there are any. */
-  refuse(): void {
+  /** @throws TrainerError DataError that lists the first bad rows, when there are any; `hint` says what to do. */
+  refuse(
+    hint = 'Correct or remove these rows. dataset.columns names the columns, dataset.labels the labels that are allowed.',
+  ): void {
     if (this.#count === 0) return;
     let text = this.#first[0] ?? '';
     let shown = 1;
@@ -112,10 +114,6 @@ export class BadRows {
     }
     const more = this.#count > shown ? `; and ${this.#count - shown} more` : '';
     const total = this.#count === 1 ? '1 bad row' : `${this.#count} bad rows`;
-    throw new TrainerError(
-      'DataError',
-      `${text}${more} (${total} in ${this.#file}).`,
-      'Correct or remove these rows. dataset.columns names the columns, dataset.labels the labels that are allowed.',
-    );
+    throw new TrainerError('DataError', `${text}${more} (${total} in ${this.#file}).`, hint);
   }
 }

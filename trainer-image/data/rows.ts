@@ -58,7 +58,11 @@ export async function* readRows(
   }
 }
 
-function readRecords(file: string, options: ReadOptions & { format: Format }): AsyncGenerator<DataRecord> {
+/** Streams the records of a file, whatever they are used for. Throws as `readRows` does. */
+export function readRecords(
+  file: string,
+  options: ReadOptions & { format: Format },
+): AsyncGenerator<DataRecord> {
   const { format, name } = options;
   if (format === 'Parquet') return readParquet(file, options);
   const chunks = withoutMark(readBytes(file, name), name);

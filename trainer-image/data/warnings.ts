@@ -2,6 +2,7 @@ import { dataChecks } from '../../crds/data-checks.ts';
 import type { Splits } from './dataset.ts';
 import type { DataFigures } from './figures.ts';
 import type { ReportedData } from './report.ts';
+import { isSmall, type SlicedColumn, slicesOf } from './slices.ts';
 import { countLabels } from './statistics.ts';
 
 /** On fewer rows some rule on length fits by chance. */
@@ -11,12 +12,13 @@ const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ task, labels, splits }: ReportedData, figures: DataFigures): string[] {
+export function dataWarnings({ task, labels, splits, slices }: ReportedData, figures: DataFigures): string[] {
   return [
     ...leakage(splits, figures),
     ...conflicts(figures),
     ...missingLabels(labels, splits),
     ...fewRows(splits),
+    ...smallSlices(slices),
     ...shortcut(labels, splits, figures),
     ...(task.labelled === 'row' ? imbalance(labels, splits) : []),
     ...truncation(figures),
@@ -74,6 +76,18 @@ function fewRows({ test }: Splits): string[] {
     : [
         `The test split has only ${test.rows} rows: a gain of a few percent may be chance. Hold out more rows.`,
       ];
+}
+
+function smallSlices(columns: readonly SlicedColumn[]): string[] {
+  return columns.flatMap((sliced) => {
+    const rows = slicesOf(sliced);
+    const small = sliced.values.filter((_, place) => isSmall(rows[place] ?? []));
+    return small.length === 0
+      ? []
+      : [
+          `Slices of ${list([sliced.column])} with fewer than ${dataChecks.smallSlices.threshold} test rows: ${list(small)}. They count neither for the worst slice nor for the gap. Hold out more of their rows.`,
+        ];
+  });
 }
 
 function shortcut(

@@ -24,12 +24,13 @@ const RTLD_NODELETE = 0x1000;
 /**
  * Loads the addon from `directory` (tfjs_binding.node beside lib/ with TensorFlow's libraries), for good: Node.js
  * unloads an addon when its worker thread ends, but TensorFlow's own threads live on, and without the flag the process
- * would die of a segmentation fault in place of its exit code.
+ * would die of a segmentation fault in place of its exit code. Functions are looked up when they are called: there are a
+ * hundred thousand, and to look up all of them takes longer than to load a model.
  * The caller sets TensorFlow's environment (threads, log level, memory growth) before the first call: it is read once.
  */
 export function openBinding(directory: string): Binding {
   const addon: { exports: unknown } = { exports: {} };
-  process.dlopen(addon, join(directory, 'tfjs_binding.node'), constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  process.dlopen(addon, join(directory, 'tfjs_binding.node'), constants.dlopen.RTLD_LAZY | RTLD_NODELETE);
   return addon.exports as Binding;
 }
 

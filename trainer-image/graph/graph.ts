@@ -15,7 +15,6 @@ export type Attr =
   | { bool: boolean }
   | { string: string }
   | { shape: Shape }
-  | { ints: readonly number[] }
   | { tensor: { dtype: DType; shape: readonly number[]; bytes: Uint8Array } };
 
 export type Node = {
@@ -52,6 +51,7 @@ export class Graph {
   readonly composites = new Map<Tensor, Composite>();
   readonly #names = new Map<string, number>();
   readonly #dimensions = new Map<string, Tensor>();
+  readonly #constants = new Map<string, Tensor>();
   #scope = '';
 
   /** Names given to nodes inside `build` start with `name/`; TensorFlow's errors show them. */
@@ -99,6 +99,15 @@ export class Graph {
     const value = this.#dimensions.get(name);
     if (value === undefined) throw new Error(`No placeholder has the dimension '${name}'.`);
     return value;
+  }
+
+  /** The constant with this key, built when it is asked for the first time: most numbers are asked for very often. */
+  constant(key: string, build: () => Tensor): Tensor {
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const built = build();
+    this.#constants.set(key, built);
+    return built;
   }
 
   #unique(name: string): string {

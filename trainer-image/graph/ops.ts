@@ -54,7 +54,7 @@ export function placeholder(graph: Graph, name: string, dtype: DType, shape: Sha
   return tensor;
 }
 
-/** A constant vector of `values`, or a tensor of the given shape. */
+/** A constant vector of `values`, or a tensor of the given shape; the same constant is the same node. */
 export function constant(
   graph: Graph,
   dtype: DType,
@@ -62,12 +62,9 @@ export function constant(
   shape: readonly number[] = [values.length],
 ): Tensor {
   const bytes = constantBytes(dtype, values);
-  return single(
-    graph,
-    'Const',
-    [],
-    { dtype, shape },
-    { dtype: { type: dtype }, value: { tensor: { dtype, shape, bytes } } },
+  const attrs = { dtype: { type: dtype }, value: { tensor: { dtype, shape, bytes } } } as const;
+  return graph.constant(`${dtype} ${shape} ${Buffer.from(bytes).toString('base64')}`, () =>
+    single(graph, 'Const', [], { dtype, shape }, attrs),
   );
 }
 

@@ -2,33 +2,40 @@ import { improvement, type MetricName } from '../../crds/tasks.ts';
 
 export const BOOTSTRAP_RESAMPLES = 1000;
 
-export type Gain = { metric: MetricName; value: number; low: number; high: number };
+/** A value and its 95 % interval. */
+export type Estimate = { value: number; low: number; high: number };
+
+export type Gain = Estimate & { metric: MetricName };
 
 /** A metric on some rows of a split, the same row perhaps several times. */
 export type Scorer = (rows: ArrayLike<number>) => number;
 
 /**
- * Gain of the tuned model over the base model with a 95 % interval by the paired bootstrap: rows of the test split
- * are drawn with replacement as often as it has rows, both models are scored on the same draw, and the interval
- * runs from the 2.5th to the 97.5th percentile of 1,000 such differences (Efron and Tibshirani 1993, chapter 13).
- * Positive means better, also where less of the metric is better. The same arguments always give the same interval.
+ * A figure of some rows with its 95 % interval by the bootstrap: as many rows are drawn with replacement, and the
+ * interval runs from the 2.5th to the 97.5th percentile of the figure on 1,000 such draws (Efron and Tibshirani 1993,
+ * chapter 13). A figure that compares two models on the same draw is paired. The same arguments give the same interval.
  */
+export function bootstrap(rows: ArrayLike<number>, seed: number, figureOf: Scorer): Estimate {
+  const drawn = Uint32Array.from(rows);
+  const value = figureOf(drawn);
+  if (rows.length === 0) return { value, low: value, high: value };
+  const random = randomBelow(seed);
+  const figures = new Float64Array(BOOTSTRAP_RESAMPLES);
+  for (let resample = 0; resample < BOOTSTRAP_RESAMPLES; resample++) {
+    for (let i = 0; i < drawn.length; i++) drawn[i] = rows[random(rows.length)]!;
+    figures[resample] = figureOf(drawn);
+  }
+  figures.sort();
+  return { value, low: percentile(figures, 0.025), high: percentile(figures, 0.975) };
+}
+
+/** Gain of the tuned model over the base model on the same rows; positive means better, whichever way the metric runs. */
 export function bootstrapGain(
   metric: MetricName,
   { base, tuned, rows, seed }: { base: Scorer; tuned: Scorer; rows: number; seed: number },
 ): Gain {
-  const order = Uint32Array.from({ length: rows }, (_, row) => row);
-  const difference = () => improvement(metric, tuned(order), base(order));
-  const value = difference();
-  if (rows === 0) return { metric, value, low: value, high: value };
-  const random = randomBelow(seed);
-  const differences = new Float64Array(BOOTSTRAP_RESAMPLES);
-  for (let resample = 0; resample < BOOTSTRAP_RESAMPLES; resample++) {
-    for (let i = 0; i < rows; i++) order[i] = random(rows);
-    differences[resample] = difference();
-  }
-  differences.sort();
-  return { metric, value, low: percentile(differences, 0.025), high: percentile(differences, 0.975) };
+  const all = Uint32Array.from({ length: rows }, (_, row) => row);
+  return { metric, ...bootstrap(all, seed, (drawn) => improvement(metric, tuned(drawn), base(drawn))) };
 }
 
 /** Linear interpolation between the two nearest ranks, as numpy.percentile does. */

@@ -2,6 +2,8 @@
  * TensorBoard event files. TensorFlow's own writer stamps "now" on every point, while a run may be written after a
  * resume; so the records (TFRecord with masked CRC-32C around an Event message) are made here, with their true times.
  */
+import { bytes, double, float, integer, message, string } from '../protobuf.ts';
+
 export type Scalar = { tag: string; step: number; value: number /** Unix time, ms. */; time: number };
 
 /** The bytes of an event file with one event per scalar. */
@@ -42,31 +44,4 @@ export function crc32c(data: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of data) crc = table[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
-}
-
-// Protocol buffers, the five field kinds that an Event needs.
-const message = (...fields: Uint8Array[]): Uint8Array => Buffer.concat(fields);
-const key = (field: number, type: number) => Buffer.from([(field << 3) | type]);
-const string = (field: number, text: string) => bytes(field, Buffer.from(text));
-const bytes = (field: number, data: Uint8Array) => message(key(field, 2), varint(data.length), data);
-const integer = (field: number, value: number) => message(key(field, 0), varint(value));
-
-function double(field: number, value: number): Uint8Array {
-  const data = Buffer.alloc(8);
-  data.writeDoubleLE(value);
-  return message(key(field, 1), data);
-}
-
-function float(field: number, value: number): Uint8Array {
-  const data = Buffer.alloc(4);
-  data.writeFloatLE(value);
-  return message(key(field, 5), data);
-}
-
-function varint(value: number): Uint8Array {
-  const out: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) out.push((rest % 128) | 128);
-  out.push(rest);
-  return Buffer.from(out);
 }

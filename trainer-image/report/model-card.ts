@@ -3,10 +3,11 @@ import { kindOf, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { taskOf } from '../tasks/tasks.ts';
 import { overfittingNote } from './overfitting.ts';
 import { type Report, score } from './report.ts';
+import { sliceNote } from './slices.ts';
 
 /** README.md of the tuned model: the front matter that the Hugging Face hub reads, and what a person should know. */
 export function modelCard(report: Report): string {
-  const { config, final, baseline, training, model, data, labels } = report;
+  const { config, final, baseline, training, model, data, labels, slices } = report;
   const { name, namespace, runId } = config.job;
   const table = metricsOf(kindOf(config)).map(
     (metric) =>
@@ -18,6 +19,7 @@ export function modelCard(report: Report): string {
     ([key, value]) => `- ${key}: ${typeof value === 'object' ? JSON.stringify(value) : value}`,
   );
   const warnings = data.warnings.map((warning) => `- ${plain(warning)}`);
+  const bySlice = slices.map((scores) => `- By ${plain(scores.column)}: ${plain(sliceNote(scores))}`);
   return `---
 ${stringify(frontMatter(report)).trimEnd()}
 ---
@@ -46,7 +48,7 @@ ${settings.join('\n')}
 ## Limits
 
 The figures hold for texts like those of the test split; nothing is known about others.
-${warnings.length === 0 ? '' : `What the data report warns of:\n\n${warnings.join('\n')}\n`}`;
+${bySlice.length === 0 ? '' : `\n${bySlice.join('\n')}\n`}${warnings.length === 0 ? '' : `\nWhat the data report warns of:\n\n${warnings.join('\n')}\n`}`;
 }
 
 function frontMatter({ config, final, labels }: Report): unknown {

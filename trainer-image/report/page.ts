@@ -1,8 +1,9 @@
-import { kindOf, kinds, type MetricName, metricsOf, metricTitle } from '../../crds/tasks.ts';
+import { kindOf, type MetricName, metricsOf, metricTitle } from '../../crds/tasks.ts';
 import { learningRateChart, lossChart, validationChart } from './curves.ts';
 import { Html, html } from './html.ts';
-import { overfittingNote } from './overfitting.ts';
+import { isOverfitted, overfittingNote } from './overfitting.ts';
 import { type Report, score } from './report.ts';
+import { sliceTables } from './slices.ts';
 import { style } from './style.ts';
 import {
   classTable,
@@ -24,7 +25,7 @@ export function reportPage(report: Report): string {
 ${head(report)}
 <h2>Training</h2>
 ${lossChart(report)}
-<p class="note">${overfittingNote(report)}</p>
+<p class="note${isOverfitted(report) && ' warn'}">${overfittingNote(report)}</p>
 ${validationChart(report)}
 ${learningRateChart(report)}
 <h2>Comparison</h2>
@@ -32,7 +33,8 @@ ${comparisonTable(report)}
 <div class="pair">${report.baseline && confusionTable('Base model', report.labels, report.baseline)}
 ${confusionTable('Tuned model', report.labels, report.final)}</div>
 ${classTable(report)}
-${kinds[kindOf(report.config)].labelled && errorTable(report)}
+${sliceTables(report)}
+${errorTable(report)}
 <h2>Data</h2>
 ${warnings(report)}
 ${splitsTable(report)}

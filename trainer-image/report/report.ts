@@ -1,8 +1,9 @@
 import { type Kind, type MetricName, mainMetric, metricsOf, metricTitle } from '../../crds/tasks.ts';
-import type { MetricValues, RunConfig } from '../../crds/trainer-contract.ts';
+import type { MetricValues, Overfitting, RunConfig } from '../../crds/trainer-contract.ts';
 import type { DataReport } from '../data/report.ts';
 import type { Gain } from '../metrics/bootstrap.ts';
 import type { ClassScores } from '../metrics/classification.ts';
+import type { SliceScores } from '../metrics/slices.ts';
 
 /** One model on the test split: its metrics, and what else the task tells. */
 export type EvaluatedModel = MetricValues & {
@@ -20,11 +21,11 @@ export function metricsOfModel(kind: Kind, model: EvaluatedModel): MetricValues 
   return Object.fromEntries(values) as MetricValues & { loss: number };
 }
 
-/** What the tuned model got wrong in a row, and how sure it was. */
-export type Mistake = { label: string; predicted: string; probability: number };
+/** What the tuned model got wrong in a row, and how wrong: what is measured depends on the task, more is worse. */
+export type Mistake = { label: string; predicted: string; severity: number };
 
 /** A row of the test split that the tuned model got wrong. */
-export type ConfidentError = Mistake & { line: number; excerpt: string };
+export type WorstError = Mistake & { line: number; excerpt: string };
 
 /** One evaluation on the validation split. */
 export type ValidationPoint = MetricValues & { step: number; loss: number };
@@ -64,10 +65,14 @@ export type Report = {
   stepLosses: number[];
   learningRates: number[];
   validation: ValidationPoint[];
+  /** Absent without a validation split. */
+  overfitting?: Overfitting;
   baseline?: EvaluatedModel;
   final: EvaluatedModel;
   gain?: Gain;
-  confidentErrors: ConfidentError[];
+  /** One for each column of dataset.slices. */
+  slices: SliceScores[];
+  worstErrors: WorstError[];
   /** Seconds by phase of the last attempt. */
   timings: Record<string, number>;
 };

@@ -16,6 +16,7 @@ h2 { font-size: 1.15rem; margin: 2.8rem 0 0.8rem; padding-top: 1.2rem; border-to
 .figures li { flex: 1 1 8rem; background: var(--card); border: 1px solid var(--rule); border-radius: 0.6rem; padding: 0.7rem 1rem; color: var(--quiet); font-size: 0.85rem; }
 .figures b { display: block; font-size: 1.45rem; font-weight: 600; color: var(--ink); font-variant-numeric: tabular-nums; }
 .note, .warnings li { background: var(--card); border: 1px solid var(--rule); border-left: 4px solid var(--train); border-radius: 0.4rem; padding: 0.7rem 1rem; margin: 0.8rem 0; }
+.note.warn { border-left-color: var(--warn); background: var(--warnpaper); }
 .warnings { list-style: none; padding: 0; margin: 0; }
 .warnings li { border-left-color: var(--warn); background: var(--warnpaper); }
 .quiet { color: var(--quiet); }
@@ -49,6 +50,9 @@ thead th { color: var(--quiet); font-size: 0.85rem; }
 .matrix thead th:first-child { text-align: left; }
 .right { background: color-mix(in srgb, var(--good) calc(var(--share) * 0.55), transparent); }
 .wrong { background: color-mix(in srgb, var(--bad) calc(var(--share) * 0.55), transparent); }
+.slices .bars { width: 30%; min-width: 8rem; vertical-align: middle; }
+.bars i { display: block; height: 0.4rem; margin: 0.15rem 0; border-radius: 0.2rem; width: var(--share); min-width: 2px; background: var(--train); }
+.bars i.base { background: var(--quiet); opacity: 0.45; }
 .pairs th { width: 15rem; color: var(--quiet); }
 .pairs td, .excerpt { overflow-wrap: anywhere; }
 .excerpt { font-size: 0.85rem; min-width: 18rem; }

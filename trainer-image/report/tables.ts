@@ -1,4 +1,5 @@
 import { kindOf, type MetricName, metricsOf, metricTitle } from '../../crds/tasks.ts';
+import { taskOf } from '../tasks/tasks.ts';
 import { type Html, html } from './html.ts';
 import { type EvaluatedModel, type Report, score } from './report.ts';
 
@@ -62,13 +63,15 @@ export function classTable({ final, baseline }: Report): Html | undefined {
   )}</tbody></table></div>`;
 }
 
-export function errorTable({ confidentErrors }: Report): Html {
-  if (confidentErrors.length === 0) return html`<p>The tuned model made no error on the test split.</p>`;
-  return html`<div class="wide"><table><caption>Errors of the tuned model, the most confident first. Some may be wrong labels.</caption>
-<thead><tr><th scope="col" class="n">line</th><th scope="col">label</th><th scope="col">predicted</th><th scope="col" class="n">probability</th><th scope="col">text</th></tr></thead>
-<tbody>${confidentErrors.map(
+/** The rows that the tuned model got most wrong; the task says in what sense. */
+export function errorTable({ config, worstErrors }: Report): Html {
+  if (worstErrors.length === 0) return html`<p>The tuned model made no error on the test split.</p>`;
+  const { caption, severity } = taskOf(config).mistakes;
+  return html`<div class="wide"><table><caption>${caption}</caption>
+<thead><tr><th scope="col" class="n">line</th><th scope="col">label</th><th scope="col">predicted</th><th scope="col" class="n">${severity}</th><th scope="col">text</th></tr></thead>
+<tbody>${worstErrors.map(
     (error) =>
-      html`<tr><td class="n">${error.line}</td><td>${error.label}</td><td>${error.predicted}</td><td class="n">${score(error.probability)}</td><td class="excerpt">${error.excerpt}</td></tr>`,
+      html`<tr><td class="n">${error.line}</td><td>${error.label}</td><td>${error.predicted}</td><td class="n">${score(error.severity)}</td><td class="excerpt">${error.excerpt}</td></tr>`,
   )}</tbody></table></div>`;
 }
 

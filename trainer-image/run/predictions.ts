@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { readRows } from '../data/rows.ts';
-import type { ConfidentError } from '../report/report.ts';
+import type { WorstError } from '../report/report.ts';
 import type { Evaluation, Task } from '../tasks/task.ts';
 
 const listedErrors = 20;
@@ -18,14 +18,14 @@ export type PredictionsInput = {
 };
 
 /**
- * Writes predictions.jsonl, one line a row of the split with its text, and picks the most confident errors. The texts
+ * Writes predictions.jsonl, one line a row of the split with its text, and picks the worst errors. The texts
  * are read again from the dataset, since training keeps only their tokens.
  */
-export async function writePredictions(file: string, input: PredictionsInput): Promise<ConfidentError[]> {
+export async function writePredictions(file: string, input: PredictionsInput): Promise<WorstError[]> {
   const { dataset, dataDirectory, task, evaluation } = input;
   const { split } = evaluation;
   const out = createWriteStream(file);
-  let errors: ConfidentError[] = [];
+  let errors: WorstError[] = [];
   const { format, columns } = dataset;
   const refuse = (line: number, reason: string) => {
     throw new Error(`line ${line} of ${split.file} was good before and is not now: ${reason}`);
@@ -43,15 +43,15 @@ export async function writePredictions(file: string, input: PredictionsInput): P
     if (!more) await once(out, 'drain');
     if (prediction.mistake === undefined) continue;
     errors.push({ line, ...prediction.mistake, excerpt: excerptOf(content.text) });
-    if (errors.length >= 4 * listedErrors) errors = mostConfident(errors);
+    if (errors.length >= 4 * listedErrors) errors = worstOf(errors);
   }
   out.end();
   await finished(out);
-  return mostConfident(errors);
+  return worstOf(errors);
 }
 
-function mostConfident(errors: ConfidentError[]): ConfidentError[] {
-  return errors.sort((a, b) => b.probability - a.probability || a.line - b.line).slice(0, listedErrors);
+function worstOf(errors: WorstError[]): WorstError[] {
+  return errors.sort((a, b) => b.severity - a.severity || a.line - b.line).slice(0, listedErrors);
 }
 
 function excerptOf(text: string): string {

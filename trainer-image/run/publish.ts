@@ -2,6 +2,7 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kindOf } from '../../crds/tasks.ts';
 import type { OutcomeOf } from '../messages.ts';
+import { summaryOf } from '../metrics/slices.ts';
 import { exportModel } from '../model/export.ts';
 import { eventFile, type Scalar } from '../report/events.ts';
 import { modelCard } from '../report/model-card.ts';
@@ -24,13 +25,13 @@ export async function publish(run: Run, final: Evaluated): Promise<FinishedOutco
   const { task, labels, splits } = inputs.dataset;
   const reportDirectory = join(context.workDirectory, 'report');
   await mkdir(reportDirectory, { recursive: true });
-  const confidentErrors = await writePredictions(join(reportDirectory, 'predictions.jsonl'), {
+  const worstErrors = await writePredictions(join(reportDirectory, 'predictions.jsonl'), {
     dataset: context.config.dataset,
     dataDirectory: inputs.dataDirectory,
     task,
     evaluation: { evaluated: final, split: splits.test, labels },
   });
-  const report = buildReport(run, final, confidentErrors);
+  const report = buildReport(run, final, worstErrors);
   await writeReport(reportDirectory, report, run.state);
   const common = commonResult(run, report);
   const reportUri = `${output.uri}/report`;
@@ -72,7 +73,7 @@ function commonResult(
   report: Report,
 ): Omit<OutcomeOf<'Rejected'>, 'outcome' | 'message' | 'reportUri'> {
   const { state, checkpoints, device } = run;
-  const { final, baseline, gain, training } = report;
+  const { final, baseline, gain, training, slices, overfitting } = report;
   const metricsOf = (of: Report['final']) => metricsOfModel(kindOf(report.config), of);
   return {
     step: state.step,
@@ -89,6 +90,8 @@ function commonResult(
       ...(baseline && { baseline: metricsOf(baseline) }),
       final: metricsOf(final),
       ...(gain && { gain }),
+      ...(slices.length > 0 && { slices: slices.map(summaryOf) }),
+      ...(overfitting && { overfitting }),
     },
   };
 }

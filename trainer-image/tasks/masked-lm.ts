@@ -102,9 +102,16 @@ export function maskedLM(masking: Masking): Task {
         return metric === 'perplexity' ? Math.exp(mean) : mean;
       };
     },
+    mistakes: {
+      caption: 'Texts whose hidden tokens the tuned model guessed worst.',
+      severity: 'loss',
+    },
     prediction({ evaluated }, row, { text }) {
-      const { loss, masked, hits } = evaluated.figures;
-      return { line: { loss: loss?.[row], masked: masked?.[row], hits: hits?.[row], text } };
+      const { loss, masked, hits } = totals(evaluated.figures, [row]);
+      const line = { loss, masked, hits, text };
+      if (hits === masked) return { line };
+      const mistake = { label: `${masked} hidden`, predicted: `${hits} right`, severity: loss / masked };
+      return { line, mistake };
     },
 
     exportedConfig: () => ({}),

@@ -5,6 +5,7 @@ import { type Content, kindOf, labelProblem, readTexts, textsOf, toLabel } from 
 import { countLabelSets, labelSetScores, scoresOfLabel } from '../metrics/multi-label.ts';
 import { refuseOneLabel } from './checks.ts';
 import { binaryCrossEntropy } from './loss.ts';
+import { confidentMistakes } from './mistakes.ts';
 import type { Evaluation, Task } from './task.ts';
 
 export const multiLabelClassification: Task = {
@@ -70,6 +71,7 @@ export const multiLabelClassification: Task = {
     const countRows = countsOn(evaluation);
     return (rows) => labelSetScores(countRows(rows))[metric as 'accuracy' | 'microF1' | 'f1'];
   },
+  mistakes: confidentMistakes,
   prediction: ({ evaluated, labels }, row, content) => {
     const probabilities = labels.map((_, label) => {
       return 1 / (1 + Math.exp(-(evaluated.figures['logits']![row * labels.length + label] as number)));
@@ -123,14 +125,14 @@ function labelSets(split: EncodedSplit): Uint8Array {
 /** The label of which the model was most sure and wrong. */
 function mistakeOf({ labels: actual }: Content, labels: readonly string[], probabilities: readonly number[]) {
   const wrong = labels
-    .map((label, id) => ({ label, has: actual.includes(label), probability: probabilities[id]! }))
-    .filter(({ has, probability }) => has !== probability > 0.5)
-    .map(({ label, has, probability }) => ({
+    .map((label, id) => ({ label, has: actual.includes(label), severity: probabilities[id]! }))
+    .filter(({ has, severity }) => has !== severity > 0.5)
+    .map(({ label, has, severity }) => ({
       label: has ? label : `not ${label}`,
       predicted: has ? `not ${label}` : label,
-      probability: has ? 1 - probability : probability,
+      severity: has ? 1 - severity : severity,
     }));
-  const worst = wrong.sort((a, b) => b.probability - a.probability)[0];
+  const worst = wrong.sort((a, b) => b.severity - a.severity)[0];
   return worst === undefined ? {} : { mistake: worst };
 }
 

@@ -68,13 +68,20 @@ export const regression: Task = {
       return metric === 'loss' ? scores.rmse ** 2 : scores[metric as keyof typeof scores];
     };
   },
-  prediction: ({ evaluated }, row, content) => ({
-    line: {
-      value: content.value,
-      predicted: evaluated.figures['predicted']?.[row],
-      ...textsOf(content),
-    },
-  }),
+  mistakes: {
+    caption: 'Largest errors of the tuned model. Some may be wrong numbers in the data.',
+    severity: 'error',
+  },
+  prediction({ evaluated, split }, row, content) {
+    const predicted = evaluated.figures['predicted']?.[row] as number;
+    const actual = split.values.at(row);
+    const mistake = {
+      label: shown(actual),
+      predicted: shown(predicted),
+      severity: Math.abs(predicted - actual),
+    };
+    return { line: { value: content.value, predicted, ...textsOf(content) }, mistake };
+  },
 
   exportedConfig: () => ({
     id2label: { 0: 'LABEL_0' },
@@ -91,3 +98,6 @@ function toNumber(value: unknown): number | undefined {
   // Training computes in float32, where larger numbers are infinite.
   return Number.isFinite(Math.fround(number)) ? number : undefined;
 }
+
+/** Four digits say enough about a predicted number. */
+const shown = (value: number) => String(Number(value.toPrecision(4)));

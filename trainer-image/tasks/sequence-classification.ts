@@ -7,6 +7,7 @@ import { calibrationError } from '../metrics/calibration.ts';
 import { averages, classificationScores, emptyCounts } from '../metrics/classification.ts';
 import { refuseOneLabel } from './checks.ts';
 import { crossEntropy } from './loss.ts';
+import { confidentMistakes } from './mistakes.ts';
 import { negativeLogLikelihood, predictedClass, probabilities } from './softmax.ts';
 import type { Evaluation, Task } from './task.ts';
 
@@ -68,6 +69,7 @@ export const sequenceClassification: Task = {
     return { ...scores, ece, classes, loss: evaluated.loss };
   },
   scorer,
+  mistakes: confidentMistakes,
   prediction({ evaluated, split, labels }, row, content) {
     const classes = labels.length;
     const logits = (evaluated.figures['logits'] as Float32Array).subarray(row * classes, (row + 1) * classes);
@@ -76,7 +78,7 @@ export const sequenceClassification: Task = {
     const predicted = labels[id] as string;
     const probability = probabilities(logits)[id] as number;
     const line = { label, predicted, probability, logits: Array.from(logits), ...textsOf(content) };
-    return label === predicted ? { line } : { line, mistake: { label, predicted, probability } };
+    return label === predicted ? { line } : { line, mistake: { label, predicted, severity: probability } };
   },
 
   exportedConfig: (labels) => ({

@@ -61,7 +61,9 @@ export type Task = {
   scores(evaluation: Evaluation): EvaluatedModel;
   /** The metric on any texts of the split, the same one perhaps several times: what the bootstrap resamples. */
   scorer(evaluation: Evaluation, metric: MetricName): (texts: ArrayLike<number>) => number;
-  /** A line of predictions.jsonl about a text, and its most confident mistake if there is one. */
+  /** What the report says about its list of mistakes, and what their severity is. */
+  readonly mistakes: { caption: string; severity: string };
+  /** A line of predictions.jsonl about a text, and its worst mistake if there is one. */
   prediction(evaluation: Evaluation, text: number, content: Content): { line: object; mistake?: Mistake };
 
   /** Fields of config.json beyond those of the base model. */

@@ -15,6 +15,7 @@ import {
 } from '../metrics/entities.ts';
 import { refuseOneLabel } from './checks.ts';
 import { crossEntropy } from './loss.ts';
+import { confidentMistakes } from './mistakes.ts';
 import { negativeLogLikelihood, predictedClass, probabilities } from './softmax.ts';
 import type { Evaluation, Task } from './task.ts';
 
@@ -101,6 +102,7 @@ export const tokenClassification: Task = {
       return scores[metric as keyof typeof scores];
     };
   },
+  mistakes: confidentMistakes,
   prediction(evaluation, text, { words = [], labels: tags }) {
     const { labels } = evaluation;
     // null stands for a word that was cut off.
@@ -114,7 +116,7 @@ export const tokenClassification: Task = {
     const mistake = {
       label: `${words[worst.word]}: ${labels[worst.actual]}`,
       predicted: labels[worst.said] as string,
-      probability: worst.confidence,
+      severity: worst.confidence,
     };
     return { line, mistake };
   },

@@ -296,9 +296,22 @@ test('the largest job has a status below 16 KB', () => {
     progress: { podUid: 'one', at: start, value },
   }).next;
   const model = { ...succeeded('one').model, uri, reportUri: uri };
+  const third = -1 / 3;
+  const sliced = {
+    column: wide,
+    worst: { slice: wide, rows: 1e15, baseline: third, final: third },
+    gap: { baseline: third, final: third },
+    growth: { value: third, low: third, high: third },
+  };
+  const overfitting = { trainLoss: third, evalLoss: third, lowestEvalLoss: third };
+  const evaluation = {
+    ...succeeded('one').evaluation,
+    slices: Array(4).fill(sliced),
+    overfitting: { ...overfitting, lowestStep: 1e15, bestStep: 1e15, stoppedEarly: false },
+  };
   const endings = {
     failure: endedStatus(31, '"é'.repeat(1000)),
-    success: endedStatus(0, { ...succeeded('one'), model }),
+    success: endedStatus(0, { ...succeeded('one'), model, evaluation }),
   };
   for (const [name, ending] of Object.entries(endings)) {
     const { status } = pass({ ...running, pods: [named(ending)] }).plan;

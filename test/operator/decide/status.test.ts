@@ -139,6 +139,7 @@ test('a report names the fields of status as decimals of six digits', () => {
     totalSteps: 21,
     epoch: '1.5',
     percent: 47,
+    done: '47%',
     trainLoss: '0.456789',
     learningRate: '0.00005',
     tokensPerSecond: '770.123',
@@ -219,6 +220,86 @@ test('success fills evaluation, result, curve and completion time from the last 
   );
   assert.equal(status.failure, undefined);
 });
+
+test('the primary metric is that of the gate, else the main one of the task', () => {
+  const primary = (spec: object) => {
+    const world = withSpec(inTraining(endedStatus(0, succeeded('one'))), spec);
+    return pass(world, after(500)).plan.status.evaluation?.primary;
+  };
+  assert.deepEqual(primary({}), { metric: 'accuracy', baseline: '0.5', final: '0.97' });
+  assert.deepEqual(primary({ gate: { metric: 'f1', minimum: '0.1' } }), {
+    metric: 'f1',
+    baseline: '0.4',
+    final: '0.96',
+  });
+  const masked = inTraining(
+    endedStatus(0, { ...succeeded('one'), evaluation: { rows: 3, final: { loss: 2, perplexity: 7.4 } } }),
+  );
+  const { status } = pass(withSpec(masked, { task: 'MaskedLM' }), after(500)).plan;
+  assert.deepEqual(status.evaluation?.primary, { metric: 'loss', final: '2' });
+});
+
+const losses = { trainLoss: 0.1, evalLoss: 0.12, lowestEvalLoss: 0.12, lowestStep: 20, bestStep: 20 };
+const grown = { value: 0.1, low: 0.02, high: 0.2 };
+const slice = (column: string, growth?: typeof grown) => ({
+  column,
+  worst: { slice: 'de', rows: 40, baseline: 0.5, final: 0.75 },
+  gap: { baseline: 0.1, final: 0.2 },
+  ...(growth && { growth }),
+});
+const findings: Record<string, { evaluation: object; type: string; want: [string, string, RegExp] }> = {
+  'losses that stay together': {
+    evaluation: { overfitting: { ...losses, stoppedEarly: false } },
+    type: 'Overfitting',
+    want: ['False', 'NoOverfitting', /Training loss 0\.1, validation loss 0\.12; the weights of step 20/],
+  },
+  'a validation loss that rose': {
+    evaluation: { overfitting: { ...losses, evalLoss: 0.2, stoppedEarly: true } },
+    type: 'Overfitting',
+    want: ['True', 'EvalLossRose', /was 0\.12 at step 20 and is 0\.2 at the end; the weights of step 20/],
+  },
+  'a validation loss far above the training loss': {
+    evaluation: { overfitting: { ...losses, evalLoss: 0.4, lowestEvalLoss: 0.4, stoppedEarly: false } },
+    type: 'Overfitting',
+    want: ['True', 'TrainEvalGap', /training loss is 0\.1, the validation loss 0\.4/],
+  },
+  'no validation split': {
+    evaluation: {},
+    type: 'Overfitting',
+    want: ['Unknown', 'NotMeasured', /no validation split/],
+  },
+  'a gap that grew': {
+    evaluation: { slices: [slice('source', { ...grown, low: -0.1 }), slice('language', grown)] },
+    type: 'SliceGapGrown',
+    want: [
+      'True',
+      'SliceGapGrew',
+      /accuracy by language: the gap is 0\.2, .*base model 0\.1; worst is de with 0\.75/,
+    ],
+  },
+  'a gap that grew by chance': {
+    evaluation: { slices: [slice('source', { ...grown, low: -0.1 })] },
+    type: 'SliceGapGrown',
+    want: ['False', 'SliceGapSteady', /In none of source/],
+  },
+  'slices without a base model': {
+    evaluation: { slices: [slice('source')] },
+    type: 'SliceGapGrown',
+    want: ['Unknown', 'NotMeasured', /the base model was not evaluated/],
+  },
+};
+for (const [name, { evaluation, type, want }] of Object.entries(findings)) {
+  test(`${name}: what the condition ${type} says at the end, and that it is open before`, () => {
+    const said = succeeded('one');
+    const result = { ...said, evaluation: { ...said.evaluation, ...evaluation } };
+    const { status } = pass(inTraining(endedStatus(0, result)), after(500)).plan;
+    const condition = status.conditions?.find((one) => one.type === type);
+    assert.deepEqual([condition?.status, condition?.reason], want.slice(0, 2));
+    assert.match(condition!.message, want[2]);
+    const before = running.job.status?.conditions?.find((one) => one.type === type);
+    assert.deepEqual([before?.status, before?.reason], ['Unknown', 'Waiting']);
+  });
+}
 
 test('a new run starts with an empty status', () => {
   const { status } = pass(withSpec({ ...ended, batchJobs: [], pods: [] }, { runId: '2' }), after(900)).plan;

@@ -7,8 +7,13 @@ import { aJob, digest, runtimeSpec } from '../builders.ts';
 test('decimals of the spec become numbers, and the trainer needs no defaults', () => {
   const job = aJob({
     training: { learningRate: '2e-5', dropout: '0.2', earlyStopping: { metric: 'f1' } },
-    dataset: { ...aJob().spec.dataset, fractions: { validation: '0.1' }, labels: ['ham', 'spam'] },
-    gate: { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0.01' },
+    dataset: {
+      ...aJob().spec.dataset,
+      fractions: { validation: '0.1' },
+      labels: ['ham', 'spam'],
+      slices: ['language'],
+    },
+    gate: { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0.01', slices: { maximumGap: '0.05' } },
   });
   const preflight = { splits: { train: { digest }, test: { digest } }, modelDigest: digest } as never;
   const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'train', preflight });
@@ -34,7 +39,9 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     earlyStopping: { metric: 'f1', patience: 3, minDelta: 0 },
   });
   assert.deepEqual([dataset.fractions, dataset.labels], [{ validation: 0.1 }, ['ham', 'spam']]);
-  assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01 });
+  assert.deepEqual(dataset.slices, ['language']);
+  const slices = { maximumGap: 0.05 };
+  assert.deepEqual(gate, { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.01, slices });
   assert.deepEqual(expected, { modelDigest: digest, trainDigest: digest, testDigest: digest });
   assert.deepEqual(accelerator, { resourceName: 'nvidia.com/gpu', whenUnusable: 'Fail', count: 1 });
 });

@@ -26,12 +26,12 @@ const dataset = await loadDataset(config, sequenceClassification, {
   tokenizer,
 });
 const { splits } = dataReport(dataset);
-const order = { ...config.training, maxLength, seed: 1, epoch: 0 };
+const order = { ...config.training, batchSize: 16, maxLength, epoch: 0 };
 const { train, test } = dataset.splits;
 let tokens = 0;
-const { collate } = sequenceClassification;
-for (const step of trainSteps(train, order, collate)) for (const batch of step) tokens += tokensIn(batch);
-for (const batch of evaluationBatches(test, order, collate)) tokens += tokensIn(batch);
+for (const step of trainSteps(train, order, sequenceClassification.collate))
+  for (const batch of step) tokens += tokensIn(batch);
+for (const batch of evaluationBatches(test, order, sequenceClassification.collate)) tokens += tokensIn(batch);
 const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
 const measured: PeakMemory = { peakBytes: Number(peak) * 1024, rows: splits.train.rows, tokens };
 console.log(JSON.stringify(measured));

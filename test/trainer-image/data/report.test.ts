@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import { dataReport } from '../../../trainer-image/data/report.ts';
+import type { SlicedColumn } from '../../../trainer-image/data/slices.ts';
 import { lengthRuleAccuracy, quantile } from '../../../trainer-image/data/statistics.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import { scratchFolder } from './scratch.ts';
@@ -42,9 +43,14 @@ function splitOf(items: readonly Item[]): EncodedSplit {
 /** Different texts with the labels 0 and 1 in turn; `edit` changes single rows. */
 const items = (count: number, name: string, edit: (row: number) => Partial<Item> = () => ({})): Item[] =>
   Array.from({ length: count }, (_, row) => ({ text: `${name} ${row}`, label: row % 2, ...edit(row) }));
-function report(train: Item[], heldOut: Item[] = items(200, 'test'), labels = ['ham', 'spam']) {
+function report(
+  train: Item[],
+  heldOut: Item[] = items(200, 'test'),
+  labels = ['ham', 'spam'],
+  slices: SlicedColumn[] = [],
+) {
   const task = sequenceClassification;
-  return dataReport({ task, labels, splits: { train: splitOf(train), test: splitOf(heldOut) } });
+  return dataReport({ task, labels, splits: { train: splitOf(train), test: splitOf(heldOut) }, slices });
 }
 
 test('clean data gives no warning', () => {
@@ -102,6 +108,21 @@ const cases: Record<string, { given: Parameters<typeof report>; want: RegExp }> 
   'few test rows': {
     given: [items(400, 'train'), items(99, 'test')],
     want: /^The test split has only 99 rows/,
+  },
+  'a slice with few test rows': {
+    given: [
+      items(400, 'train'),
+      items(200, 'test'),
+      ['ham', 'spam'],
+      [
+        {
+          column: 'language',
+          values: ['de', 'en'],
+          of: Int32Array.from({ length: 200 }, (_, row) => (row < 29 ? 0 : 1)),
+        },
+      ],
+    ],
+    want: /^Slices of "language" with fewer than 30 test rows: "de"\. They count neither/,
   },
   'length that gives the label away': {
     given: [items(400, 'train', (row) => ({ full: row % 2 === 0 ? 4 : 9 }))],
@@ -175,7 +196,12 @@ test('validation rows that are in train, or nearly, are told as well', () => {
   const validation = splitOf([...items(90, 'valid'), ...items(1, 'train'), ...template(9, 'bb', 1)]);
   const test = splitOf(items(200, 'test'));
   const splits = { train, validation, test };
-  const { warnings } = dataReport({ task: sequenceClassification, labels: ['ham', 'spam'], splits });
+  const { warnings } = dataReport({
+    task: sequenceClassification,
+    labels: ['ham', 'spam'],
+    splits,
+    slices: [],
+  });
   assert.deepEqual(
     warnings.map((warning) => warning.slice(0, 58)),
     [

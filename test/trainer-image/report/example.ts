@@ -1,6 +1,7 @@
 import type { RunConfig } from '../../../crds/trainer-contract.ts';
 import { bootstrapGain } from '../../../trainer-image/metrics/bootstrap.ts';
 import { classificationScores } from '../../../trainer-image/metrics/classification.ts';
+import { sliceScores } from '../../../trainer-image/metrics/slices.ts';
 import { type Report, verdictSentence } from '../../../trainer-image/report/report.ts';
 
 const volume = (name: string) =>
@@ -64,6 +65,13 @@ export function exampleReport(change: Partial<Report> = {}): Report {
   };
   const accuracyOf = (predicted: number[]) => (drawn: ArrayLike<number>) =>
     Array.from(drawn).filter((row) => predicted[row] === actual[row]).length / drawn.length;
+  const languages = ['de', 'en', 'is'];
+  const languageOf = (row: number) => (row < 20 ? 2 : row % 50 === 1 || row % 3 === 0 ? 0 : 1);
+  const sliced = {
+    column: 'language',
+    values: languages,
+    of: Int32Array.from({ length: rows }, (_, row) => languageOf(row)),
+  };
   const steps = 240;
   const noise = (i: number) => Math.sin(i * 12.9898) * Math.cos(i * 4.1414);
   const split = {
@@ -125,15 +133,26 @@ export function exampleReport(change: Partial<Report> = {}): Report {
       f1: 0.975 - 0.4 * Math.exp(-i / 2),
       weightedF1: 0.978,
     })),
+    overfitting: {
+      trainLoss: 0.09,
+      evalLoss: 0.14,
+      lowestEvalLoss: 0.11,
+      lowestStep: 180,
+      bestStep: 180,
+      stoppedEarly: false,
+    },
     baseline: modelOf(base, 0.71),
     final: modelOf(tuned, 0.09),
     gain: bootstrapGain('accuracy', { base: accuracyOf(base), tuned: accuracyOf(tuned), rows, seed: 42 }),
-    confidentErrors: [
+    slices: [
+      sliceScores(sliced, { metric: 'accuracy', base: accuracyOf(base), tuned: accuracyOf(tuned), seed: 42 }),
+    ],
+    worstErrors: [
       {
         line: 17,
         label: labels[0]!,
         predicted: labels[1]!,
-        probability: 0.993,
+        severity: 0.993,
         excerpt: 'You have won a prize',
       },
     ],

@@ -16,9 +16,15 @@ test('hostile labels, texts, warnings and names are shown, never read as markup'
   const base = exampleReport();
   const report = exampleReport({
     labels: [hostile, 'spam'],
-    confidentErrors: [{ line: 1, label: hostile, predicted: 'spam', probability: 1, excerpt: hostile }],
+    worstErrors: [{ line: 1, label: hostile, predicted: 'spam', severity: 1, excerpt: hostile }],
     data: { ...base.data, warnings: [hostile] },
     model: { ...base.model, uri: hostile, newlyInitialized: [hostile] },
+    slices: base.slices.map((one) => ({
+      ...one,
+      column: hostile,
+      worst: { ...one.worst!, slice: hostile },
+      slices: one.slices.map((slice) => ({ ...slice, slice: hostile })),
+    })),
     device: hostile,
     deviceWarning: hostile,
     verdict: { outcome: 'Rejected', sentence: hostile, reasons: [hostile] },
@@ -76,21 +82,27 @@ test('many classes give a list of confusions instead of a matrix', () => {
 test('a run without validation and with one step makes a page', () => {
   const { training, ...rest } = exampleReport();
   const { best: _, ...withoutBest } = training;
-  const report = { ...rest, training: withoutBest, stepLosses: [0.7], learningRates: [0], validation: [] };
+  const { overfitting: __, ...report } = {
+    ...rest,
+    training: withoutBest,
+    stepLosses: [0.7],
+    learningRates: [0],
+    validation: [],
+  };
   const page = reportPage(report);
   assert.match(page, /There is no validation split/);
   assert.doesNotMatch(page, /NaN|undefined/);
 });
 
 test('the overfitting note tells a rise after the best step from steady training', () => {
-  const { stepLosses, training } = exampleReport();
-  const point = (step: number, loss: number) => ({ step, loss, accuracy: 1, f1: 1, weightedF1: 1 });
-  const rising = overfittingNote({ stepLosses, training, validation: [point(1, 0.5), point(2, 0.8)] });
-  assert.match(rising, /lowest at step 1 and rose by 60 %/);
-  const steady = overfittingNote({ stepLosses, training, validation: [point(1, 0.5), point(2, 0.09)] });
-  assert.match(steady, /No sign of overfitting/);
-  const gap = overfittingNote({ stepLosses, training, validation: [point(1, 0.5), point(2, 0.4)] });
-  assert.match(gap, /The gap is large/);
+  const overfitting = { trainLoss: 0.1, lowestStep: 1, bestStep: 1, stoppedEarly: false };
+  const note = (lowestEvalLoss: number, evalLoss: number, more = {}) =>
+    overfittingNote({ overfitting: { ...overfitting, lowestEvalLoss, evalLoss, ...more } });
+  assert.match(note(0.5, 0.8), /lowest at step 1 and rose by 60 %/);
+  assert.match(note(0.5, 0.8, { stoppedEarly: true }), /stopped early\. The weights of step 1 are kept\.$/);
+  assert.match(note(0.09, 0.09), /No sign of overfitting/);
+  assert.match(note(0.4, 0.4), /The gap is large/);
+  assert.match(note(0.02, 0.02, { trainLoss: 0.001 }), /No sign of overfitting/);
 });
 
 test('ticks are round and cover the range', () => {
@@ -98,6 +110,29 @@ test('ticks are round and cover the range', () => {
   assert.deepEqual(niceTicks(0, 240, 8), [0, 50, 100, 150, 200, 250]);
   assert.deepEqual(niceTicks(2, 2, 5), [2, 2.5]);
   assert.deepEqual(movingMean([1, 2, 3, 4], 2), [1, 1.5, 2.5, 3.5]);
+});
+
+test('slices are shown the worst first, small ones last and marked, with a note on the gap', () => {
+  const report = exampleReport();
+  const page = reportPage(report);
+  const table = /<table class="slices">[\s\S]*?<\/table>/.exec(page)?.[0] ?? '';
+  const names = [...table.matchAll(/<th scope="row">([^<]+)<\/th>/g)].map(([, name]) => name);
+  assert.deepEqual(names, ['de', 'en', 'is (few rows)']);
+  assert.match(page, /The worst slice is de with accuracy 0\.\d+; the gap to the best one is 0\.\d+/);
+  assert.match(page, /1 slice has fewer than 30 rows and is not compared/);
+  assert.match(modelCard(report), /^- By language: The worst slice is de/m);
+  const grown = report.slices.map((scores) => ({ ...scores, growth: { value: 0.1, low: 0.05, high: 0.2 } }));
+  assert.match(
+    reportPage(exampleReport({ slices: grown })),
+    /<p class="note warn">The worst slice is de[^<]*fine-tuning helped some slices more than others/,
+  );
+});
+
+test('overfitting is marked as a warning, steady training is not', () => {
+  const { overfitting } = exampleReport();
+  assert.match(reportPage(exampleReport()), /<p class="note warn">The validation loss was lowest/);
+  const steady = { ...overfitting!, evalLoss: 0.11 };
+  assert.match(reportPage(exampleReport({ overfitting: steady })), /<p class="note">At the end/);
 });
 
 test('the model card has front matter that YAML reads, with the figures of the run', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { MetricValues } from '../../../crds/trainer-contract.ts';
 import { afterEvaluation, type BestSoFar } from '../../../trainer-image/run/early-stopping.ts';
 import { gateFailures } from '../../../trainer-image/run/gate.ts';
 import { evenly, thinHistory } from '../../../trainer-image/run/history.ts';
@@ -71,41 +72,74 @@ test('ReduceLROnPlateau follows the metric of early stopping; other schedules fo
 });
 
 const scores = (f1: number) => ({ accuracy: 0.9, f1, weightedF1: 0.9 });
+const measured = (final: MetricValues, baseline: MetricValues | undefined) => ({
+  final,
+  baseline,
+  slices: [],
+});
 
 test('the gate names each value that is too low', () => {
   const gate = { metric: 'f1', minimum: 0.9, minimumGainOverBaseline: 0.2 } as const;
-  assert.deepEqual(gateFailures(gate, scores(0.8), scores(0.7)), [
+  assert.deepEqual(gateFailures(gate, measured(scores(0.8), scores(0.7))), [
     'f1 is 0.8000, below the minimum of 0.9',
     'f1 gained 0.1000 over the base model, less than 0.2',
   ]);
-  assert.deepEqual(gateFailures(gate, scores(0.9), scores(0.7)), []);
+  assert.deepEqual(gateFailures(gate, measured(scores(0.9), scores(0.7))), []);
 });
 
 test('a gain of exactly the minimum passes in spite of rounding; without a gate everything passes', () => {
   assert.ok(0.94 - 0.93 < 0.01);
   const gate = { metric: 'f1', minimumGainOverBaseline: 0.01 } as const;
-  assert.deepEqual(gateFailures(gate, scores(0.94), scores(0.93)), []);
-  assert.deepEqual(gateFailures(undefined, scores(0), undefined), []);
+  assert.deepEqual(gateFailures(gate, measured(scores(0.94), scores(0.93))), []);
+  assert.deepEqual(gateFailures(undefined, measured(scores(0), undefined)), []);
 });
 
 test('where less is better, the gate is a maximum, and a smaller value a gain', () => {
   const gate = { metric: 'perplexity', maximum: 10, minimumGainOverBaseline: 5 } as const;
-  assert.deepEqual(gateFailures(gate, { perplexity: 11 }, { perplexity: 14 }), [
+  assert.deepEqual(gateFailures(gate, measured({ perplexity: 11 }, { perplexity: 14 })), [
     'perplexity is 11.0000, above the maximum of 10',
     'perplexity gained 3.0000 over the base model, less than 5',
   ]);
-  assert.deepEqual(gateFailures(gate, { perplexity: 10 }, { perplexity: 15 }), []);
+  assert.deepEqual(gateFailures(gate, measured({ perplexity: 10 }, { perplexity: 15 })), []);
 });
 
 test('a metric that was not measured does not pass', () => {
-  assert.deepEqual(gateFailures({ metric: 'recall', minimum: 0 }, scores(1), undefined), [
+  assert.deepEqual(gateFailures({ metric: 'recall', minimum: 0 }, measured(scores(1), undefined)), [
     'recall was not measured',
   ]);
 });
 
 test('a gain that was not measured does not pass', () => {
   const gate = { metric: 'f1', minimumGainOverBaseline: 0 } as const;
-  assert.equal(gateFailures(gate, scores(1), undefined).length, 1);
+  assert.equal(gateFailures(gate, measured(scores(1), undefined)).length, 1);
+});
+
+const worst = (final: number) => ({ slice: 'de', rows: 40, final });
+
+test('the gate names the worst slice and the gap of each column that is out of bounds', () => {
+  const gate = { metric: 'f1', slices: { minimum: 0.8, maximumGap: 0.1 } } as const;
+  const slices = [
+    { column: 'language', worst: worst(0.7), gap: { final: 0.2 } },
+    { column: 'source', worst: worst(0.8), gap: { final: 0.1 } },
+  ];
+  assert.deepEqual(gateFailures(gate, { final: scores(0.9), slices }), [
+    'f1 of "language" "de" is 0.7000, below the minimum of 0.8',
+    'the gap of f1 between slices of "language" is 0.2000, above the maximum of 0.1',
+  ]);
+  assert.deepEqual(gateFailures(gate, { final: scores(0.9), slices: slices.slice(1) }), []);
+});
+
+test('a slice bound on which nothing was measured does not pass', () => {
+  const gate = { metric: 'loss', slices: { maximum: 1, maximumGap: 1 } } as const;
+  const of = (column: Parameters<typeof gateFailures>[1]['slices'][number]) =>
+    gateFailures(gate, { final: { loss: 0.5 }, slices: [column] });
+  assert.deepEqual(of({ column: 'language' }), ['no slice of "language" has enough rows']);
+  assert.deepEqual(of({ column: 'language', worst: worst(0.5) }), [
+    'only one slice of "language" has enough rows for a gap',
+  ]);
+  assert.deepEqual(of({ column: 'language', worst: worst(1.5), gap: { final: 0 } }), [
+    'loss of "language" "de" is 1.5000, above the maximum of 1',
+  ]);
 });
 
 test('a short history keeps each step and joins evaluations to theirs', () => {

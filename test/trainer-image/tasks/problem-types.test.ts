@@ -148,7 +148,7 @@ test('numbers: scores and predictions', () => {
   assert.equal(regression.scorer(evaluation, 'loss')([0, 1]), 0.25);
   const { line, mistake } = regression.prediction(evaluation, 1, { text: 't', labels: [], value: -2 });
   assert.deepEqual(line, { value: -2, predicted: -1.5, text: 't' });
-  assert.equal(mistake, undefined);
+  assert.deepEqual(mistake, { label: '-2', predicted: '-1.5', severity: 0.5 });
   assert.throws(() => regression.checkTrain(selectRows(split, Int32Array.of(0, 0), scratchFolder()), []), {
     category: 'DataError',
   });

@@ -131,7 +131,7 @@ test('a prediction names the tag of each word, null where it was cut off, and th
   const predicted = said.map((tag, word) => (word < kept ? tag : null));
   assert.deepEqual(line, { tokens: words, tags: actual, predicted });
   assert.match(mistake!.label, /^(Ada: B-PER|antidisestablishmentarianism: O)$/);
-  assert.ok(mistake!.probability > 0.8 && mistake!.probability < 1);
+  assert.ok(mistake!.severity > 0.8 && mistake!.severity < 1);
 });
 
 const columns = { tokens: 'words', tags: 'ner' };
