@@ -90,6 +90,7 @@ test('texts are packed as the job asks; without a word, those of MaskedLM are wr
   const packingOf = (training: object, task = 'MaskedLM') => trainingOf(training, { task }).packing;
   assert.equal(packingOf({}), 'Wrapped');
   assert.equal(packingOf({}, 'SequenceClassification'), 'None');
+  assert.equal(packingOf({ stride: 8 }), 'None');
   assert.equal(packingOf({ trainSamplingStrategy: 'TokenBudget' }), 'None');
   assert.equal(packingOf({ packing: 'None' }), 'None');
   assert.equal(packingOf({ packing: 'BestFitDecreasing' }, 'TokenClassification'), 'BestFitDecreasing');
