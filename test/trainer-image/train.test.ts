@@ -265,6 +265,8 @@ test('with every way to train at once, an interrupted run comes to the very same
         epochs: 10,
         batchSize: 2,
         gradientAccumulationSteps: 2,
+        packing: 'BestFitDecreasing',
+        maxLength: 32,
         schedule: { name: 'ReduceLROnPlateau', ...plateau },
         optimizer: { name: 'Adafactor' },
         labelSmoothing: 0.1,

@@ -54,7 +54,7 @@ export type TrainableModel = {
   trainStep(microBatches: readonly Batch[], at: StepRates): { loss: number; gradientNorm: number };
   /** No dropout. The outputs are those of the task; the loss is summed over `count` labels. */
   predict(batch: Batch): { outputs: readonly HostArray[]; lossSum: number; count: number };
-  /** Under the names of the state_dict; the data of each is read when asked for. */
+  /** Under the names of the state_dict; the data of each is read when asked for, and may be gone when a later one is. */
   weights(): Iterable<NamedTensor>;
   /** What is evaluated and published, under the same names: the moving average where there is one, else the weights. */
   evaluatedWeights(): Iterable<NamedTensor>;
