@@ -117,6 +117,7 @@ export const runConfig = z.strictObject({
     rDropAlpha: z.number().positive().optional(),
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
+    ema: z.strictObject({ decay: z.number().gt(0).lt(1) }).optional(),
     maxLength: z.int().min(8),
     trainSamplingStrategy: z.enum(['GroupByLength', 'TokenBudget']),
     packing: z.enum(['None', 'BestFitDecreasing', 'Wrapped']),

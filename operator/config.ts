@@ -35,10 +35,11 @@ export const settings = z.strictObject({
   workers: count(1, 256).default(8).describe('Jobs that are worked on at the same time.'),
   port: count(0, 65_535).default(8080).describe('Port of /metrics, /healthz and /readyz; 0 = any free one.'),
   logLevel: z.enum(logLevels).default('info').describe('Least important level that is logged.'),
+  // A run costs about 13 requests besides progress: at 300 a second a thousand of them could be through in a minute.
   apiRequestsPerSecond: seconds(1, 10_000)
-    .default(100)
+    .default(300)
     .describe('Requests to the API server, in the long run.'),
-  apiBurst: count(1, 10_000).default(200).describe('Requests to the API server at once.'),
+  apiBurst: count(1, 10_000).default(500).describe('Requests to the API server at once.'),
   apiTimeoutSeconds: seconds(1, 300).default(30).describe('Time-out of a request to the API server.'),
   pollSeconds: seconds(0.1, 3600)
     .default(5)

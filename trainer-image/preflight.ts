@@ -144,7 +144,10 @@ function plan(
   );
   const numbers = {
     weights: count(architecture.parameters),
-    trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training), frozen),
+    trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training), {
+      frozen,
+      ema: config.training.ema !== undefined,
+    }),
   };
   return {
     totalSteps: totalSteps(splits.train, config.training),

@@ -1,15 +1,18 @@
 /** The four watches of the controller, and which job each change concerns. */
 import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJob, FineTuneRuntime } from '../decide/plan.ts';
-import { present } from '../decide/present.ts';
+import { endedAs } from '../decide/stage.ts';
 import type { Client } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { jobs, pods, type Resource } from '../kube/resources.ts';
 import { type Change, controllerUid, keyOf, Store } from '../kube/store.ts';
+import { StringPool } from '../kube/string-pool.ts';
 import { Watch, type WatchObserver, type WatchTimes } from '../kube/watch.ts';
 import type { Log } from '../log.ts';
 import { labels } from '../manifests/names.ts';
+import { EndedPods } from './ended-pods.ts';
 import { fineTuneJobs, fineTuneRuntimes } from './resources.ts';
+import { trimJob, trimPod } from './trim.ts';
 
 type Options = {
   client: Client;
@@ -26,37 +29,57 @@ type Options = {
 const byOwner = (object: KubernetesObject) => [controllerUid(object) ?? ''];
 /** Pods outlive a Job that is deleted: the label still tells whose they are. */
 const byJobLabel = (pod: V1Pod) => [pod.metadata?.labels?.[labels.jobUid] ?? ''];
+const hasEnded = ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 const byUid = (object: KubernetesObject) => [object.metadata?.uid ?? ''];
 
 export class Caches {
-  readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid'>({
-    runtime: (job) => [job.spec.runtimeRef.name],
-    uid: byUid,
-  });
+  readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid'>(
+    { runtime: (job) => [job.spec.runtimeRef.name], uid: byUid },
+    ({ status }) => status?.completionTime !== undefined,
+  );
   readonly runtimes = new Store<FineTuneRuntime>({});
-  readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner });
-  readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel });
+  readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner }, (job) => endedAs(job) !== undefined);
+  readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel }, hasEnded);
+  readonly #endedPods = new EndedPods();
   readonly #watches: { hasSynced: boolean; resource: Resource; run(signal: AbortSignal): Promise<void> }[];
 
   constructor(options: Options) {
     const { onJob } = options;
     const onJobUid = (uid: string | undefined) => {
-      for (const job of this.jobs.by('uid', uid ?? '')) onJob(keyOf(job));
+      for (const key of this.jobs.keysBy('uid', uid ?? '')) onJob(key);
     };
-    const onPod = ({ object }: Change<V1Pod>) => onJobUid(object.metadata?.labels?.[labels.jobUid]);
+    const onPod = ({ type, object }: Change<V1Pod>) => {
+      const uid = object.metadata?.labels?.[labels.jobUid] ?? '';
+      if (type === 'deleted' && this.jobs.keysBy('uid', uid).length > 0) this.#endedPods.keep(uid, object);
+      onJobUid(uid);
+    };
+    const onFineTuneJob = ({ type, object }: Change<FineTuneJob>) => {
+      if (type === 'deleted') this.#endedPods.forget(object.metadata.uid);
+      onJob(keyOf(object));
+    };
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
-      for (const job of this.jobs.by('runtime', object.metadata.name)) onJob(keyOf(job));
+      for (const key of this.jobs.keysBy('runtime', object.metadata.name)) onJob(key);
     };
     const children = { selector: labels.jobUid };
     this.#watches = [
       watch(options, fineTuneRuntimes, this.runtimes, onRuntime),
-      watch(options, fineTuneJobs, this.jobs, ({ object }) => onJob(keyOf(object))),
+      watch(options, fineTuneJobs, this.jobs, onFineTuneJob),
       watch(options, jobs, this.batchJobs, ({ object }) => onJobUid(controllerUid(object)), {
         ...children,
         trim: trimJob,
       }),
       watch(options, pods, this.pods, onPod, { ...children, trim: trimPod }),
     ];
+  }
+
+  /** Pods of a job: those that exist, and those that are gone after they had ended. */
+  podsOf(jobUid: string): V1Pod[] {
+    return [...this.pods.by('job', jobUid), ...this.#endedPods.of(jobUid)];
+  }
+
+  /** What is known of an object that the operator writes, by "namespace/name". */
+  find(resource: Resource, key: string): KubernetesObject | undefined {
+    return resource === fineTuneJobs ? this.jobs.get(key) : this.batchJobs.get(key);
   }
 
   /** Resources whose first list is not complete yet. */
@@ -84,8 +107,9 @@ function watch<T extends KubernetesObject, I extends string>(
   resource: Resource,
   store: Store<T, I>,
   onChange: (change: Change<T>) => void,
-  more: { selector?: string; trim?: (object: T) => T } = {},
+  { selector, trim = (object) => object }: { selector?: string; trim?: (object: T) => T } = {},
 ) {
+  const pool = new StringPool();
   const made = new Watch<T, I>({
     client,
     clock,
@@ -96,27 +120,8 @@ function watch<T extends KubernetesObject, I extends string>(
     namespace: resource.namespaced ? namespace : undefined,
     observer: observer(resource),
     ...(times === undefined ? {} : { times }),
-    ...more,
+    ...(selector === undefined ? {} : { selector }),
+    trim: (object) => pool.share(trim(object)),
   });
   return Object.assign(made, { resource });
-}
-
-/** Of the spec of a Job only this is read; the pod template with its run config would be most of the memory. */
-function trimJob(job: V1Job): V1Job {
-  const { suspend, activeDeadlineSeconds } = job.spec ?? {};
-  const spec = { ...present({ suspend, activeDeadlineSeconds }), template: {} };
-  return { ...job, spec };
-}
-
-/** Of the spec of a pod only the node and the resources are read; the rest would be most of the memory. */
-function trimPod(pod: V1Pod): V1Pod {
-  if (pod.metadata !== undefined) delete pod.metadata.annotations;
-  if (pod.spec !== undefined) {
-    const { nodeName, containers } = pod.spec;
-    pod.spec = {
-      ...(nodeName && { nodeName }),
-      containers: containers.map(({ name, resources }) => ({ name, ...(resources && { resources }) })),
-    };
-  }
-  return pod;
 }

@@ -12,7 +12,10 @@ import { keyOf } from '../kube/store.ts';
 import { fineTuneJobs } from './resources.ts';
 
 /** resourceVersion undefined = the object was deleted. */
-type Write = { resource: Resource; ref: Ref; uid: string; resourceVersion: string | undefined };
+type Write = { resource: Resource; ref: Ref; uid: string; resourceVersion: string | undefined; at: number };
+
+/** A watch brings what was written within milliseconds, and wakes the next pass: sooner than this nothing is read anew. */
+const watchMs = 500;
 type JobMemory = {
   writes: Map<string, Write>;
   foreign: Map<string, { resource: Resource; ref: Ref }>;
@@ -45,10 +48,12 @@ export class Memory {
     if (resource === fineTuneJobs) this.#of(jobUid).statusWrittenAt = this.#clock.now();
   }
 
-  /** Milliseconds for which a detail of the status has to wait. */
+  /** Milliseconds for which a detail of the status has to wait; a job that nothing is known of was just written. */
   untilDetailMs(jobUid: string): number {
-    const writtenAt = this.#jobs.get(jobUid)?.statusWrittenAt ?? Number.NEGATIVE_INFINITY;
-    return Math.max(0, writtenAt + this.#detailMs - this.#clock.now());
+    const memory = this.#of(jobUid);
+    const now = this.#clock.now();
+    memory.statusWrittenAt ??= now;
+    return Math.max(0, memory.statusWrittenAt + this.#detailMs - now);
   }
 
   deleted(jobUid: string, resource: Resource, ref: Ref, uid: string): void {
@@ -62,6 +67,22 @@ export class Memory {
 
   forget(jobUid: string): void {
     this.#jobs.delete(jobUid);
+  }
+
+  /** Milliseconds after which the caches should show what was written about the job; 0 = they do, or should have by now. */
+  behindMs(
+    jobUid: string,
+    cached: (resource: Resource, key: string) => KubernetesObject | undefined,
+  ): number {
+    const now = this.#clock.now();
+    const writes = [...(this.#jobs.get(jobUid)?.writes.values() ?? [])];
+    const waits = writes
+      .filter(
+        (write) =>
+          write.at + watchMs > now && !hasArrived(write, cached(write.resource, keyOfRef(write.ref))),
+      )
+      .map(({ at }) => at + watchMs - now);
+    return Math.max(0, ...waits);
   }
 
   /**
@@ -78,7 +99,7 @@ export class Memory {
     const writes = this.#jobs.get(jobUid)?.writes ?? new Map<string, Write>();
     for (const [id, write] of writes) {
       if (write.resource !== resource) continue;
-      const key = keyOf({ metadata: { name: write.ref.name, namespace: write.ref.namespace ?? '' } });
+      const key = keyOfRef(write.ref);
       const known = cached(key);
       if (hasArrived(write, known)) {
         writes.delete(id);
@@ -109,8 +130,9 @@ export class Memory {
     return fresh;
   }
 
-  #write(jobUid: string, write: Write): void {
-    this.#of(jobUid).writes.set(`${write.resource.kind} ${write.ref.namespace}/${write.ref.name}`, write);
+  #write(jobUid: string, write: Omit<Write, 'at'>): void {
+    const id = `${write.resource.kind} ${keyOfRef(write.ref)}`;
+    this.#of(jobUid).writes.set(id, { ...write, at: this.#clock.now() });
   }
 
   async #read<T extends KubernetesObject>(resource: Resource, ref: Ref, signal: AbortSignal) {
@@ -121,6 +143,10 @@ export class Memory {
       throw error;
     }
   }
+}
+
+function keyOfRef({ name, namespace = '' }: Ref): string {
+  return keyOf({ metadata: { name, namespace } });
 }
 
 function hasArrived({ uid, resourceVersion }: Write, known: KubernetesObject | undefined): boolean {

@@ -34,6 +34,9 @@ export class Sync {
   /** @param key "namespace/name" of the job */
   async pass(key: string, log: Log, signal: AbortSignal): Promise<Verdict> {
     const { client, caches, memory, poller, decide } = this.#dependencies;
+    const cachedUid = caches.jobs.get(key)?.metadata.uid ?? '';
+    const behindMs = memory.behindMs(cachedUid, (resource, name) => caches.find(resource, name));
+    if (behindMs > 0) return { kind: 'after', ms: behindMs };
     const progressOf = (uid: string) => poller.progressOf(uid);
     const observed = await observe(key, { caches, memory, progressOf }, signal);
     this.#forgetOthers(key, observed?.job);

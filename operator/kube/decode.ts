@@ -21,10 +21,12 @@ export function decode<T extends KubernetesObject>(object: T, resource: Resource
   object.kind ??= resource.kind;
   const metadata = object.metadata as Record<string, unknown> | undefined;
   if (metadata !== undefined) {
-    delete metadata['managedFields'];
+    // Not deleted: V8 would keep the object as a hash table, in several times the memory.
+    const { managedFields: _, ...kept } = metadata;
     for (const field of ['creationTimestamp', 'deletionTimestamp']) {
-      if (typeof metadata[field] === 'string') metadata[field] = new Date(metadata[field]);
+      if (typeof kept[field] === 'string') kept[field] = new Date(kept[field]);
     }
+    object.metadata = kept;
   }
   if (isBuiltIn(resource)) reviveTimes((object as { status?: unknown }).status);
   return object;

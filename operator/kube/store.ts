@@ -1,15 +1,23 @@
 /** What a watch knows: objects by namespace and name, with indexes. */
 import type { KubernetesObject } from '@kubernetes/client-node';
+import { Packed } from './packed.ts';
 
 export type Change<T> =
   | { type: 'added'; object: T }
-  | { type: 'updated'; object: T; previous: T }
+  | { type: 'updated'; object: T }
   | { type: 'deleted'; object: T };
 
 /** Values under which an object can be found. */
 export type Index<T> = (object: T) => string[];
 
-type Found<T, I extends string> = Record<I, Map<string, Set<T>>>;
+/** Keys of the objects by index and value. */
+type Found<I extends string> = Record<I, Map<string, Set<string>>>;
+
+type Entry<T extends object> = {
+  uid: string | undefined;
+  resourceVersion: string | undefined;
+  kept: T | Packed<T>;
+};
 
 export function keyOf(object: KubernetesObject): string {
   return `${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;
@@ -21,40 +29,55 @@ export function controllerUid(object: KubernetesObject): string | undefined {
 }
 
 export class Store<T extends KubernetesObject, I extends string = never> {
-  readonly #objects = new Map<string, T>();
+  readonly #entries = new Map<string, Entry<T>>();
   readonly #indexes: Record<I, Index<T>>;
-  readonly #found: Found<T, I>;
+  readonly #found: Found<I>;
+  readonly #isCold: (object: T) => boolean;
 
-  constructor(indexes: Record<I, Index<T>>) {
+  /** @param isCold whether an object is hardly looked at any more: it is kept packed */
+  constructor(indexes: Record<I, Index<T>>, isCold: (object: T) => boolean = () => false) {
     this.#indexes = indexes;
+    this.#isCold = isCold;
     const names = Object.keys(indexes) as I[];
-    this.#found = Object.fromEntries(names.map((name) => [name, new Map()])) as Found<T, I>;
+    this.#found = Object.fromEntries(names.map((name) => [name, new Map()])) as Found<I>;
   }
 
   get size(): number {
-    return this.#objects.size;
+    return this.#entries.size;
   }
 
   get(key: string): T | undefined {
-    return this.#objects.get(key);
+    const kept = this.#entries.get(key)?.kept;
+    return kept instanceof Packed ? kept.unpacked() : kept;
   }
 
-  values(): Iterable<T> {
-    return this.#objects.values();
+  *values(): Iterable<T> {
+    for (const key of this.#entries.keys()) yield this.get(key)!;
   }
 
   by(index: I, value: string): T[] {
+    return this.keysBy(index, value).map((key) => this.get(key)!);
+  }
+
+  /** Keys of the objects that `by` finds. */
+  keysBy(index: I, value: string): string[] {
     return [...(this.#found[index].get(value) ?? [])];
   }
 
   /** A changed UID is another object with the same name: the old one was deleted, a new one added. */
   put(object: T): Change<T>[] {
-    const previous = this.#objects.get(keyOf(object));
-    if (previous !== undefined) this.#drop(previous);
-    this.#objects.set(keyOf(object), object);
-    this.#file(object);
+    const key = keyOf(object);
+    const previous = this.get(key);
+    if (previous !== undefined) this.#drop(key, previous);
+    const { uid, resourceVersion } = object.metadata ?? {};
+    this.#entries.set(key, {
+      uid,
+      resourceVersion,
+      kept: this.#isCold(object) ? new Packed(object) : object,
+    });
+    this.#file(key, object);
     if (previous === undefined) return [{ type: 'added', object }];
-    if (previous.metadata?.uid === object.metadata?.uid) return [{ type: 'updated', object, previous }];
+    if (previous.metadata?.uid === uid) return [{ type: 'updated', object }];
     return [
       { type: 'deleted', object: previous },
       { type: 'added', object },
@@ -62,25 +85,26 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   }
 
   remove(object: KubernetesObject): Change<T>[] {
-    const previous = this.#objects.get(keyOf(object));
+    const key = keyOf(object);
+    const previous = this.get(key);
     if (previous === undefined) return [];
-    this.#objects.delete(keyOf(object));
-    this.#drop(previous);
+    this.#entries.delete(key);
+    this.#drop(key, previous);
     return [{ type: 'deleted', object: previous }];
   }
 
   /** Takes over a complete list. Objects that did not change cause no change. */
   replace(objects: T[]): Change<T>[] {
     const listed = new Set(objects.map(keyOf));
-    const gone = [...this.#objects.values()].filter((object) => !listed.has(keyOf(object)));
+    const gone = [...this.#entries.keys()].filter((key) => !listed.has(key));
     return [
-      ...gone.flatMap((object) => this.remove(object)),
+      ...gone.flatMap((key) => this.remove(this.get(key)!)),
       ...objects.filter((object) => !this.#isKnown(object)).flatMap((object) => this.put(object)),
     ];
   }
 
   #isKnown(object: T): boolean {
-    const known = this.#objects.get(keyOf(object))?.metadata;
+    const known = this.#entries.get(keyOf(object));
     return (
       known !== undefined &&
       known.uid === object.metadata?.uid &&
@@ -88,21 +112,21 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     );
   }
 
-  #file(object: T): void {
+  #file(key: string, object: T): void {
     for (const name of Object.keys(this.#indexes) as I[]) {
       for (const value of this.#indexes[name](object)) {
         const found = this.#found[name].get(value);
-        if (found === undefined) this.#found[name].set(value, new Set([object]));
-        else found.add(object);
+        if (found === undefined) this.#found[name].set(value, new Set([key]));
+        else found.add(key);
       }
     }
   }
 
-  #drop(object: T): void {
+  #drop(key: string, object: T): void {
     for (const name of Object.keys(this.#indexes) as I[]) {
       for (const value of this.#indexes[name](object)) {
         const found = this.#found[name].get(value);
-        found?.delete(object);
+        found?.delete(key);
         if (found?.size === 0) this.#found[name].delete(value);
       }
     }

@@ -88,12 +88,14 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
   /** One page, or one watch from beginning to end; returns the milliseconds to wait after it. */
   async #turn(signal: AbortSignal): Promise<number> {
     const { client, resource, namespace, selector, pageSize = 500, clock } = this.#options;
+    const { trim = (object: T) => object } = this.#options;
     const state = this.#state;
     if (state.at !== 'watching') {
       const limit = state.at === 'empty' && state.inOnePiece ? {} : { limit: pageSize };
       const token = state.at === 'paging' ? { token: state.token } : {};
       const page = await client.listPage<T>(resource, { namespace, selector, ...limit, ...token }, signal);
-      return this.#take({ got: 'page', ...page });
+      // Page by page: all of a large list as it comes would be most of the memory.
+      return this.#take({ got: 'page', ...page, objects: page.objects.map(trim) });
     }
     const opened = clock.now();
     let quiet = true;
@@ -133,7 +135,7 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
       return pause;
     }
     if (effect.do === 'replace') {
-      this.#hand(store.replace(effect.objects.map(trim)));
+      this.#hand(store.replace(effect.objects));
       this.#synced = true;
       observer.listed();
       log.info('listed', { resource: resource.plural, objects: effect.objects.length });

@@ -43,6 +43,12 @@ export const builds = {
     version: 'v1.8.0',
     variables: ['main.Version=v1.8.0'],
   },
+  kwok: {
+    module: 'kwok',
+    package: 'sigs.k8s.io/kwok/cmd/kwok',
+    version: 'v0.8.0',
+    variables: ['sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0'],
+  },
   helm: {
     module: 'helm',
     package: 'helm.sh/helm/v4/cmd/helm',

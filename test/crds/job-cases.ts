@@ -1,11 +1,11 @@
 /** FineTuneJobs that the API server accepts and refuses: a sentence, the changes to the smallest valid job, the answer. */
 import { accepted, type Case, pattern, refused } from './case.ts';
 import { datasetCases } from './dataset-cases.ts';
+import { gateCases } from './gate-cases.ts';
 import { taskCases } from './task-cases.ts';
 
 const training = (field: string, value: unknown) => ({ [`spec.training.${field}`]: value });
 const claim = { claimName: 'data', path: 'sets/emails' };
-const sliced = { 'spec.dataset.slices': ['language'] };
 const oneSource = 'set exactly one of s3 and persistentVolumeClaim';
 
 export const jobCases: Record<string, Case> = {
@@ -267,6 +267,18 @@ export const jobCases: Record<string, Case> = {
     'must be at most 100',
     training('rDropAlpha', '101'),
   ),
+  'a moving average': accepted(training('ema', {})),
+  'a moving average of its own decay': accepted(training('ema', { decay: '0.99' })),
+  'an average that never moves': refused(
+    'spec.training.ema.decay',
+    'must be less than 1',
+    training('ema', { decay: '1' }),
+  ),
+  'an average that is none': refused(
+    'spec.training.ema.decay',
+    'must be greater than 0',
+    training('ema', { decay: '0' }),
+  ),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',
@@ -288,54 +300,6 @@ export const jobCases: Record<string, Case> = {
     'spec.dataset.fractions.validation': '0.1',
   }),
 
-  'a gate without a value': refused(
-    'spec.gate',
-    'set minimum or maximum, minimumGainOverBaseline, or slices',
-    {
-      'spec.gate': { metric: 'f1' },
-    },
-  ),
-  'a gate without a metric': refused('spec.gate.metric', 'Required value', {
-    'spec.gate': { minimum: '0.9' },
-  }),
-  'a gate on the gain without a baseline': refused(
-    'spec.gate.minimumGainOverBaseline',
-    'needs evaluation.baseline: true',
-    {
-      'spec.gate': { metric: 'f1', minimumGainOverBaseline: '0.01' },
-      'spec.evaluation.baseline': false,
-    },
-  ),
-  'a gate on value and gain': accepted({
-    'spec.gate': { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0' },
-  }),
-  'a gate on the worst slice and the gap': accepted({
-    ...sliced,
-    'spec.gate': { metric: 'f1', slices: { minimum: '0.8', maximumGap: '0.1' } },
-  }),
-  'a gate on the worst slice where less is better': accepted({
-    ...sliced,
-    'spec.gate': { metric: 'loss', slices: { maximum: '3.5', maximumGap: '1.5' } },
-  }),
-  'a gate on slices without slices': refused('spec.gate.slices', 'name their columns in dataset.slices', {
-    'spec.gate': { metric: 'f1', slices: { minimum: '0.8' } },
-  }),
-  'a gate on slices without a value': refused('spec.gate.slices', 'set minimum or maximum, maximumGap', {
-    ...sliced,
-    'spec.gate': { metric: 'f1', slices: {} },
-  }),
-  'a minimum of slices where less is better': refused('spec.gate.slices.minimum', 'set maximum', {
-    ...sliced,
-    'spec.gate': { metric: 'loss', slices: { minimum: '0.8' } },
-  }),
-  'a maximum of slices where more is better': refused('spec.gate.slices.maximum', 'set minimum', {
-    ...sliced,
-    'spec.gate': { metric: 'f1', slices: { maximum: '0.8' } },
-  }),
-  'a gap that none can be larger than': refused('spec.gate.slices.maximumGap', 'no gap can be larger', {
-    ...sliced,
-    'spec.gate': { metric: 'f1', slices: { maximumGap: '1.1' } },
-  }),
   'no checkpoint kept': refused('spec.checkpoints.keep', 'greater than or equal to 1', {
     'spec.checkpoints.keep': 0,
   }),
@@ -402,5 +366,6 @@ export const jobCases: Record<string, Case> = {
   'suspend in quotes': refused('spec.suspend', 'must be of type boolean', { 'spec.suspend': 'true' }),
 
   ...datasetCases,
+  ...gateCases,
   ...taskCases,
 };

@@ -19,7 +19,7 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'operator/controller/observe.ts',
-        find: "pods: caches.pods.by('job', uid),",
+        find: 'pods: caches.podsOf(uid),',
         replace:
           'pods: [...caches.pods.values()].filter((pod) => pod.metadata?.labels?.[labels.job] === job.metadata.name),',
       },
@@ -93,8 +93,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'operator/kube/watch.ts',
-        find: 'this.#hand(store.replace(effect.objects.map(trim)));',
-        replace: 'const news = store.replace(effect.objects.map(trim)); if (!this.#synced) this.#hand(news);',
+        find: 'this.#hand(store.replace(effect.objects));',
+        replace: 'const news = store.replace(effect.objects); if (!this.#synced) this.#hand(news);',
       },
     ],
     plans: ['suspend-resume/gone/event-of-finetunejobs-spec.2'],

@@ -70,10 +70,17 @@ describe('client over TLS', () => {
       { name: 'u', authProvider: { name: 'tokenFile', config: { tokenFile } } },
     );
     connection = new Connection({ config, onConnect: () => connections++, now: () => now });
-    const mayWrite = () => allowed;
-    client = new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 400, mayWrite });
+    client = clientOf(10_000);
   });
   afterEach(() => connection.close());
+  const clientOf = (timeoutMs: number) =>
+    new Client({
+      connection,
+      userAgent: 'test',
+      fieldManager: 'test',
+      timeoutMs,
+      mayWrite: () => allowed,
+    });
 
   it('shakes hands a few times for many requests', async () => {
     const work = async () => {
@@ -110,11 +117,11 @@ describe('client over TLS', () => {
   it('gives up on a server that hangs, and when its caller does', async () => {
     hang = true;
     const begun = performance.now();
-    await assert.rejects(client.get(pods, ref, never), (error) => {
+    await assert.rejects(clientOf(400).get(pods, ref, never), (error) => {
       assert.match(String(error), /GET \/api\/v1\/namespaces\/n\/pods\/p: no answer within 400 ms/);
       return isKind(error, 'Unavailable');
     });
-    assert.ok(performance.now() - begun < 2000);
+    assert.ok(performance.now() - begun < 8000);
     const caller = new AbortController();
     const request = client.get(pods, ref, caller.signal);
     setTimeout(() => caller.abort(), 20);

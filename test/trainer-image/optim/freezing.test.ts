@@ -87,14 +87,17 @@ test('frozen parts cost no gradient work, no optimiser state and no update', () 
   assert.equal(nodesOf(['bert.encoder.layer.1']).products, all.products - 4);
 });
 
-test('the estimate counts gradient and state of trained weights alone', () => {
+test('the estimate counts gradient, state and average of trained weights alone', () => {
   const weights = [
     { name: 'a', shape: [10, 10] },
     { name: 'b', shape: [5] },
   ];
   const optimizer = adamW(golden('bert-small').settings);
-  assert.equal(trainedNumbers(weights, optimizer, new Set()), 4 * 105);
-  assert.equal(trainedNumbers(weights, optimizer, new Set(['a'])), 100 + 4 * 5);
+  const numbers = (frozen: string[], ema = false) =>
+    trainedNumbers(weights, optimizer, { frozen: new Set(frozen), ema });
+  assert.equal(numbers([]), 4 * 105);
+  assert.equal(numbers(['a']), 100 + 4 * 5);
+  assert.equal(numbers(['a'], true), 100 + 5 * 5);
 });
 
 test('the learning rate falls from the head down to the embeddings', () => {

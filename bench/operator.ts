@@ -1,0 +1,63 @@
+/**
+ * npm run bench:operator: the operator on a real API server and etcd, with the real Job controller and scheduler; kwok
+ * plays the nodes. Writes bench/results/operator.json; a value is to be at most its bar.
+ * Options: --case NAME (several; all without it), --jobs N (so many jobs in each, and nothing is written), --active N (500)
+ * and --train-seconds N (20): how many trainers run at a time, and for how long.
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { bundleOperator } from '../test/faults/bundle.ts';
+import { cases, type Line } from './operator/cases.ts';
+
+const resultsFile = join(import.meta.dirname, 'results', 'operator.json');
+
+const { values } = parseArgs({
+  options: {
+    case: { type: 'string', multiple: true, default: Object.keys(cases) },
+    jobs: { type: 'string' },
+    active: { type: 'string', default: '500' },
+    'train-seconds': { type: 'string', default: '20' },
+  },
+});
+const log = (line: string) => console.error(line);
+const directory = await mkdtemp(join(tmpdir(), 'bench-operator-'));
+let met = true;
+try {
+  const program = await bundleOperator(join(directory, 'operator'));
+  for (const name of values.case) {
+    const found = cases[name];
+    if (found === undefined)
+      throw new Error(`there is no case ${name}; there are: ${Object.keys(cases).join(', ')}`);
+    log(`── ${name}`);
+    const lines = await found.measure({
+      program,
+      jobs: Number(values.jobs ?? found.jobs),
+      active: Number(values.active),
+      preflightMs: 1000,
+      trainMs: Number(values['train-seconds']) * 1000,
+      log,
+    });
+    for (const line of lines) show(line);
+    if (values.jobs === undefined) await store(lines);
+  }
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+process.exit(met ? 0 : 1);
+
+function show({ case: name, value, unit, bar }: Line): void {
+  const kept = bar === null || value <= bar;
+  met &&= kept;
+  console.log(`${kept ? ' ' : '✖'} ${name}: ${value} ${unit}${bar === null ? '' : ` (bar ${bar})`}`);
+}
+
+/** Replaces the lines of the same cases and keeps the others. */
+async function store(lines: readonly Line[]): Promise<void> {
+  const before = JSON.parse(await readFile(resultsFile, 'utf8').catch(() => '[]')) as Line[];
+  const names = new Set(lines.map((line) => line.case));
+  const all = [...before.filter((line) => !names.has(line.case)), ...lines];
+  await mkdir(dirname(resultsFile), { recursive: true });
+  await writeFile(resultsFile, `${JSON.stringify(all, null, 2)}\n`);
+}

@@ -1,0 +1,164 @@
+/** What is measured about the operator, and the bars. */
+import { namespace } from '../../test/operator/api.ts';
+import { Poison, refuseItsJobs } from './poison.ts';
+import { quantile, type Runs } from './runs.ts';
+import { Site, type SiteOptions } from './site.ts';
+
+export type Line = {
+  case: string;
+  value: number;
+  unit: string;
+  /** The value is to be at most this; null = it has no bar. */
+  bar: number | null;
+  peer: number | null;
+  peerName: string | null;
+};
+
+export type Settings = SiteOptions & { jobs: number; log: (line: string) => void };
+
+type Case = (settings: Settings) => Promise<Line[]>;
+
+const limitMs = 1_800_000;
+
+/** With how many jobs each is measured. */
+export const cases: Record<string, { measure: Case; jobs: number }> = {
+  burst: { measure: burst, jobs: 1000 },
+  rate: { measure: rate, jobs: 1000 },
+  poison: { measure: poison, jobs: 500 },
+  large: { measure: large, jobs: 10_000 },
+};
+
+export function line(name: string, value: number, unit: string, bar: number | null = null): Line {
+  return { case: name, value: Number(value.toPrecision(4)), unit, bar, peer: null, peerName: null };
+}
+
+const namesOf = (prefix: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${prefix}-${String(i + 1).padStart(5, '0')}`);
+
+/** All at once, `active` trainers at a time. */
+async function burst(settings: Settings): Promise<Line[]> {
+  return onSite(settings, async (site) => (await burstOn(site, settings.jobs)).lines);
+}
+
+/** The same, then a new process among the objects of runs that are over. */
+async function large(settings: Settings): Promise<Line[]> {
+  const { jobs } = settings;
+  return onSite(settings, async (site) => {
+    const { operator, lines } = await burstOn(site, jobs);
+    await operator.kill('SIGTERM');
+    const next = await site.startOperator();
+    const name = `restart among ${jobs} ended jobs`;
+    return [...lines, line(`${name}: ready`, next.readySeconds, 's', 15), memory(name, next.operator)];
+  });
+}
+
+async function burstOn(site: Site, jobs: number) {
+  const { operator } = await site.startOperator();
+  await site.create(namesOf('run', jobs));
+  await site.runs.allEnded(limitMs);
+  checkSuccess(site.runs, jobs);
+  const name = `${jobs} jobs at once`;
+  const lines = [
+    line(`${name}: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
+    ...latency(name, site.runs),
+    ...(await costs(name, site, operator, jobs)),
+  ];
+  return { operator, lines };
+}
+
+/** A steady stream of new jobs. */
+async function rate(settings: Settings): Promise<Line[]> {
+  const { jobs } = settings;
+  return onSite(settings, async (site) => {
+    await site.startOperator();
+    await site.create(namesOf('run', jobs), 100);
+    await site.runs.allEnded(limitMs);
+    checkSuccess(site.runs, jobs);
+    return latency(`${jobs} jobs, 100 a second`, site.runs, 5);
+  });
+}
+
+type Process = Awaited<ReturnType<Site['startOperator']>>['operator'];
+
+async function costs(name: string, site: Site, operator: Process, jobs: number): Promise<Line[]> {
+  const { progressWrites, statusWrites } = site.runs;
+  const all = await site.requests();
+  const perJob = (count: number) => count / jobs;
+  const ofJobs = [...all].filter(([what]) => !what.endsWith(' leases'));
+  const total = ofJobs.reduce((sum, [, count]) => sum + count, 0) - progressWrites;
+  const counted = statusWrites - (all.get('update finetunejobs/status') ?? 0);
+  if (counted !== 0)
+    throw new Error(`the audit log and the watch differ by ${counted} status writes of ${statusWrites}`);
+  const connections = await operator.metric('finetune_operator_api_connections_total');
+  const requests = await operator.metric('rest_client_requests_total');
+  return [
+    line(`${name}: API requests a job without progress writes`, perJob(total), 'requests', 14),
+    ...ofJobs
+      .toSorted(([a], [b]) => a.localeCompare(b))
+      .map(([what, count]) => line(`${name}: ${what} a job`, perJob(count), 'requests')),
+    line(`${name}: progress writes a job, of the status updates`, perJob(progressWrites), 'requests'),
+    line(`${name}: TLS handshakes for 1000 requests`, (connections / requests) * 1000, 'handshakes', 20),
+    memory(name, operator),
+    line(`${name}: operator CPU`, operator.cpuSeconds, 's'),
+  ];
+}
+
+function memory(name: string, operator: Process): Line {
+  return line(`${name}: operator memory, high-water mark`, operator.peakRssBytes / 2 ** 20, 'MiB', 250);
+}
+
+function latency(name: string, runs: Runs, bar: number | null = null): Line[] {
+  const seconds = runs.jobSeconds;
+  return [
+    line(`${name}: FineTuneJob to Job, p50`, quantile(seconds, 0.5), 's'),
+    line(`${name}: FineTuneJob to Job, p99`, quantile(seconds, 0.99), 's', bar),
+  ];
+}
+
+function checkSuccess(runs: Runs, jobs: number): void {
+  const { phases } = runs;
+  if (phases['Succeeded'] !== jobs) throw new Error(`not all runs succeeded: ${JSON.stringify(phases)}`);
+}
+
+const rounds = 3;
+
+/** Healthy jobs alone, then beside one whose every pass fails, in turns. */
+async function poison(settings: Settings): Promise<Line[]> {
+  const { jobs, log } = settings;
+  const healthy: number[] = [];
+  const beside: number[] = [];
+  await onSite(settings, async (site) => {
+    await site.startOperator();
+    await refuseItsJobs(site.api, namespace);
+    const batch = async (name: string) => {
+      const before = site.runs.jobSeconds.length;
+      await site.create(namesOf(name, jobs), 100);
+      await site.runs.allEnded(limitMs);
+      return site.runs.jobSeconds.slice(before);
+    };
+    for (let round = 1; round <= rounds; round++) {
+      healthy.push(...(await batch(`alone-${round}`)));
+      const poisoned = await Poison.start(site.api, namespace);
+      beside.push(...(await batch(`beside-${round}`)));
+      await poisoned.stop();
+      log(`round ${round}: p99 ${quantile(healthy, 0.99)} alone, ${quantile(beside, 0.99)} beside`);
+    }
+    return [];
+  });
+  const ratio = quantile(beside, 0.99) / quantile(healthy, 0.99);
+  return [
+    line(`${jobs} jobs, 100 a second: FineTuneJob to Job, p99`, quantile(healthy, 0.99), 's'),
+    line(`${jobs} jobs beside a poisoned one: FineTuneJob to Job, p99`, quantile(beside, 0.99), 's'),
+    line(`${jobs} jobs beside a poisoned one: p99 / p99 without it`, ratio, 'ratio', 1.2),
+  ];
+}
+
+async function onSite<T>(settings: Settings, use: (site: Site) => Promise<T>): Promise<T> {
+  const site = await Site.start(settings);
+  settings.log(`logs: ${site.logs}`);
+  try {
+    return await use(site);
+  } finally {
+    await site.stop();
+  }
+}

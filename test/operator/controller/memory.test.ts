@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Memory } from '../../../operator/controller/memory.ts';
+import { fineTuneJobs } from '../../../operator/controller/resources.ts';
+import type { Client } from '../../../operator/kube/client.ts';
+import { FakeClock } from '../fake-clock.ts';
+
+const written = { metadata: { namespace: 'n', name: 'j', uid: 'u', resourceVersion: '5' } };
+const nothing = () => undefined;
+
+/** No request may be made here. */
+const noClient = {} as Client;
+
+test('a watch has half a second to show a write, then it is read', async () => {
+  const clock = new FakeClock();
+  const memory = new Memory({ client: noClient, clock, detailMs: 10_000 });
+  assert.equal(memory.behindMs('u', nothing), 0);
+  memory.wrote('u', fineTuneJobs, written);
+  assert.equal(memory.behindMs('u', nothing), 500);
+  assert.equal(
+    memory.behindMs('u', () => written),
+    0,
+  );
+  await clock.advance(400);
+  assert.equal(memory.behindMs('u', nothing), 100);
+  await clock.advance(100);
+  assert.equal(memory.behindMs('u', nothing), 0);
+});
+
+test('details wait from one write of the status to the next, and after a start', async () => {
+  const clock = new FakeClock();
+  const memory = new Memory({ client: noClient, clock, detailMs: 10_000 });
+  assert.equal(memory.untilDetailMs('u'), 10_000);
+  await clock.advance(10_000);
+  assert.equal(memory.untilDetailMs('u'), 0);
+  memory.wrote('u', fineTuneJobs, written);
+  await clock.advance(4000);
+  assert.equal(memory.untilDetailMs('u'), 6000);
+});

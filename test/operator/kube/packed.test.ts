@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Packed } from '../../../operator/kube/packed.ts';
+import { Store } from '../../../operator/kube/store.ts';
+
+type Thing = {
+  metadata: { name: string; namespace: string; uid: string; resourceVersion: string };
+  over: boolean;
+};
+
+const thing = (name: string, over: boolean, resourceVersion = '1'): Thing => ({
+  metadata: { name, namespace: 'n', uid: `uid-${name}`, resourceVersion },
+  over,
+});
+
+describe('packed objects', () => {
+  it('come back as they were, with their times, and are small', () => {
+    const object = {
+      time: new Date(1e12),
+      text: 'ünïcode 漢字 \u0000',
+      list: Array(500).fill({ a: 1.5, none: null }),
+    };
+    const packed = new Packed(object);
+    assert.deepEqual(packed.unpacked(), object);
+    assert.ok(packed.bytes < JSON.stringify(object).length / 10);
+  });
+
+  it('are found, replaced and removed like all others', () => {
+    const store = new Store<Thing, 'state'>(
+      { state: ({ over }) => [over ? 'over' : 'live'] },
+      ({ over }) => over,
+    );
+    store.put(thing('a', false));
+    store.put(thing('b', false));
+    assert.deepEqual(store.put(thing('a', true, '2')), [{ type: 'updated', object: thing('a', true, '2') }]);
+    assert.deepEqual(store.get('n/a'), thing('a', true, '2'));
+    assert.deepEqual(store.by('state', 'over'), [thing('a', true, '2')]);
+    assert.deepEqual(store.keysBy('state', 'live'), ['n/b']);
+    assert.deepEqual(
+      [...store.values()].map(({ over }) => over),
+      [true, false],
+    );
+    // The list shows what is known, packed or not: no change.
+    assert.deepEqual(store.replace([thing('a', true, '2'), thing('b', false)]), []);
+    assert.deepEqual(store.put(thing('a', false, '3')), [
+      { type: 'updated', object: thing('a', false, '3') },
+    ]);
+    assert.deepEqual(store.keysBy('state', 'over'), []);
+    assert.deepEqual(store.remove(thing('b', true)), [{ type: 'deleted', object: thing('b', false) }]);
+    assert.equal(store.size, 1);
+  });
+});
