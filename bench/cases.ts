@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { miniLmDirectory } from '../test/golden/minilm.ts';
 import { bertBaseDirectory, emails, type Splits, sentences, writeSplits } from './inputs.ts';
-import { type Command, measured, Responder } from './process.ts';
+import { type Command, measured, median, Responder } from './process.ts';
 import { ourRun, peerRun, type RunFigures, type RunSettings, type Sampling } from './runs.ts';
 
 export type Bench = {
@@ -30,25 +30,50 @@ const peerScript = (bench: Bench, script: string, args: readonly string[]): Comm
 
 const loopName = 'PyTorch loop, sdpa, fused AdamW';
 
-/** Seconds of a training step of BERT-base at 8 x 128 with dropout, in blocks by turns; the first blocks warm up. */
+/**
+ * Seconds of a training step of BERT-base at 8 x 128 with dropout, in blocks by turns; the first blocks warm up. Beside
+ * PyTorch stand the step's own matrix products, which no engine on these libraries can undercut, and both once more
+ * without AVX-512, which PyTorch's library does not use on every processor that has it.
+ */
 async function bertBaseStep(bench: Bench): Promise<Measured[]> {
   const model = await bertBaseDirectory(bench.python);
-  const args = [model, '8', '128', '30522', String(bench.threads)];
-  const sides = [
-    new Responder(node('step.ts', args)),
-    new Responder(peerScript(bench, 'step.py', args)),
-  ] as const;
-  for (const side of sides) await side.answer();
-  const block = (side: Responder) => side.ask<{ seconds: number[] }>({ steps: 2 });
-  for (const side of sides) await block(side);
-  const [ours, peer]: [number[], number[]] = [[], []];
-  for (let round = 0; round < bench.repeats; round++) {
-    ours.push(...(await block(sides[0])).seconds);
-    peer.push(...(await block(sides[1])).seconds);
-    bench.log(`round ${round + 1}: ${ours.at(-1)?.toFixed(2)} s against ${peer.at(-1)?.toFixed(2)} s`);
+  const threads = String(bench.threads);
+  const avx2 = { ONEDNN_MAX_CPU_ISA: 'AVX2' };
+  const step = [model, '8', '128', '30522', threads];
+  const products = [model, '8', '128', threads];
+  const commands = {
+    step: node('step.ts', step),
+    peer: peerScript(bench, 'step.py', step),
+    products: node('products.ts', products),
+    stepAvx2: { ...node('step.ts', step), env: avx2 },
+    productsAvx2: { ...node('products.ts', products), env: avx2 },
+  };
+  const seconds: Record<string, number[]> = {};
+  let gigaflops = 0;
+  const sides = Object.entries(commands).map(([name, command]) => ({ name, side: new Responder(command) }));
+  for (const { side } of sides) await side.answer();
+  for (let round = 0; round <= bench.repeats; round++) {
+    for (const { name, side } of sides) {
+      const answer = await side.ask<{ seconds: number[]; gigaflops?: number }>({ steps: 2 });
+      gigaflops = answer.gigaflops ?? gigaflops;
+      if (round > 0) seconds[name] = [...(seconds[name] ?? []), ...answer.seconds];
+    }
+    const last = sides.map(({ name }) => `${name} ${seconds[name]?.at(-1)?.toFixed(2) ?? 'warms up'}`);
+    bench.log(`round ${round}: ${last.join(', ')}`);
   }
-  for (const side of sides) await side.close();
-  return [{ case: 'bert-base-8x128-step', unit: 's/step', peerName: loopName, ours, peer }];
+  for (const { side } of sides) await side.close();
+  return ['', 'Avx2'].flatMap((suffix) => {
+    const name = `bert-base-8x128-step${suffix === '' ? '' : '-avx2'}`;
+    const [ours = [], limit = []] = [seconds[`step${suffix}`], seconds[`products${suffix}`]];
+    const rate = Math.round(gigaflops / median(limit));
+    const share = Math.round((100 * median(limit)) / median(ours));
+    bench.log(`${name}: matrix products alone reach ${rate} GFLOP/s and are ${share} % of the step`);
+    const limitName = `the ${Math.round(gigaflops)} GFLOP of its matrix products alone`;
+    return [
+      { case: name, unit: 's/step', peerName: loopName, ours, peer: seconds['peer'] ?? [] },
+      { case: `${name}-limit`, unit: 's/step', peerName: limitName, ours, peer: limit },
+    ];
+  });
 }
 
 type Pair = { ours: RunFigures[]; peer: RunFigures[] };

@@ -1,6 +1,6 @@
 /**
  * npm run bench:train: this project's trainer beside PyTorch and the Hugging Face Trainer, in one run on one machine.
- * Writes bench/results/train.json; ratio = ours / peer, below 1 is better.
+ * Writes bench/results/train.json and the table in docs/performance.md; ratio = ours / peer, below 1 is better.
  * Options: --case NAME (several; all without it), --repeats N (5), --threads N (2).
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -10,21 +10,9 @@ import { parseArgs } from 'node:util';
 import { pythonPeers } from '../test/golden/python.ts';
 import { cases, type Measured } from './cases.ts';
 import { median } from './process.ts';
+import { type Line, writeTable } from './table.ts';
 
 const resultsFile = join(import.meta.dirname, 'results', 'train.json');
-
-type Line = {
-  case: string;
-  ours: number;
-  peer: number;
-  peerName: string;
-  ratio: number;
-  unit: string;
-  repeats: number;
-  spread: { ours: [number, number]; peer: [number, number] };
-  machine: string;
-  measuredAt: string;
-};
 
 const { values } = parseArgs({
   options: {
@@ -76,6 +64,7 @@ async function store(lines: readonly Line[]): Promise<void> {
   const all = [...before.filter((line) => !names.has(line.case)), ...lines];
   await mkdir(dirname(resultsFile), { recursive: true });
   await writeFile(resultsFile, `${JSON.stringify(all, null, 2)}\n`);
+  await writeTable(all);
   for (const line of lines)
     console.log(`${line.case}: ${line.ours} against ${line.peer} ${line.unit} (ratio ${line.ratio})`);
 }

@@ -89,6 +89,9 @@ export const fineTuneRuntimeSpec = z
     preflight: podResources('1', '2Gi').describe(
       'Resources of the preflight pod, which never gets an accelerator.',
     ),
+    workVolume: memoryQuantity(
+      'Limit of what a pod may write to the disk of its node: model, data, encoded rows and checkpoints on their way. Preflight refuses a run that needs more.',
+    ).default('64Gi'),
     nodeSelector: z
       .record(qualifiedName, labelValue)
       .meta({ maxProperties: 32 })

@@ -117,6 +117,7 @@ export const runConfig = z.strictObject({
     rDropAlpha: z.number().positive().optional(),
     freeze: z.array(z.string()).optional(),
     layerwiseLearningRateDecay: unit.optional(),
+    ema: z.strictObject({ decay: z.number().gt(0).lt(1) }).optional(),
     maxLength: z.int().min(8),
     trainSamplingStrategy: z.enum(['GroupByLength', 'TokenBudget']),
     packing: z.enum(['None', 'BestFitDecreasing', 'Wrapped']),
@@ -146,6 +147,8 @@ export const runConfig = z.strictObject({
     .optional(),
   output: location,
   checkpoints: z.strictObject({ everySteps: z.int().min(1), keep: z.int().min(1) }),
+  /** Size of the work volume; a pod that writes more is evicted. */
+  workBytes: z.number().positive(),
   accelerator: z.strictObject({
     resourceName: z.string(),
     count: z.int().min(0),
@@ -284,6 +287,7 @@ export const preflightReport = z.strictObject({
   lengthRuleAccuracy: unit.optional(),
   totalSteps: z.int(),
   memoryEstimateBytes: z.int(),
+  diskEstimateBytes: z.int(),
   modelType: z.string().max(64),
   parameters: z.int(),
   modelDigest: z.string().max(71),

@@ -61,6 +61,17 @@ export const reduceLROnPlateau = z
     'Settings of the schedule ReduceLROnPlateau. The metric is that of earlyStopping, without it the loss.',
   );
 
+const ema = z
+  .strictObject({
+    decay: fraction(
+      'Part of the average that stays in each step. The average spans about 1 / (1 - decay) steps, which should be a small part of all steps.',
+      { above: 0, below: 1 },
+    ).default('0.999'),
+  })
+  .describe(
+    'Keeps an exponential moving average of the weights: after the first step the weights themselves, then decay * average + (1 - decay) * weights. The average is what is evaluated and published.',
+  );
+
 const fields = z
   .strictObject({
     epochs: decimal('Passes over the training rows; fractions are allowed.', {
@@ -165,6 +176,7 @@ const fields = z
       'What the learning rate of a layer is multiplied with for the layer below it; embeddings are the lowest, the head has the full rate.',
       { above: 0 },
     ).optional(),
+    ema: ema.optional(),
     maxLength: z
       .int32()
       .min(8)

@@ -1,3 +1,4 @@
+import { fullDisk } from './disk.ts';
 import { TrainerError } from './failure.ts';
 import type { OutcomeOf } from './messages.ts';
 import { internalFailure } from './result.ts';
@@ -7,12 +8,13 @@ type Failed = OutcomeOf<'Failed'>;
 /** The outcome for an error that ended the run; `step` is the last one that was known. */
 export function outcomeOfError(error: unknown, step?: number): Failed {
   const at = step === undefined ? {} : { step };
-  if (error instanceof TrainerError) {
+  const named = error instanceof TrainerError ? error : fullDisk(error);
+  if (named !== undefined) {
     return {
       outcome: 'Failed',
-      category: error.category,
-      message: error.message,
-      hint: error.hint,
+      category: named.category,
+      message: named.message,
+      hint: named.hint,
       ...at,
     };
   }

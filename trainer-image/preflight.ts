@@ -11,6 +11,7 @@ import { type Dataset, datasetFiles, loadDataset } from './data/dataset.ts';
 import { trainingMemoryBytes } from './data/estimate.ts';
 import { dataReport, fitReport } from './data/report.ts';
 import { loadTokenizer, type TextTokenizer } from './data/tokenizer.ts';
+import { folderBytes, type InputBytes, refuseSmallVolume, trainingDiskBytes } from './disk.ts';
 import { type ModelConfig, readArchitecture } from './model/architecture.ts';
 import type { TensorEntry } from './model/safetensors.ts';
 import { mapWeights } from './model/weights.ts';
@@ -57,11 +58,13 @@ export async function preflight(
   const dataDirectory = join(workDirectory, 'dataset');
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
-  const dataset = await loadDataset(config, taskOf(config), {
-    directory: dataDirectory,
-    encoded: join(workDirectory, 'encoded'),
-    tokenizer,
-  });
+  const encoded = join(workDirectory, 'encoded');
+  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, encoded, tokenizer });
+  const inputs = {
+    model: [...weights, ...small].reduce((sum, { bytes }) => sum + bytes, 0),
+    dataset: await folderBytes(dataDirectory),
+    encoded: (await folderBytes(encoded)) * copiesOfRows(config),
+  };
   const report: PreflightReport = {
     ...dataReport({ ...dataset, splits: dataset.texts }),
     ...plan(
@@ -72,10 +75,11 @@ export async function preflight(
         labels: dataset.task.width(dataset.labels.length),
         packed: config.training.packing === 'BestFitDecreasing',
       }),
-      tensors,
+      { tensors, inputs },
     ),
     modelDigest: await modelDigest(modelSource),
   };
+  refuseSmallVolume(report.diskEstimateBytes, config.workBytes);
   return fitReport(report, maxReportBytes);
 }
 
@@ -104,6 +108,11 @@ export async function downloadDataset(config: RunConfig, source: Source, directo
   }
 }
 
+/** Where fractions divide the train file, its rows lie on the disk twice while they are copied. */
+function copiesOfRows({ dataset: { fractions } }: RunConfig): number {
+  return fractions.validation === undefined && fractions.test === undefined ? 1 : 2;
+}
+
 async function readHeaders(source: Source, files: readonly string[]): Promise<Map<string, TensorEntry>> {
   const tensors = new Map<string, TensorEntry>();
   for (const file of files)
@@ -122,12 +131,12 @@ async function checkOutput(source: Source, workDirectory: string): Promise<void>
   await rm(file);
 }
 
-/** Steps, memory and parameters. Throws TrainerError when weights or patterns of weights do not fit config.json. */
+/** Steps, memory, disk and parameters. Throws TrainerError when weights or patterns of weights do not fit config.json. */
 function plan(
   config: RunConfig,
   { task, labels, splits }: Dataset,
   { architecture }: ModelConfig,
-  tensors: ReadonlyMap<string, TensorEntry>,
+  { tensors, inputs }: { tensors: ReadonlyMap<string, TensorEntry>; inputs: InputBytes },
 ) {
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
@@ -144,11 +153,15 @@ function plan(
   );
   const numbers = {
     weights: count(architecture.parameters),
-    trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training), frozen),
+    trainedNumbers: trainedNumbers(architecture.parameters, optimizerOf(config.training), {
+      frozen,
+      ema: config.training.ema !== undefined,
+    }),
   };
   return {
     totalSteps: totalSteps(splits.train, config.training),
     memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),
+    diskEstimateBytes: trainingDiskBytes(inputs, numbers),
     modelType: architecture.modelType,
     parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),
   };

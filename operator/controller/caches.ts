@@ -10,6 +10,7 @@ import { StringPool } from '../kube/string-pool.ts';
 import { Watch, type WatchObserver, type WatchTimes } from '../kube/watch.ts';
 import type { Log } from '../log.ts';
 import { labels } from '../manifests/names.ts';
+import { EndedPods } from './ended-pods.ts';
 import { fineTuneJobs, fineTuneRuntimes } from './resources.ts';
 import { trimJob, trimPod } from './trim.ts';
 
@@ -39,6 +40,7 @@ export class Caches {
   readonly runtimes = new Store<FineTuneRuntime>({});
   readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner }, (job) => endedAs(job) !== undefined);
   readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel }, hasEnded);
+  readonly #endedPods = new EndedPods();
   readonly #watches: { hasSynced: boolean; resource: Resource; run(signal: AbortSignal): Promise<void> }[];
 
   constructor(options: Options) {
@@ -46,20 +48,33 @@ export class Caches {
     const onJobUid = (uid: string | undefined) => {
       for (const key of this.jobs.keysBy('uid', uid ?? '')) onJob(key);
     };
-    const onPod = ({ object }: Change<V1Pod>) => onJobUid(object.metadata?.labels?.[labels.jobUid]);
+    const onPod = ({ type, object }: Change<V1Pod>) => {
+      const uid = object.metadata?.labels?.[labels.jobUid] ?? '';
+      if (type === 'deleted' && this.jobs.keysBy('uid', uid).length > 0) this.#endedPods.keep(uid, object);
+      onJobUid(uid);
+    };
+    const onFineTuneJob = ({ type, object }: Change<FineTuneJob>) => {
+      if (type === 'deleted') this.#endedPods.forget(object.metadata.uid);
+      onJob(keyOf(object));
+    };
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
       for (const key of this.jobs.keysBy('runtime', object.metadata.name)) onJob(key);
     };
     const children = { selector: labels.jobUid };
     this.#watches = [
       watch(options, fineTuneRuntimes, this.runtimes, onRuntime),
-      watch(options, fineTuneJobs, this.jobs, ({ object }) => onJob(keyOf(object))),
+      watch(options, fineTuneJobs, this.jobs, onFineTuneJob),
       watch(options, jobs, this.batchJobs, ({ object }) => onJobUid(controllerUid(object)), {
         ...children,
         trim: trimJob,
       }),
       watch(options, pods, this.pods, onPod, { ...children, trim: trimPod }),
     ];
+  }
+
+  /** Pods of a job: those that exist, and those that are gone after they had ended. */
+  podsOf(jobUid: string): V1Pod[] {
+    return [...this.pods.by('job', jobUid), ...this.#endedPods.of(jobUid)];
   }
 
   /** What is known of an object that the operator writes, by "namespace/name". */

@@ -3,7 +3,7 @@
  * asked first. What the operator itself wrote, memory.ts looks after.
  */
 import type { V1Pod } from '@kubernetes/client-node';
-import { jobInDoubt, podsInDoubt } from '../decide/doubt.ts';
+import { jobInDoubt, podsInDoubt, withEnded } from '../decide/doubt.ts';
 import type { FineTuneJob, Observed, Plan } from '../decide/plan.ts';
 import { viewRun } from '../decide/run.ts';
 import type { Client } from '../kube/client.ts';
@@ -24,7 +24,7 @@ export async function decideSurely(
   const { job } = observed;
   const now = new Date();
   const seen = podsInDoubt(viewRun(observed, now))
-    ? { ...observed, pods: await readPods(client, job, signal) }
+    ? { ...observed, pods: withEnded(await readPods(client, job, signal), observed.pods) }
     : observed;
   const plan = decide(seen, now);
   if (!jobInDoubt(plan)) return { job, plan };

@@ -36,7 +36,7 @@ export async function observe(
     job,
     runtime: caches.runtimes.get(keyOf({ metadata: { name: job.spec.runtimeRef.name } })),
     batchJobs: await batchJobsOf(uid, caches, memory, signal),
-    pods: caches.pods.by('job', uid),
+    pods: caches.podsOf(uid),
     foreign: await memory.foreign(uid, signal),
     progress: progressOf(uid),
   };

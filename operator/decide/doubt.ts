@@ -2,7 +2,9 @@
  * When what is known is not enough to decide on. FineTuneJobs, Jobs and pods come by a watch each, and one
  * may lag behind the others: a Job that is over while its last pod seems to run, or no pod at all where one is alive.
  */
+import type { V1Pod } from '@kubernetes/client-node';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
+import { endingOf, nobody } from './ending.ts';
 import type { Plan } from './plan.ts';
 import type { Run } from './run.ts';
 import { endedAs, type StageView } from './stage.ts';
@@ -22,6 +24,16 @@ function isOverWithoutResult({ job, state }: StageView): boolean {
 function isMadeAgain({ job, missing, remembered }: Run): boolean {
   if (missing === 'train') return remembered.preflight !== undefined;
   return missing === 'preflight' && job.status?.runId !== undefined;
+}
+
+/**
+ * The pods that were read, and of those that were known before the ones that had ended: how a pod ended, and what it saved,
+ * stays true when it is gone a moment later.
+ */
+export function withEnded(read: readonly V1Pod[], known: readonly V1Pod[]): V1Pod[] {
+  const uids = new Set(read.map(({ metadata }) => metadata?.uid));
+  const ended = known.filter((pod) => endingOf(pod, nobody) !== undefined);
+  return [...read, ...ended.filter(({ metadata }) => !uids.has(metadata?.uid))];
 }
 
 /**

@@ -33,6 +33,9 @@ export type Fault = {
 
 export type RunIdentity = { jobUid: string; runId: string; stage: Stage };
 
+/** For those who ask only whether a pod has ended. */
+export const nobody: RunIdentity = { jobUid: '', runId: '', stage: 'train' };
+
 type Seen = {
   pod: V1Pod;
   stage: Stage;

@@ -3,7 +3,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { type Stage, stageName } from '../manifests/names.ts';
-import { endingOf } from './ending.ts';
+import { endingOf, nobody } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
 import { preflightOf } from './report.ts';
 import { byAge, controllerOf, type StageView, viewStage } from './stage.ts';
@@ -81,7 +81,6 @@ function straysAmong(
   namespace: string,
 ): V1Pod[] {
   const uids = new Set(jobs.map((job) => job?.metadata?.uid));
-  const nobody = { jobUid: '', runId: '', stage: 'train' } as const;
   return pods.filter(
     (pod) =>
       pod.metadata?.namespace === namespace &&

@@ -17,8 +17,6 @@ import { sourceVolumes } from './sources.ts';
 /** User and group of the trainer image, also the group of volumes and Secrets. */
 const trainerUser = 65_532;
 
-/** Room for model, data and a checkpoint on their way; a limit, so that one job cannot fill the disk of a node. */
-const workSize = '64Gi';
 const temporarySize = '2Gi';
 
 /** Preflight keeps nothing that is worth waiting for. */
@@ -49,7 +47,7 @@ export function podSpec(input: PodInput): V1PodSpec {
     ...(runtime.imagePullSecrets && { imagePullSecrets: runtime.imagePullSecrets }),
     ...(stage === 'train' && placement(runtime)),
     containers: [container(input, mounts)],
-    volumes: [...ownVolumes(), ...volumes],
+    volumes: [...ownVolumes(runtime), ...volumes],
   };
 }
 
@@ -128,7 +126,7 @@ function resourcesOf(input: PodInput): V1ResourceRequirements {
   };
 }
 
-function ownVolumes(): V1Volume[] {
+function ownVolumes({ workVolume }: FineTuneRuntimeSpec): V1Volume[] {
   return [
     {
       name: 'run-config',
@@ -141,7 +139,7 @@ function ownVolumes(): V1Volume[] {
         ],
       },
     },
-    { name: 'work', emptyDir: { sizeLimit: workSize } },
+    { name: 'work', emptyDir: { sizeLimit: workVolume } },
     { name: 'tmp', emptyDir: { sizeLimit: temporarySize } },
   ];
 }

@@ -54,6 +54,7 @@ function unchecked({ job, runtime, stage, preflight, microBatch }: RunConfigInpu
     ...(spec.gate && { gate: gateOf(spec.gate) }),
     output: locationOf(spec, 'output'),
     checkpoints: spec.checkpoints,
+    workBytes: quantityValue(runtime.workVolume),
     accelerator: { ...runtime.accelerator, count: gpus },
     ...(stage === 'train' && preflight && { expected: expectedOf(preflight) }),
   };

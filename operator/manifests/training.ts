@@ -33,6 +33,7 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
     ...(layerwiseLearningRateDecay !== undefined && {
       layerwiseLearningRateDecay: Number(layerwiseLearningRateDecay),
     }),
+    ...(training.ema && { ema: { decay: Number(training.ema.decay) } }),
     maxLength,
     trainSamplingStrategy: training.trainSamplingStrategy,
     packing: training.packing ?? defaultPacking(task, training),

@@ -267,6 +267,18 @@ export const jobCases: Record<string, Case> = {
     'must be at most 100',
     training('rDropAlpha', '101'),
   ),
+  'a moving average': accepted(training('ema', {})),
+  'a moving average of its own decay': accepted(training('ema', { decay: '0.99' })),
+  'an average that never moves': refused(
+    'spec.training.ema.decay',
+    'must be less than 1',
+    training('ema', { decay: '1' }),
+  ),
+  'an average that is none': refused(
+    'spec.training.ema.decay',
+    'must be greater than 0',
+    training('ema', { decay: '0' }),
+  ),
   'a seed beyond 32 bits': refused(
     'spec.training.seed',
     'less than or equal to 2147483647',

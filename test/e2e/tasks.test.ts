@@ -1,6 +1,8 @@
 /** Each task on the cluster, from the applied job to the report: a small run of MiniLM on e-mails. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { MetricName } from '../../crds/tasks.ts';
 import { emailSplits } from '../demo/emails.ts';
 import { asTaggedLines, taggedWords } from '../demo/entities.ts';
@@ -16,7 +18,10 @@ before(async () => {
   for (const [split, emails] of Object.entries(few)) {
     const of = (label: string) => taggedWords(emails.filter((email) => email.label === label));
     const lines = asTaggedLines(['ham', 'spam'].flatMap((mail) => of(mail).map((row) => ({ ...row, mail }))));
-    await platform.buckets.put('datasets', `few-entities/${split}.jsonl`, lines);
+    await platform.buckets.put('datasets', `few-entities/${split}.jsonl.gz`, gzipSync(lines));
+    const message = { name: 'message', data: emails.map(({ text }) => text), type: 'STRING' } as const;
+    const file = parquetWriteBuffer({ columnData: [message] });
+    await platform.buckets.put('datasets', `few-texts/${split}.parquet`, new Uint8Array(file));
   }
 });
 
@@ -53,17 +58,22 @@ async function assertPublished(name: string, architecture: string, words: RegExp
     assert.ok(keys.includes(`${folder}/${file}`), file);
 }
 
+/** Files of the splits that end in `suffix`. */
+const splitsIn = (suffix: string) =>
+  Object.fromEntries(['train', 'validation', 'test'].map((split) => [split, `${split}${suffix}`]));
+
 /** undefined takes away what the plain job of the tests names. */
 const tagColumns = { text: undefined, label: undefined, tokens: 'tokens', tags: 'tags' };
 
 // Side by side, one for each accelerator of the node.
 suite('each task', { concurrency: 2 }, () => {
-  test('words learn their tags: entities in e-mails', async () => {
+  test('words learn their tags: entities in e-mails, compressed', async () => {
     const job = await run('entities', {
       task: 'TokenClassification',
       dataset: {
         source: s3(platform.cluster, 'datasets', 'few-entities'),
         columns: tagColumns,
+        splits: splitsIn('.jsonl.gz'),
         slices: ['mail'],
       },
       training: { epochs: '2', learningRate: '5e-4', earlyStopping: { metric: 'f1' } },
@@ -85,10 +95,15 @@ suite('each task', { concurrency: 2 }, () => {
     await assertPublished('entities', 'BertForTokenClassification', /Entity F1 by mail/);
   });
 
-  test('masked tokens are guessed better, without labels', async () => {
+  test('masked tokens are guessed better, without labels, from Parquet', async () => {
     const job = await run('masked', {
       task: 'MaskedLM',
-      dataset: { columns: { text: 'message', label: undefined } },
+      dataset: {
+        source: s3(platform.cluster, 'datasets', 'few-texts'),
+        format: 'Parquet',
+        columns: { text: 'message', label: undefined },
+        splits: splitsIn('.parquet'),
+      },
       // Whole e-mails, wrapped, are five times as many tokens as their beginnings.
       training: { epochs: '0.25', masking: { wholeWord: true } },
     });

@@ -27,6 +27,8 @@ export type Role = {
   before?: (cast: Cast) => Promise<unknown>;
   /** 'stays' = runs until it is deleted. */
   end: End | 'stays';
+  /** Awaited between the end of a pod that was stopped and its removal. */
+  after?: () => Promise<unknown>;
 };
 
 type Options = {
@@ -46,6 +48,7 @@ export class Kubelet {
   readonly #jobUids: string[] = [];
   readonly #ending = new Set<string>();
   readonly #roles = new Map<string, Cast>();
+  readonly #after = new Map<string, () => Promise<unknown>>();
   #server: Server | undefined;
   /** What went wrong with the play itself. */
   readonly complaints: string[] = [];
@@ -110,6 +113,7 @@ export class Kubelet {
       target: { kind: 'Node', name: 'node-1' },
     };
     const role = roleOf(cast);
+    if (role.after) this.#after.set(cast.podUid, role.after);
     await noticed(cast);
     await api.call('POST', `${pathOf(collections.pods, namespace, name)}/binding`, binding);
     // From now on: the operator counts how long a container runs.
@@ -132,6 +136,7 @@ export class Kubelet {
       const said = { ...interrupted(uid), ...identityOf(pod) };
       const trained = pod.metadata?.labels?.[labels.stage] === 'train' && phase === 'Running';
       await this.#end(pod, { exitCode: 143, message: trained ? said : '' });
+      if (trained) await this.#after.get(uid)?.();
     }
     this.#roles.delete(uid);
     const path = pathOf(collections.pods, namespace, pod.metadata!.name!);

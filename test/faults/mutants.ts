@@ -19,7 +19,7 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'operator/controller/observe.ts',
-        find: "pods: caches.pods.by('job', uid),",
+        find: 'pods: caches.podsOf(uid),',
         replace:
           'pods: [...caches.pods.values()].filter((pod) => pod.metadata?.labels?.[labels.job] === job.metadata.name),',
       },

@@ -12,6 +12,8 @@ export type Workload = {
   election?: boolean;
   /** What the trainer does; preflight always passes. Default: it succeeds. */
   trainer?: (cast: Cast) => End | 'stays';
+  /** Whether the status shows in the end what a trainer said when it was stopped. */
+  isHeard?: boolean;
   /** Before the operator starts. */
   prepare?: (world: World) => Promise<void>;
   script: (world: World) => Promise<void>;
@@ -58,6 +60,8 @@ const outOfDisk: End = {
 
 /** The first trainer of each run stays until it is deleted, the others succeed. */
 const staysOnce = (cast: Cast) => (cast.attempt === 1 ? 'stays' : success(cast));
+/** Step of the checkpoint that a played trainer saves when it is stopped. */
+const interruptedAt = 20;
 const trains = (world: World) => () => world.says('TrainingRunning');
 const trainerRuns = async (world: World) => {
   await world.until('a trainer runs', () =>
@@ -106,6 +110,7 @@ export const workloads = {
   'suspend-resume': { trainer: staysOnce, script: suspendAndResume },
   cancel: {
     trainer: staysOnce,
+    isHeard: true,
     script: async (world) => {
       await world.create();
       await trainerRuns(world);
@@ -222,7 +227,7 @@ export const workloads = {
 export type WorkloadName = keyof typeof workloads;
 
 /** What the pods of a workload do, and what the operator should have noticed before they end. */
-export function roleOf({ trainer = success }: Workload, world: World, cast: Cast): Role {
+export function roleOf({ trainer = success, isHeard = false }: Workload, world: World, cast: Cast): Role {
   const status = () => world.job()?.status;
   if (cast.stage === 'preflight') {
     return {
@@ -231,5 +236,7 @@ export function roleOf({ trainer = success }: Workload, world: World, cast: Cast
     };
   }
   const heard = () => status()?.attempt?.podUID === cast.podUid && status()?.progress?.step === 10;
-  return { before: () => world.noticed(heard), end: trainer(cast) };
+  const saved = () => status()?.checkpoints?.[0]?.step === interruptedAt;
+  const after = () => world.noticed(saved);
+  return { before: () => world.noticed(heard), end: trainer(cast), ...(isHeard && { after }) };
 }

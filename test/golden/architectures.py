@@ -18,7 +18,8 @@ import numpy
 import torch
 import transformers
 from huggingface_hub import split_torch_state_dict_into_shards
-from make import HERE, SETTINGS, batches_of, tensors, train
+from loop import SETTINGS, train
+from make import HERE, batches_of, tensors
 from safetensors.torch import save_file
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoModelForTokenClassification
 from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
@@ -196,6 +197,10 @@ def arguments_of(task):
     return lambda batch, model: {**tensors(batch, model), "labels": labels_of(task, batch)}
 
 
+def loss_of(task):
+    return lambda model, batch: model(**arguments_of(task)(batch, model)).loss
+
+
 def wanted_logits(task, batch, logits):
     """Those that count: of MaskedLM the chosen positions; padding is 0 for TokenClassification."""
     if task == "MaskedLM":
@@ -246,7 +251,7 @@ def make(family, config, dtype):
             "class": type(model).__name__,
             "logits": logits_of(model, task, batches),
             **gradients_of(model, task, batches[0]),
-            "steps": train(model, batches, settings, arguments_of(task)),
+            "steps": train(model, batches, settings, loss_of(task)),
         }
     made_with = {"torch": torch.__version__, "transformers": transformers.__version__}
     golden = {"madeWith": made_with, "settings": settings, "batches": batches, "tasks": tasks}

@@ -15,20 +15,10 @@ import sys
 import numpy
 import torch
 import transformers
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, Trainer
-from transformers import get_linear_schedule_with_warmup
+from loop import SETTINGS, train
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 HERE = pathlib.Path(__file__).parent
-SETTINGS = {
-    "learningRate": 1e-3,
-    "warmupSteps": 3,
-    "totalSteps": 24,
-    "weightDecay": 0.01,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "epsilon": 1e-8,
-    "maxGradNorm": 1.0,
-}
 TEXTS = [
     "Congratulations, you have been selected for a free cruise. Reply now to claim your prize!",
     "The meeting moved to Thursday at ten; please bring the figures for the second quarter.",
@@ -78,32 +68,8 @@ def tensors(batch, model):
     return {name: value for name, value in arguments.items() if name in known}
 
 
-def optimizer_of(model, settings):
-    decayed = set(Trainer.get_decay_parameter_names(None, model))
-    groups = [
-        {"params": [p for n, p in model.named_parameters() if n in decayed], "weight_decay": settings["weightDecay"]},
-        {"params": [p for n, p in model.named_parameters() if n not in decayed], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        groups, lr=settings["learningRate"], betas=(settings["beta1"], settings["beta2"]), eps=settings["epsilon"]
-    )
-
-
-def train(model, batches, settings, arguments=tensors):
-    """Loss, gradient norm and learning rate of each step; the batches come round and round."""
-    optimizer = optimizer_of(model, settings)
-    schedule = get_linear_schedule_with_warmup(optimizer, settings["warmupSteps"], settings["totalSteps"])
-    steps = []
-    for step in range(settings["totalSteps"]):
-        rate = schedule.get_last_lr()[0]
-        loss = model(**arguments(batches[step % len(batches)], model)).loss
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings["maxGradNorm"])
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        steps.append({"loss": loss.item(), "gradientNorm": norm.item(), "learningRate": rate})
-    return steps
+def loss_of(model, batch):
+    return model(**tensors(batch, model)).loss
 
 
 def logits_of(model, batch):
@@ -136,13 +102,12 @@ def small():
         (random.integers(1, 120, random.integers(3, 25)).tolist(), int(random.integers(0, 3))) for _ in range(24)
     ]
     batches = batches_of(rows, 6)
-    model.train()  # all dropout rates are 0
     return {
         "madeWith": {"torch": torch.__version__, "transformers": transformers.__version__},
         "settings": SETTINGS,
         "batches": batches,
         "logits": [logits_of(model, batch) for batch in batches],
-        "steps": train(model, batches, SETTINGS),
+        "steps": train(model, batches, SETTINGS, loss_of),
     }
 
 
@@ -159,14 +124,13 @@ def minilm(directory):
     tokenizer = AutoTokenizer.from_pretrained(directory)
     rows = [(tokenizer(text, truncation=True, max_length=64)["input_ids"], (i + 1) % 2) for i, text in enumerate(TEXTS)]
     batches = batches_of(rows, 4)
-    model.train()
     return {
         "madeWith": {"torch": torch.__version__, "transformers": transformers.__version__},
         "settings": settings,
         "texts": TEXTS,
         "batches": batches,
         "logits": [logits_of(model, batch) for batch in batches],
-        "steps": train(model, batches, settings),
+        "steps": train(model, batches, settings, loss_of),
     }
 
 

@@ -11,6 +11,7 @@ import json
 import pathlib
 import sys
 
+import loop
 import numpy
 import torch
 import transformers
@@ -19,21 +20,10 @@ from transformers import (
     BertForMaskedLM,
     BertForSequenceClassification,
     BertForTokenClassification,
-    Trainer,
 )
-from transformers import get_linear_schedule_with_warmup
 
 HERE = pathlib.Path(__file__).parent
-SETTINGS = {
-    "learningRate": 1e-3,
-    "warmupSteps": 5,
-    "totalSteps": 50,
-    "weightDecay": 0.01,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "epsilon": 1e-8,
-    "maxGradNorm": 1.0,
-}
+SETTINGS = {**loop.SETTINGS, "warmupSteps": 5, "totalSteps": 50}
 VOCABULARY = 120
 TAGS = ["O", "B-PER", "I-PER"]
 SENTENCES = [
@@ -75,29 +65,12 @@ def tensors(batch):
     }
 
 
-def train(model, batches, loss_of=lambda model, batch: model(**tensors(batch)).loss):
-    decayed = set(Trainer.get_decay_parameter_names(None, model))
-    named = list(model.named_parameters())
-    groups = [
-        {"params": [p for n, p in named if n in decayed], "weight_decay": SETTINGS["weightDecay"]},
-        {"params": [p for n, p in named if n not in decayed], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(
-        groups, lr=SETTINGS["learningRate"], betas=(SETTINGS["beta1"], SETTINGS["beta2"]), eps=SETTINGS["epsilon"]
-    )
-    schedule = get_linear_schedule_with_warmup(optimizer, SETTINGS["warmupSteps"], SETTINGS["totalSteps"])
-    model.train()  # all dropout rates are 0
-    steps = []
-    for step in range(SETTINGS["totalSteps"]):
-        rate = schedule.get_last_lr()[0]
-        loss = loss_of(model, batches[step % len(batches)])
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), SETTINGS["maxGradNorm"])
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        steps.append({"loss": loss.item(), "gradientNorm": norm.item(), "learningRate": rate})
-    return steps
+def own_loss(model, batch):
+    return model(**tensors(batch)).loss
+
+
+def train(model, batches, loss_of=own_loss):
+    return loop.train(model, batches, SETTINGS, loss_of)
 
 
 def batches_of(random, label):

@@ -1,7 +1,7 @@
 """Makes training.json: a few steps of Hugging Face's Trainer on the small BERT for each way to train, and R-Drop's loss.
 
 Loss, gradient norm and learning rate of every step, and of every weight at the end its norm and its product with
-cos(index). The mean over the micro-batches of a step is that of their rows together (num_items_in_batch); the head of
+cos(index); with a moving average the same of the average, and its logits for the first rows. The mean over the micro-batches of a step is that of their rows together (num_items_in_batch); the head of
 BertForSequenceClassification takes that number and does not use it, so the loss is given to the Trainer.
 
 Usage: python test/golden/training.py     (Python as in requirements.txt)
@@ -14,6 +14,7 @@ import tempfile
 
 import torch
 import transformers
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import BertForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
 
 HERE = pathlib.Path(__file__).parent
@@ -66,6 +67,16 @@ class Recorder(TrainerCallback):
             self.norms.append(float(logs["grad_norm"]))
 
 
+class Averaging(TrainerCallback):
+    """Keeps torch's exponential moving average of the weights, updated after each optimiser step."""
+
+    def __init__(self, model, decay):
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        self.average.update_parameters(model)
+
+
 class RecordingTrainer(Trainer):
     """Adds up what the micro-batches of each step give to its loss."""
 
@@ -111,6 +122,15 @@ def fingerprint(model):
     return result
 
 
+def logits_of(model, rows):
+    """[rows * labels] of one padded batch, without dropout."""
+    model.eval()
+    with torch.no_grad():
+        inputs = collate(rows)
+        inputs.pop("labels")
+        return model(**inputs).logits.flatten().tolist()
+
+
 def run(rows, case):
     model = BertForSequenceClassification.from_pretrained(HERE / "bert-small")
     for name, parameter in model.named_parameters():
@@ -138,6 +158,7 @@ def run(rows, case):
             disable_tqdm=True,
         )
         recorder = Recorder()
+        averaging = [Averaging(model, case["ema"]["decay"])] if "ema" in case else []
         decay = case.get("layerwiseLearningRateDecay")
         trainer = RecordingTrainer(
             model=model,
@@ -145,7 +166,7 @@ def run(rows, case):
             train_dataset=rows,
             data_collator=collate,
             compute_loss_func=None if smoothing else mean_over_step,
-            callbacks=[recorder],
+            callbacks=[recorder, *averaging],
             optimizers=(None if decay is None else optimizer_by_layer(model, case["learningRate"], decay), None),
         )
         trainer.train()
@@ -153,7 +174,11 @@ def run(rows, case):
         {"loss": loss, "gradientNorm": norm, "learningRate": rate}
         for loss, norm, rate in zip(trainer.losses, recorder.norms, recorder.rates, strict=True)
     ]
-    return {**case, "steps": steps, "weights": fingerprint(model)}
+    result = {**case, "steps": steps, "weights": fingerprint(model)}
+    if averaging:
+        average = averaging[0].average.module
+        result["average"] = {"weights": fingerprint(average), "logits": logits_of(average, rows[:6])}
+    return result
 
 
 ADAMW = {
@@ -176,6 +201,13 @@ CASES = {
         "freeze": ["bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.2.output.dense."],
     },
     "layer-wise learning-rate decay": {**ADAMW, "layerwiseLearningRateDecay": 0.6},
+    "moving average": {**ADAMW, "ema": {"decay": 0.8}},
+    "moving average, accumulation and frozen parts": {
+        **ADAMW,
+        **UNEVEN,
+        "ema": {"decay": 0.5},
+        "freeze": ["bert.embeddings."],
+    },
 }
 
 

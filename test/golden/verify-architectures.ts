@@ -38,7 +38,7 @@ for (const entry of readdirSync(golden, { withFileTypes: true }).filter((found) 
       architecture.parameters.map(({ name, shape }) => {
         return { name, shape, data: files.read(keys.get(name) as string) };
       });
-    const model = { config: raw, className: architecture.className, labels, weights };
+    const model = { config: raw, className: architecture.className, labels, evaluatedWeights: weights };
     await exportModel({ model, task, modelDirectory, directory: join(target, `${entry.name}-${task.name}`) });
     files.close();
   }

@@ -197,6 +197,7 @@ export const preflightReport = {
   lengthRuleAccuracy: 0.6,
   totalSteps: 21,
   memoryEstimateBytes: 2_000_000_000,
+  diskEstimateBytes: 1_000_000_000,
   modelType: 'bert',
   parameters: 22_700_000,
   modelDigest: digest,

@@ -9,12 +9,10 @@ import {
   preflightReport,
   type RunConfig,
 } from '../../crds/trainer-contract.ts';
-import { random } from '../../trainer-image/data/random.ts';
 import { TrainerError } from '../../trainer-image/failure.ts';
 import { preflight } from '../../trainer-image/preflight.ts';
 import { modelDigest } from '../../trainer-image/sources/model-files.ts';
 import { openSource } from '../../trainer-image/sources/open.ts';
-import { readSafetensorsHeader } from '../../trainer-image/sources/safetensors-header.ts';
 import { runConfigOf } from './data/run-config.ts';
 import { safetensors, tinyConfig, tinyShapes, tinyTokenizer, writeTinyModel } from './data/tiny-model.ts';
 import { startS3Server, type TestServer } from './sources/s3-server.ts';
@@ -62,7 +60,7 @@ test('good data and a good model give a complete report', async () => {
     (sum, shape) => sum + shape.reduce((product, axis) => product * axis, 1),
     0,
   );
-  const { splits, memoryEstimateBytes, modelDigest: digest, ...rest } = report;
+  const { splits, memoryEstimateBytes, diskEstimateBytes, modelDigest: digest, ...rest } = report;
   assert.deepEqual(rest, {
     labels: 2,
     tokens: { median: 6, p95: 6, max: 6 },
@@ -81,6 +79,11 @@ test('good data and a good model give a complete report', async () => {
     ['spam', 30],
   ]);
   assert.ok(memoryEstimateBytes > 16 * parameters);
+  // Weights in the model's file, the best ones twice, and those of a checkpoint with two moments.
+  assert.ok(
+    diskEstimateBytes > 4 * 6 * parameters && diskEstimateBytes < 4 * 20 * parameters,
+    `${diskEstimateBytes}`,
+  );
   assert.deepEqual(await readdir(place('output')), [], 'the probe is removed');
   await assert.rejects(readFile(join(work, 'model', 'model.safetensors')), 'weights are not downloaded');
   const local = await openSource({ kind: 'volume', uri: 'local', directory: place('model') });
@@ -260,6 +263,14 @@ const bad: Record<string, Bad> = {
     category: 'SourceNotFound',
     message: /no bucket "nowhere"/,
   },
+  'a work volume without room for the run': {
+    given: nothing,
+    change: (config) => {
+      config.workBytes = 1000;
+    },
+    category: 'ConfigError',
+    message: /^The run needs 0.0 GB on the work volume/,
+  },
   'credentials that the server refuses': {
     given: async () => {
       await mkdir(place('keys'));
@@ -295,29 +306,4 @@ test('a report with very many long labels still fits into the termination messag
   assert.ok(3500 < maxTerminationBytes - 400);
   assert.equal(report.labels, 250);
   assert.ok(report.warnings.length > 0 && report.splits.train.labels.length > 0);
-});
-
-test('damaged weight files are refused, never a crash', async () => {
-  const cases = Number(process.env['FUZZ_CASES'] ?? 1000);
-  const source = random(Number(process.env['FUZZ_SEED'] ?? 1), 5);
-  const whole = safetensors({ a: [2, 3], b: [4] });
-  const local = await openSource({ kind: 'volume', uri: 'fuzz', directory: top });
-  let refused = 0;
-  for (let index = 0; index < cases; index++) {
-    const bytes = Buffer.from(whole);
-    for (let edits = source.below(4); edits >= 0; edits--)
-      bytes[source.below(bytes.length)] = source.below(256);
-    const content = bytes.subarray(0, source.below(4) === 0 ? source.below(bytes.length) : bytes.length);
-    const readRange = async (_: string, start: number, length: number) => ({
-      bytes: content.subarray(start, start + length),
-      size: content.length,
-    });
-    try {
-      await readSafetensorsHeader(Object.assign(local, { readRange }), 'model.safetensors');
-    } catch (error) {
-      assert.ok(error instanceof TrainerError && error.category === 'ModelError', String(error));
-      refused += 1;
-    }
-  }
-  assert.ok(refused > cases / 3, `${refused} of ${cases} were refused`);
 });

@@ -106,6 +106,7 @@ test('a preflight report with long label lists and warnings is cut', () => {
       lengthRuleAccuracy: 0.5,
       totalSteps: 1,
       memoryEstimateBytes: 1,
+      diskEstimateBytes: 1,
       modelType: 'bert',
       parameters: 1,
       modelDigest: sha,

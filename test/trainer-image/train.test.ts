@@ -265,11 +265,14 @@ test('with every way to train at once, an interrupted run comes to the very same
         epochs: 10,
         batchSize: 2,
         gradientAccumulationSteps: 2,
+        packing: 'BestFitDecreasing',
+        maxLength: 32,
         schedule: { name: 'ReduceLROnPlateau', ...plateau },
         optimizer: { name: 'Adafactor' },
         labelSmoothing: 0.1,
         freeze: ['bert.embeddings.position_embeddings'],
         layerwiseLearningRateDecay: 0.9,
+        ema: { decay: 0.9 },
       });
       checkpoints.everySteps = 25;
       evaluation.everySteps = 10;

@@ -34,6 +34,7 @@ export async function readSlices(
   const groups = columns.map((column) => new Groups(column, split));
   const options = { name: split.file, format, columns, onBadRow };
   for await (const { line, values } of readRecords(join(directory, split.file), options)) {
+    if (next === split.texts) break;
     if (!isNext(line)) continue;
     for (const group of groups) {
       const problem = group.put(next, values[group.column]);

@@ -11,6 +11,7 @@ import {
   biasAddGrad,
   erf,
   exp,
+  identity,
   log,
   matmul,
   mean,
@@ -141,10 +142,12 @@ export function attention(
   const probabilities = softmax(add(bias === undefined ? products : add(products, bias), mask));
   const drawn =
     how === undefined || how.rate === 0 ? undefined : keepMask(how.source, probabilities.shape, how.rate);
-  const kept = drawn ? select(drawn.keep, probabilities, zeroLike(probabilities)) : probabilities;
+  const without = (keep: Tensor): Tensor => select(keep, probabilities, zeroLike(probabilities));
   const scaled = (x: Tensor): Tensor => (drawn ? mul(x, drawn.scale) : x); // on the small side of the product
-  const output = scaled(batchMatmul(kept, v));
+  const output = scaled(batchMatmul(drawn ? without(drawn.keep) : probabilities, v));
   return composite([q, k, v, ...(bias === undefined ? [] : [bias])], output, (dOutput, needs) => {
+    // The mask is kept, a quarter of what the dropped probabilities take.
+    const kept = drawn ? without(identity(drawn.keep, [dOutput.node], 'again')) : probabilities;
     const dKept = scaled(dOutput);
     const dv = needs[2] ? batchMatmul(kept, dKept, { transposeA: true }) : undefined;
     if (!needs[0] && !needs[1] && !needs[3]) return [undefined, undefined, dv];

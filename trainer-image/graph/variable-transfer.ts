@@ -38,7 +38,10 @@ export function assignVariables(
   }
 }
 
-/** A function that reads a variable. It fetches whole chunks and keeps the last one, so read in order. */
+/**
+ * A function that reads a variable. It fetches whole chunks and keeps the last one, so read in order: the arrays of the
+ * chunk before are empty then, because they would wait for the garbage collector beside a model that fills the memory.
+ */
 export function variableReader(
   session: Session,
   variables: readonly Variable[],
@@ -48,7 +51,8 @@ export function variableReader(
   return (variable) => {
     const chunk = chunks.get(variable) ?? [variable];
     if (loaded?.chunk !== chunk) {
-      loaded = undefined; // not two chunks in memory at a time
+      for (const array of loaded?.values.values() ?? []) (array.buffer as ArrayBuffer).transfer(0);
+      loaded = undefined;
       const values = session.run(
         chunk.map(({ value }) => value),
         [],

@@ -36,8 +36,7 @@ export function variable(
   const value = readVariable(handle, shape, dtype, []);
   const next = placeholder(graph, `assign/${name}/value`, dtype, shape);
   // A fed tensor shares its memory with a JavaScript array: the variable must own a copy, it is updated in place.
-  const copy = single(graph, 'DeepCopy', [next], { dtype, shape }, { T: { type: dtype } });
-  const assign = assignVariable(handle, copy, []);
+  const assign = assignVariable(handle, deepCopy(next), []);
   const assigned = identity(scalar(graph, 'float32', 1), [assign], `assign/${name}/done`);
   return { name, shape, dtype, handle, value, next, assigned };
 }
@@ -89,6 +88,14 @@ export function addToRows(handle: Tensor, indices: Tensor, rows: Tensor): Node {
 /** A fetch of the given name that sets float32 variables to zero. */
 export function zeroVariables(graph: Graph, variables: readonly Variable[], name: string): Tensor {
   const zero = scalar(graph, 'float32', 0);
-  const assigns = variables.map(({ handle, shape }) => assignVariable(handle, fill(graph, shape, zero), []));
+  // Zeros of one shape are one tensor to the optimiser of graphs. Variables that share it would be copied by their first
+  // update, into whatever memory the activations of that step have left.
+  const assigns = variables.map(({ handle, shape }) =>
+    assignVariable(handle, deepCopy(fill(graph, shape, zero)), []),
+  );
   return identity(zero, assigns, name);
+}
+
+function deepCopy(x: Tensor): Tensor {
+  return single(x.graph, 'DeepCopy', [x], { dtype: x.dtype, shape: x.shape }, { T: { type: x.dtype } });
 }

@@ -18,7 +18,7 @@ export async function exportModel({
   directory,
 }: {
   task: Pick<Task, 'exportedConfig'>;
-  model: Pick<TrainableModel, 'config' | 'className' | 'labels' | 'weights'>;
+  model: Pick<TrainableModel, 'config' | 'className' | 'labels' | 'evaluatedWeights'>;
   modelDirectory: string;
   directory: string;
 }): Promise<{ bytes: number; sha256: string }> {
@@ -31,7 +31,7 @@ export async function exportModel({
     const source = join(modelDirectory, name);
     if (existsSync(source)) await copyFile(source, join(directory, name));
   }
-  return writeSafetensors(join(directory, 'model.safetensors'), model.weights());
+  return writeSafetensors(join(directory, 'model.safetensors'), model.evaluatedWeights());
 }
 
 /** The config of the base model, with what the task and its labels add. */

@@ -4,6 +4,7 @@ import type { Tensor } from '../graph/graph.ts';
 import { type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
 import { cast, div, mul, notEqual, relu, sub, sum } from '../graph/ops.ts';
 import type { RandomSource } from '../graph/random.ts';
+import { recomputed } from '../graph/recompute.ts';
 import { checkpointed } from './gradient-checkpointing.ts';
 import type { EncoderInputs } from './parameters.ts';
 
@@ -35,6 +36,21 @@ export function drop(x: Tensor, rate: number, scope: Scope): Tensor {
 
 export const activations = { gelu, relu } as const;
 export type Activation = keyof typeof activations;
+
+/**
+ * Two dense layers with an activation between them. Of what lies between, which is several times as wide as x, only the
+ * sums before the activation are kept; the gradient computes the activation again.
+ */
+export function feedForward(
+  x: Tensor,
+  { inner, outer, activation }: { inner: string; outer: string; activation: Activation },
+  scope: Scope,
+): Tensor {
+  const wide = dense(x, inner, scope);
+  return recomputed((read) =>
+    dense(activations[activation](read(wide)), outer, { weight: (name) => read(scope.weight(name)) }),
+  );
+}
 
 /**
  * The positions that a head reads, and so all that the last layer computes after its attention: every one, the first of
@@ -107,22 +123,28 @@ export function attentionHeads(
   names: AttentionNames,
   { count, scale, scope: { weight } }: { count: number; scale: number; scope: Scope },
 ): readonly [Tensor, Tensor, Tensor] {
-  const parts = (kind: 'weight' | 'bias') =>
-    [
-      mul(weight(`${names.query}.${kind}`), scale),
-      weight(`${names.key}.${kind}`),
-      weight(`${names.value}.${kind}`),
-    ] as const;
-  const [wq, wk, wv] = parts('weight');
-  const [bq, bk, bv] = parts('bias');
-  const depth = (wq.shape[0] as number) / count;
-  if (wanted === x) {
-    const all = linear(x, concat([wq, wk, wv], 0), concat([bq, bk, bv], 0));
-    return splitHeads(all, 3, depth) as unknown as readonly [Tensor, Tensor, Tensor];
-  }
-  const [q] = splitHeads(linear(wanted, wq, bq), 1, depth);
-  const [k, v] = splitHeads(linear(x, concat([wk, wv], 0), concat([bk, bv], 0)), 2, depth);
-  return [q as Tensor, k as Tensor, v as Tensor];
+  const depth = (weight(`${names.query}.weight`).shape[0] as number) / count;
+  const scaled = (name: string): number => (name === names.query ? scale : 1);
+  // The weights side by side are a copy of them, which is made again rather than kept for the gradient.
+  const product = (input: Tensor, layers: readonly string[]): readonly Tensor[] => {
+    const all = recomputed((read) => {
+      const joined = (kind: 'weight' | 'bias'): Tensor => {
+        const parts = layers.map((name) => {
+          const part = read(weight(`${name}.${kind}`));
+          return scaled(name) === 1 ? part : mul(part, scaled(name));
+        });
+        return parts.length === 1 ? (parts[0] as Tensor) : concat(parts, 0);
+      };
+      return linear(read(input), joined('weight'), joined('bias'));
+    });
+    return splitHeads(all, layers.length, depth);
+  };
+  const { query, key, value } = names;
+  const heads =
+    wanted === x
+      ? product(x, [query, key, value])
+      : [...product(wanted, [query]), ...product(x, [key, value])];
+  return heads as unknown as readonly [Tensor, Tensor, Tensor];
 }
 
 /** [batch, length, kinds * heads * depth] -> for each kind [batch, heads, length, depth]. */

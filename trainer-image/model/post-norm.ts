@@ -6,11 +6,11 @@ import type { BertFields } from './config-fields.ts';
 import {
   type Activation,
   type AttentionNames,
-  activations,
   attentionHeads,
   dense,
   drop,
   dropoutOf,
+  feedForward,
   joinHeads,
   layerStack,
   norm,
@@ -127,10 +127,9 @@ export function afterAttention(
   config: Pick<PostNormConfig, 'activation' | 'epsilon' | 'hiddenDropout'>,
   scope: Scope,
 ): Tensor {
-  const { epsilon, hiddenDropout } = config;
+  const { activation, epsilon, hiddenDropout } = config;
   const attended = drop(dense(context, names.attentionOutput, scope), hiddenDropout, scope);
   const middle = norm(add(attended, input), names.attentionNorm, epsilon, scope);
-  const inner = activations[config.activation](dense(middle, names.inner, scope));
-  const outer = drop(dense(inner, names.outer, scope), hiddenDropout, scope);
+  const outer = drop(feedForward(middle, { ...names, activation }, scope), hiddenDropout, scope);
   return norm(add(outer, middle), names.outputNorm, epsilon, scope);
 }

@@ -5,8 +5,8 @@ import type { Binding } from '../graph/binding.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { type Feed, Session } from '../graph/session.ts';
-import { assignVariables, variableReader } from '../graph/variable-transfer.ts';
-import type { Variable } from '../graph/variables.ts';
+import { assignVariables } from '../graph/variable-transfer.ts';
+import { averageName } from '../optim/moving-average.ts';
 import type { StepRates } from '../optim/optimizer.ts';
 import { runUpdate, type UpdateOptions } from '../optim/update.ts';
 import type { LossOptions } from '../tasks/loss.ts';
@@ -14,6 +14,7 @@ import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
 import { initialWeight } from './initial-weights.ts';
 import type { ParameterSpec } from './parameters.ts';
+import { lazyTensors, renamed, restoreVariables } from './saved-state.ts';
 import type { NamedTensor } from './tensor.ts';
 import { buildTrainingGraph, type GraphTask, type TrainingGraph } from './training-graph.ts';
 import { mapWeights } from './weights.ts';
@@ -53,11 +54,16 @@ export type TrainableModel = {
   trainStep(microBatches: readonly Batch[], at: StepRates): { loss: number; gradientNorm: number };
   /** No dropout. The outputs are those of the task; the loss is summed over `count` labels. */
   predict(batch: Batch): { outputs: readonly HostArray[]; lossSum: number; count: number };
-  /** Under the names of the state_dict; the data of each is read when asked for. */
+  /** Under the names of the state_dict; the data of each is read when asked for, and may be gone when a later one is. */
   weights(): Iterable<NamedTensor>;
-  /** Under the names of the optimiser, `<weight>.exp_avg` for one. */
+  /** What is evaluated and published, under the same names: the moving average where there is one, else the weights. */
+  evaluatedWeights(): Iterable<NamedTensor>;
+  /** Under the names of the optimiser, `<weight>.exp_avg` for one; a moving average is `<weight>.ema`. */
   optimizerState(): Iterable<NamedTensor>;
-  /** Sets weights, optimiser state, or both. Throws if a name or shape is wrong, or one of a kind is missing. */
+  /**
+   * Sets weights, optimiser state, or both; weights alone are their own average. Throws if a name or shape is wrong, or one
+   * of a kind is missing.
+   */
   restore(tensors: Iterable<NamedTensor>): void;
   /** Native tensors alive in this process, for leak tests. */
   tensorCount(): number;
@@ -89,6 +95,7 @@ export async function openTrainableModel(options: TrainableModelOptions): Promis
       return initialWeight(specs.get(name) as ParameterSpec, seed, architecture.initializerRange);
     });
     session.run([built.update.clearState], []);
+    if (built.update.average) session.run([built.update.average.started], []);
     return {
       config: raw,
       className: architecture.className,
@@ -106,7 +113,10 @@ export async function openTrainableModel(options: TrainableModelOptions): Promis
   }
 }
 
-type Operations = Pick<TrainableModel, 'trainStep' | 'predict' | 'weights' | 'optimizerState' | 'restore'>;
+type Operations = Pick<
+  TrainableModel,
+  'trainStep' | 'predict' | 'weights' | 'evaluatedWeights' | 'optimizerState' | 'restore'
+>;
 
 function operations(
   session: Session,
@@ -114,7 +124,9 @@ function operations(
   architecture: Architecture,
   { seed, update: { gradientAccumulationSteps } }: TrainableModelOptions,
 ): Operations {
-  const { state } = built.update;
+  const { average } = built.update;
+  const averages = average?.variables ?? [];
+  const state = [...built.update.state, ...averages];
   return {
     trainStep(microBatches, at) {
       const feeds = microBatches.map((batch, index): Feed[] => {
@@ -132,8 +144,18 @@ function operations(
       return { outputs: read, lossSum: Number(sum?.[0]), count: Number(number?.[0]) };
     },
     weights: () => lazyTensors(session, built.weights),
+    evaluatedWeights() {
+      const read = new Map(lazyTensors(session, averages).map((own) => [own.name, own]));
+      return lazyTensors(session, built.weights).map((weight) => {
+        const own = read.get(averageName(weight.name));
+        return own === undefined ? weight : renamed(own, weight.name);
+      });
+    },
     optimizerState: () => lazyTensors(session, state),
-    restore: (tensors) => restore(session, [built.weights, state], tensors),
+    restore(tensors) {
+      const given = restoreVariables(session, [built.weights, state], tensors);
+      if (average && !given.has(averages[0]?.name ?? '')) session.run([average.started], []);
+    },
   };
 }
 
@@ -185,53 +207,6 @@ function checkBatch(architecture: Architecture, batch: Batch): void {
   check(batch.inputIds, architecture.vocabularySize, 'token id');
   if (architecture.typeVocabularySize > 1)
     check(batch.tokenTypeIds, architecture.typeVocabularySize, 'token type');
-}
-
-function lazyTensors(session: Session, variables: readonly Variable[]): NamedTensor[] {
-  const read = variableReader(session, variables);
-  return variables.map((variable) => ({
-    name: variable.name,
-    shape: variable.shape,
-    get data() {
-      return read(variable);
-    },
-  }));
-}
-
-/** Each group is restored as a whole or not at all. */
-function restore(
-  session: Session,
-  groups: readonly (readonly Variable[])[],
-  tensors: Iterable<NamedTensor>,
-): void {
-  const byName = new Map(groups.flat().map((variable) => [variable.name, variable]));
-  const given = new Map<string, NamedTensor>();
-  for (const tensor of tensors) {
-    const variable = byName.get(tensor.name);
-    if (variable === undefined) throw unfit(`it has an unknown tensor '${tensor.name}'`);
-    if (variable.shape.join() !== tensor.shape.join()) {
-      throw unfit(`'${tensor.name}' is [${tensor.shape.join(', ')}], want [${variable.shape.join(', ')}]`);
-    }
-    if (given.has(tensor.name)) throw unfit(`'${tensor.name}' comes twice`);
-    given.set(tensor.name, tensor);
-  }
-  for (const group of groups) {
-    const missing = group.filter(({ name }) => !given.has(name));
-    if (missing.length > 0 && missing.length < group.length) throw unfit(`'${missing[0]?.name}' is missing`);
-  }
-  if (given.size === 0) throw unfit('it is empty');
-  for (const group of groups) {
-    if (!given.has(group[0]?.name ?? '')) continue;
-    assignVariables(session, group, ({ name }) => (given.get(name) as NamedTensor).data);
-  }
-}
-
-function unfit(reason: string): TrainerError {
-  return new TrainerError(
-    'ModelError',
-    `The saved state does not fit the model: ${reason}.`,
-    'Delete the checkpoint of this run, or start a new run with another runId.',
-  );
 }
 
 function elements(shape: readonly number[]): number {

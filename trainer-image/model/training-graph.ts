@@ -2,6 +2,7 @@
 import { Graph, type Tensor } from '../graph/graph.ts';
 import { placeholder } from '../graph/ops.ts';
 import { type Variable, variable } from '../graph/variables.ts';
+import { averageName } from '../optim/moving-average.ts';
 import { buildUpdate, type Update, type UpdateOptions } from '../optim/update.ts';
 import type { Loss, LossOptions } from '../tasks/loss.ts';
 import type { Task } from '../tasks/task.ts';
@@ -20,7 +21,7 @@ export type TrainingGraph = {
   readonly weights: readonly Variable[];
   /** One optimiser step on the loss with dropout. */
   readonly update: Update;
-  /** Fetches without dropout: what the task's evaluation reads, the loss summed over the labels, their number (float). */
+  /** Fetches without dropout, with the moving average in place of the weights where there is one: what the task's evaluation reads, the loss summed over the labels, their number (float). */
   readonly predict: {
     readonly outputs: readonly Tensor[];
     readonly lossSum: Tensor;
@@ -75,22 +76,25 @@ export function buildTrainingGraph(
   };
 
   const { labelSmoothing, rDropAlpha, gradientCheckpointing = false } = options;
-  const logits = graph.scope('predict', () => architecture.logits(inputs, weight));
-  const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
-  const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
   const random = { seed, sites: 0 };
   const draw = (): Tensor => architecture.logits(trained, weight, { random, gradientCheckpointing });
   const lossOf = (drawn: Tensor): Loss => task.loss(drawn, labels, { labelSmoothing, ...loss });
   const trainLoss = graph.scope('train', () =>
     rDropAlpha === undefined ? lossOf(draw()) : rDropLoss([draw(), draw()], labels, rDropAlpha, lossOf),
   );
+  const update = graph.scope('update', () => buildUpdate(graph, weights, trainLoss, options));
+  const averages = new Map(update.average?.variables.map(({ name, value }) => [name, value]));
+  const evaluated = (name: string): Tensor => averages.get(averageName(name)) ?? weight(name);
+  const logits = graph.scope('predict', () => architecture.logits(inputs, evaluated));
+  const outputs = graph.scope('predict/outputs', () => task.outputs(logits, labels));
+  const predicted = graph.scope('predict/loss', () => task.loss(logits, labels));
   return {
     graph,
     inputs: trained,
     labels,
     seed,
     weights,
-    update: graph.scope('update', () => buildUpdate(graph, weights, trainLoss, options)),
+    update,
     predict: { outputs, ...predicted },
   };
 }

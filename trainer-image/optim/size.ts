@@ -2,16 +2,16 @@ import type { Optimizer } from './optimizer.ts';
 
 type Weight = { readonly name: string; readonly shape: readonly number[] };
 
-/** Numbers that training keeps besides activations: weights; of those not frozen gradient and optimiser state. */
+/** Numbers that training keeps besides activations: weights; of those not frozen gradient, optimiser state and average. */
 export function trainedNumbers(
   weights: readonly Weight[],
   optimizer: Optimizer,
-  frozen: ReadonlySet<string>,
+  { frozen, ema }: { frozen: ReadonlySet<string>; ema: boolean },
 ): number {
   return weights.reduce((sum, { name, shape }) => {
     if (frozen.has(name)) return sum + sizeOf(shape);
     const state = Object.values(optimizer.state(shape)).reduce((total, its) => total + sizeOf(its), 0);
-    return sum + 2 * sizeOf(shape) + state;
+    return sum + (ema ? 3 : 2) * sizeOf(shape) + state;
   }, 0);
 }
 

@@ -9,6 +9,13 @@ import { type Accumulation, accumulate } from './accumulation.ts';
 import { clipByGlobalNorm } from './clipping.ts';
 import { frozenWeights } from './freezing.ts';
 import { learningRateScales } from './layer-decay.ts';
+import {
+  type EmaOptions,
+  keptFeed,
+  type MovingAverage,
+  moveAverage,
+  movingAverage,
+} from './moving-average.ts';
 import type { Optimizer, StepRates } from './optimizer.ts';
 
 /** A loss as sum and count (float scalars), so that means over several batches are exact. */
@@ -30,6 +37,8 @@ export type UpdateOptions = {
   readonly freeze?: readonly string[] | undefined;
   /** What each layer's learning rate is multiplied with for the one below: layer-decay.ts; default 1. */
   readonly layerwiseLearningRateDecay?: number | undefined;
+  /** Keeps a moving average of the weights; whoever builds the prediction reads it: moving-average.ts. */
+  readonly ema?: EmaOptions | undefined;
 };
 
 export type Update = {
@@ -44,6 +53,7 @@ export type Update = {
   /** Parts of the learning rate that weights are trained with. */
   readonly scales: readonly number[];
   readonly accumulation: Accumulation | undefined;
+  readonly average: MovingAverage | undefined;
   /** Norm of the gradient of the mean loss, before clipping. */
   readonly gradientNorm: Tensor;
   /** Fetch: changes the weights. */
@@ -74,10 +84,15 @@ export function buildUpdate(
   const rates = placeholder(graph, 'rates', 'float32', [scales.length, rateCount]);
   const scalars = unstack(rates).map((row) => unstack(row));
   const states = trained.map((weight) => stateOf(graph, optimizer, weight));
+  const average = options.ema && movingAverage(graph, trained, options.ema);
   const updates = trained.flatMap((weight, index) => {
     const parameter = { weight, state: states[index] as Variable[], gradient: clipped[index] as Tensor };
     const scale = scales.indexOf(scaleOf.get(weight.name) as number);
-    return optimizer.update(parameter, scalars[scale] as readonly Tensor[]);
+    const changes = optimizer.update(parameter, scalars[scale] as readonly Tensor[]);
+    const own = average?.variables[index];
+    return own === undefined
+      ? changes
+      : [...changes, moveAverage(own, weight, average as MovingAverage, changes)];
   });
   const state = states.flat();
   return {
@@ -88,6 +103,7 @@ export function buildUpdate(
     rates,
     scales,
     accumulation,
+    average,
     gradientNorm,
     applied: identity(scalar(graph, 'float32', 1), updates, 'update'),
   };
@@ -119,13 +135,13 @@ export function runUpdate(
   microBatches: readonly (readonly Feed[])[],
   at: StepRates,
 ): { loss: number; gradientNorm: number } {
-  const { accumulation, loss, gradientNorm, applied } = update;
-  const rates = ratesFeed(update, at);
+  const { accumulation, average, loss, gradientNorm, applied } = update;
+  const rates = [ratesFeed(update, at), ...(average ? [keptFeed(average, at.step)] : [])];
   if (accumulation === undefined) {
     const [feeds = [], ...more] = microBatches;
     if (more.length > 0)
       throw new Error(`A graph without accumulators got ${microBatches.length} micro-batches.`);
-    const results = session.run([loss.lossSum, loss.count, gradientNorm, applied], [...feeds, rates]);
+    const results = session.run([loss.lossSum, loss.count, gradientNorm, applied], [...feeds, ...rates]);
     const [lossSum, count, norm] = results.map((data) => Number(data[0])) as [number, number, number];
     return { loss: lossSum / Math.max(1, count), gradientNorm: norm };
   }
@@ -137,7 +153,7 @@ export function runUpdate(
     total.count += Number(count?.[0]);
   }
   const count: Feed = { tensor: accumulation.count, data: Float32Array.of(total.count), shape: [] };
-  const [norm] = session.run([gradientNorm, applied], [count, rates]);
+  const [norm] = session.run([gradientNorm, applied], [count, ...rates]);
   return { loss: total.lossSum / Math.max(1, total.count), gradientNorm: Number(norm?.[0]) };
 }
 

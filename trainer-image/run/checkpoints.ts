@@ -92,7 +92,7 @@ export class Checkpoints {
 
   /** Remembers the weights of this moment as the best ones. */
   keepBest(): void {
-    writeSafetensors(this.#best, this.#model.weights());
+    writeSafetensors(this.#best, this.#model.evaluatedWeights());
   }
 
   /** Puts the best weights back into the model. */

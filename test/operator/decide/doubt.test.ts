@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../../operator/decide/decide.ts';
-import { jobInDoubt, podsInDoubt } from '../../../operator/decide/doubt.ts';
+import { jobInDoubt, podsInDoubt, withEnded } from '../../../operator/decide/doubt.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import { viewRun } from '../../../operator/decide/run.ts';
 import {
@@ -85,6 +85,27 @@ describe('pods are read anew', () => {
   for (const [name, { world, want }] of Object.entries(cases)) {
     it(name, () => assert.equal(inDoubt(world), want));
   }
+});
+
+describe('pods that were read anew', () => {
+  const { trainJob } = trained();
+  const pod = (name: string, status: Parameters<typeof aPod>[2]) => aPod(trainJob, name, status);
+  const ended = pod('t0', endedStatus(143, interrupted('t0')));
+  const uids = (pods: ReturnType<typeof aPod>[]) => pods.map(({ metadata }) => metadata?.uid);
+
+  it('keep what a pod said at its end that is gone by then', () => {
+    assert.deepEqual(uids(withEnded([], [ended])), ['t0']);
+    assert.deepEqual(uids(withEnded([pod('t1', runningStatus)], [ended])), ['t1', 't0']);
+  });
+
+  it('leave out a pod that seemed to run and is gone', () => {
+    assert.deepEqual(withEnded([], [pod('t0', runningStatus)]), []);
+  });
+
+  it('count each pod once, as it was read', () => {
+    const newer = pod('t0', endedStatus(0, succeeded('t0')));
+    assert.deepEqual(withEnded([newer], [ended]), [newer]);
+  });
 });
 
 describe('the job is read anew', () => {

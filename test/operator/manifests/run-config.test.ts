@@ -6,7 +6,7 @@ import { aJob, digest, runtimeSpec } from '../builders.ts';
 
 test('decimals of the spec become numbers, and the trainer needs no defaults', () => {
   const job = aJob({
-    training: { learningRate: '2e-5', dropout: '0.2', earlyStopping: { metric: 'f1' } },
+    training: { learningRate: '2e-5', dropout: '0.2', ema: {}, earlyStopping: { metric: 'f1' } },
     dataset: {
       ...aJob().spec.dataset,
       fractions: { validation: '0.1' },
@@ -31,6 +31,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     weightDecay: 0.01,
     maxGradNorm: 1,
     labelSmoothing: 0,
+    ema: { decay: 0.999 },
     maxLength: 256,
     trainSamplingStrategy: 'GroupByLength',
     packing: 'None',
@@ -89,6 +90,7 @@ test('texts are packed as the job asks; without a word, those of MaskedLM are wr
   const packingOf = (training: object, task = 'MaskedLM') => trainingOf(training, { task }).packing;
   assert.equal(packingOf({}), 'Wrapped');
   assert.equal(packingOf({}, 'SequenceClassification'), 'None');
+  assert.equal(packingOf({ stride: 8 }), 'None');
   assert.equal(packingOf({ trainSamplingStrategy: 'TokenBudget' }), 'None');
   assert.equal(packingOf({ packing: 'None' }), 'None');
   assert.equal(packingOf({ packing: 'BestFitDecreasing' }, 'TokenClassification'), 'BestFitDecreasing');

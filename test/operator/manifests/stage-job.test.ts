@@ -195,6 +195,13 @@ test('credentials are files of their own folder, and their Secrets are named now
   assert.match(configText(job), /"credentialsDirectory":"\/var\/run\/finetune\/credentials\/model"/);
 });
 
+test('the runtime says how much a pod may write to the disk, and the trainer knows it', () => {
+  const job = made('preflight', {}, { workVolume: '10Gi' });
+  const work = podOf(job).volumes?.find(({ name }) => name === 'work');
+  assert.deepEqual(work?.emptyDir, { sizeLimit: '10Gi' });
+  assert.equal(runConfig.parse(JSON.parse(configText(job))).workBytes, 10 * 2 ** 30);
+});
+
 test('without credentials nothing is mounted and requests stay unsigned', () => {
   const open = { s3: { endpoint: 'https://s3.example.com', bucket: 'public' } };
   const job = made('train', { model: open, output: open, dataset: { ...aJob().spec.dataset, source: open } });

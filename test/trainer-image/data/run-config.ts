@@ -42,6 +42,7 @@ export function runConfigOf(
     evaluation: { baseline: true },
     output: volume('output', folders.output),
     checkpoints: { everySteps: 100, keep: 2 },
+    workBytes: 64 * 2 ** 30,
     accelerator: { resourceName: 'nvidia.com/gpu', count: 0, whenUnusable: 'UseCPU' },
   };
   change(config);

@@ -7,6 +7,8 @@ import { test } from 'node:test';
 import { random } from '../../../trainer-image/data/random.ts';
 import { TrainerError } from '../../../trainer-image/failure.ts';
 import { parseHeader, SafetensorsFile } from '../../../trainer-image/model/safetensors.ts';
+import { openSource } from '../../../trainer-image/sources/open.ts';
+import { readSafetensorsHeader } from '../../../trainer-image/sources/safetensors-header.ts';
 import { safetensors } from '../data/tiny-model.ts';
 import { smallModel } from '../model/fixtures.ts';
 import { cases, seed } from './cases.ts';
@@ -55,4 +57,23 @@ test(`damaged files are refused or can be read to the end (${cases} cases)`, () 
   }
   rmSync(directory, { recursive: true });
   assert.ok(refused > cases / 2 && refused < cases, `${refused} of ${cases} are refused`);
+});
+
+test(`damaged files behind a source are refused by their headers (${cases} cases)`, async () => {
+  const local = await openSource({ kind: 'volume', uri: 'fuzz', directory: tmpdir() });
+  let refused = 0;
+  for (let index = 0; index < cases; index++) {
+    const content = damage(small, random(seed, index, 3));
+    const readRange = async (_: string, start: number, length: number) => ({
+      bytes: content.subarray(start, start + length),
+      size: content.length,
+    });
+    try {
+      await readSafetensorsHeader(Object.assign(local, { readRange }), 'model.safetensors');
+    } catch (error) {
+      assert.ok(error instanceof TrainerError && error.category === 'ModelError', String(error));
+      refused++;
+    }
+  }
+  assert.ok(refused > cases / 3 && refused < cases, `${refused} of ${cases} are refused`);
 });

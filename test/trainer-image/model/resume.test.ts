@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import type { NamedTensor } from '../../../trainer-image/model/tensor.ts';
 import { nativeBinding } from '../graph/native.ts';
 import { golden, openSmall } from './fixtures.ts';
 import { loadAll, saveAll, trainSpan } from './resume-process.ts';
@@ -129,6 +131,32 @@ test('training, prediction, reading and restoring leave no tensors', async () =>
   }
   model.close();
   assert.equal(binding.getNumOfSavedModels(), before);
+});
+
+test('a moving average is the weights at first, is part of the state, and follows weights that are restored alone', async () => {
+  const open = () => openSmall(binding, { ...options, update: { ema: { decay: 0.9 } } });
+  const data = (tensors: Iterable<NamedTensor>) =>
+    [...tensors].map((tensor) => `${tensor.name} ${hash('sha256', tensor.data)}`).join('\n');
+  const model = await open();
+  assert.equal(data(model.evaluatedWeights()), data(model.weights()));
+  trainSpan(model, 0, 1);
+  assert.equal(data(model.evaluatedWeights()), data(model.weights()), 'the first step is taken as it is');
+  trainSpan(model, 1, 3);
+  assert.notEqual(data(model.evaluatedWeights()), data(model.weights()));
+  const batch = golden('bert-small').batches[0]!;
+  const saved = join(directory, 'averaged');
+  saveAll(model, saved);
+  const other = await open();
+  loadAll(other, saved);
+  assert.equal(data(other.evaluatedWeights()), data(model.evaluatedWeights()));
+  assert.deepEqual(other.predict(batch).outputs, model.predict(batch).outputs);
+  const published = await openSmall(binding, { dropout: 0 });
+  published.restore(model.evaluatedWeights());
+  assert.deepEqual(published.predict(batch).outputs, model.predict(batch).outputs);
+  other.restore([...model.evaluatedWeights()]);
+  assert.equal(data(other.weights()), data(model.evaluatedWeights()));
+  assert.equal(data(other.evaluatedWeights()), data(model.evaluatedWeights()));
+  for (const one of [model, other, published]) one.close();
 });
 
 test('a state that does not fit is refused whole', async () => {

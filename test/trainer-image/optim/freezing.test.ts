@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Node } from '../../../trainer-image/graph/graph.ts';
+import type { Node, Tensor } from '../../../trainer-image/graph/graph.ts';
 import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
 import { buildTrainingGraph } from '../../../trainer-image/model/training-graph.ts';
 import { adamW } from '../../../trainer-image/optim/adamw.ts';
@@ -45,10 +45,19 @@ test('the longest patterns and names are matched at once', () => {
   assert.ok(performance.now() - started < 5000);
 });
 
+/** All that is computed for a tensor, and itself. */
+function computedFor({ node }: Tensor): Set<Node> {
+  const found = new Set([node]);
+  for (const { inputs, controls } of found)
+    for (const before of [...inputs.map((input) => input.node), ...controls]) found.add(before);
+  return found;
+}
+
 /** Nodes of each kind in the part of the graph that trains. */
 function nodesOf(freeze: string[]) {
   const options = { ...updateOf(golden('bert-small')), freeze };
-  const { nodes } = buildTrainingGraph(architecture, { task, labels: 3 }, options).graph;
+  const { update } = buildTrainingGraph(architecture, { task, labels: 3 }, options);
+  const nodes = [...computedFor(update.applied)];
   const count = (pick: (node: Node) => boolean) => nodes.filter(pick).length;
   return {
     products: count(({ name, op }) => name.includes('gradient/') && /MatMul/.test(op)),
@@ -78,14 +87,17 @@ test('frozen parts cost no gradient work, no optimiser state and no update', () 
   assert.equal(nodesOf(['bert.encoder.layer.1']).products, all.products - 4);
 });
 
-test('the estimate counts gradient and state of trained weights alone', () => {
+test('the estimate counts gradient, state and average of trained weights alone', () => {
   const weights = [
     { name: 'a', shape: [10, 10] },
     { name: 'b', shape: [5] },
   ];
   const optimizer = adamW(golden('bert-small').settings);
-  assert.equal(trainedNumbers(weights, optimizer, new Set()), 4 * 105);
-  assert.equal(trainedNumbers(weights, optimizer, new Set(['a'])), 100 + 4 * 5);
+  const numbers = (frozen: string[], ema = false) =>
+    trainedNumbers(weights, optimizer, { frozen: new Set(frozen), ema });
+  assert.equal(numbers([]), 4 * 105);
+  assert.equal(numbers(['a']), 100 + 4 * 5);
+  assert.equal(numbers(['a'], true), 100 + 5 * 5);
 });
 
 test('the learning rate falls from the head down to the embeddings', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RunConfig } from '../../../crds/trainer-contract.ts';
 import type { Batch } from '../../../trainer-image/data/batch.ts';
+import type { NamedTensor } from '../../../trainer-image/model/tensor.ts';
 import { optimizerOf } from '../../../trainer-image/optim/optimizer-of.ts';
 import { nativeBinding } from '../graph/native.ts';
 import { golden, goldenDirectory, openSmall } from '../model/fixtures.ts';
@@ -17,8 +18,12 @@ type Case = Pick<
   freeze?: string[];
   layerwiseLearningRateDecay?: number;
   steps: { loss: number; gradientNorm: number; learningRate: number }[];
-  weights: Record<string, { norm: number; projection: number }>;
+  weights: Fingerprints;
+  ema?: { decay: number };
+  /** Of the moving average; the logits are those of the first 6 rows. */
+  average?: { weights: Fingerprints; logits: number[] };
 };
+type Fingerprints = Record<string, { norm: number; projection: number }>;
 const { weightDecay, cases } = JSON.parse(readFileSync(join(goldenDirectory, 'training.json'), 'utf8')) as {
   weightDecay: number;
   cases: Record<string, Case>;
@@ -40,6 +45,7 @@ async function follow(wanted: Case): Promise<void> {
       labelSmoothing: wanted.labelSmoothing ?? 0,
       freeze: wanted.freeze?.map((prefix) => prefix.replace(/\.$/, '')),
       layerwiseLearningRateDecay: wanted.layerwiseLearningRateDecay,
+      ema: wanted.ema,
     },
   });
   const steps = stepsOf(wanted);
@@ -49,11 +55,24 @@ async function follow(wanted: Case): Promise<void> {
     assertClose(got.loss, want.loss, 1e-4, `loss of step ${step}`);
     assertClose(got.gradientNorm, want.gradientNorm, 1e-3, `gradient norm of step ${step}`);
   }
-  for (const { name, data } of model.weights()) {
-    const want = wanted.weights[name];
+  assertFingerprints(model.weights(), wanted.weights, wanted);
+  const { average } = wanted;
+  assertFingerprints(model.evaluatedWeights(), average?.weights ?? wanted.weights, wanted);
+  if (average !== undefined) {
+    const [logits] = model.predict(golden('bert-small').batches[0] as Batch).outputs;
+    for (const [i, want] of average.logits.entries())
+      assert.ok(Math.abs((logits?.[i] as number) - want) < 1e-4, `logit ${i}: ${logits?.[i]}, want ${want}`);
+  }
+  assert.equal(model.tensorCount(), 0);
+  model.close();
+}
+
+function assertFingerprints(weights: Iterable<NamedTensor>, wanted: Fingerprints, { optimizer }: Case): void {
+  for (const { name, data } of weights) {
+    const want = wanted[name];
     assert.ok(want, name);
     // The gradient of the key biases is nothing but rounding, and optimisers that divide by its size enlarge that.
-    if (name.endsWith('key.bias') && wanted.optimizer.name !== 'SGD') continue;
+    if (name.endsWith('key.bias') && optimizer.name !== 'SGD') continue;
     assertClose(Math.hypot(...data), want.norm, 1e-4, `norm of ${name}`);
     const projection = data.reduce((sum, value, i) => sum + value * Math.cos(i), 0);
     const difference = Math.abs(projection - want.projection);
@@ -62,8 +81,6 @@ async function follow(wanted: Case): Promise<void> {
       `projection of ${name}: ${projection}, want ${want.projection}`,
     );
   }
-  assert.equal(model.tensorCount(), 0);
-  model.close();
 }
 
 /** The rows of the golden batches in order, cut into the micro-batches of each step of an epoch. */

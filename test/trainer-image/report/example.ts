@@ -39,6 +39,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       seed: 42,
       earlyStopping: { metric: 'loss', patience: 3, minDelta: 0 },
     },
+    workBytes: 64 * 2 ** 30,
     evaluation: { everySteps: 20, baseline: true },
     gate: { metric: 'f1', minimum: 0.9 },
     output: volume('output'),
