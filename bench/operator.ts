@@ -4,12 +4,13 @@
  * Options: --case NAME (several; all without it), --jobs N (so many jobs in each, and nothing is written), --active N (500)
  * and --train-seconds N (20): how many trainers run at a time, and for how long.
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundleOperator } from '../test/faults/bundle.ts';
 import { cases, type Line } from './operator/cases.ts';
+import { storeLines } from './results.ts';
 
 const resultsFile = join(import.meta.dirname, 'results', 'operator.json');
 
@@ -40,7 +41,7 @@ try {
       log,
     });
     for (const line of lines) show(line);
-    if (values.jobs === undefined) await store(lines);
+    if (values.jobs === undefined) await storeLines(resultsFile, lines);
   }
 } finally {
   await rm(directory, { recursive: true, force: true });
@@ -51,13 +52,4 @@ function show({ case: name, value, unit, bar }: Line): void {
   const kept = bar === null || value <= bar;
   met &&= kept;
   console.log(`${kept ? ' ' : '✖'} ${name}: ${value} ${unit}${bar === null ? '' : ` (bar ${bar})`}`);
-}
-
-/** Replaces the lines of the same cases and keeps the others. */
-async function store(lines: readonly Line[]): Promise<void> {
-  const before = JSON.parse(await readFile(resultsFile, 'utf8').catch(() => '[]')) as Line[];
-  const names = new Set(lines.map((line) => line.case));
-  const all = [...before.filter((line) => !names.has(line.case)), ...lines];
-  await mkdir(dirname(resultsFile), { recursive: true });
-  await writeFile(resultsFile, `${JSON.stringify(all, null, 2)}\n`);
 }

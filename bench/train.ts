@@ -3,13 +3,14 @@
  * Writes bench/results/train.json and the table in docs/performance.md; ratio = ours / peer, below 1 is better.
  * Options: --case NAME (several; all without it), --repeats N (5), --threads N (2).
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pythonPeers } from '../test/golden/python.ts';
 import { cases, type Measured } from './cases.ts';
 import { median } from './process.ts';
+import { storeLines } from './results.ts';
 import { type Line, writeTable } from './table.ts';
 
 const resultsFile = join(import.meta.dirname, 'results', 'train.json');
@@ -57,14 +58,8 @@ function lineOf({ case: name, unit, peerName, ours, peer }: Measured): Line {
   };
 }
 
-/** Replaces the lines of the same cases and keeps the others. */
 async function store(lines: readonly Line[]): Promise<void> {
-  const before = JSON.parse(await readFile(resultsFile, 'utf8').catch(() => '[]')) as Line[];
-  const names = new Set(lines.map((line) => line.case));
-  const all = [...before.filter((line) => !names.has(line.case)), ...lines];
-  await mkdir(dirname(resultsFile), { recursive: true });
-  await writeFile(resultsFile, `${JSON.stringify(all, null, 2)}\n`);
-  await writeTable(all);
+  await writeTable(await storeLines(resultsFile, lines));
   for (const line of lines)
     console.log(`${line.case}: ${line.ours} against ${line.peer} ${line.unit} (ratio ${line.ratio})`);
 }
