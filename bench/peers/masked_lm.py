@@ -7,85 +7,46 @@ Usage: masked_lm.py SETTINGS     a JSON file: model, train, test, maxLength, bat
 
 import json
 import sys
-import time
+
+from trainer_run import FirstStep, Rows, arguments, timed, versions
 
 import torch
-import transformers
 from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
     DataCollatorForLanguageModeling,
     Trainer,
-    TrainerCallback,
-    TrainingArguments,
 )
 
-started = time.perf_counter()
 settings = json.load(open(sys.argv[1]))
 torch.set_num_threads(settings["threads"])
 
 
-class Blocks(torch.utils.data.Dataset):
+def blocks(file):
     """group_texts: the remainder that fills no block is dropped."""
-
-    def __init__(self, file, tokenizer):
-        texts = [json.loads(line)["text"] for line in open(file)]
-        encoded = tokenizer(texts, return_special_tokens_mask=True)
-        size = settings["maxLength"]
-        joined = {key: sum(encoded[key], []) for key in encoded}
-        total = len(joined["input_ids"]) // size * size
-        self.rows = [{key: joined[key][i : i + size] for key in joined} for i in range(0, total, size)]
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, index):
-        return self.rows[index]
-
-
-class FirstStep(TrainerCallback):
-    seconds = None
-
-    def on_step_end(self, *_, **__):
-        if self.seconds is None:
-            self.seconds = time.perf_counter() - started
+    texts = [json.loads(line)["text"] for line in open(file)]
+    tokens = tokenizer(texts, return_special_tokens_mask=True)
+    size = settings["maxLength"]
+    joined = {key: sum(tokens[key], []) for key in tokens}
+    total = len(joined["input_ids"]) // size * size
+    return Rows([{key: joined[key][i : i + size] for key in joined} for i in range(0, total, size)])
 
 
 tokenizer = AutoTokenizer.from_pretrained(settings["model"])
 model = AutoModelForMaskedLM.from_pretrained(settings["model"], attn_implementation="sdpa")
 first = FirstStep()
-clock = time.perf_counter()
-train, test = Blocks(settings["train"], tokenizer), Blocks(settings["test"], tokenizer)
-tokenize_seconds = time.perf_counter() - clock
+(train, test), tokenize_seconds = timed(lambda: (blocks(settings["train"]), blocks(settings["test"])))
 trainer = Trainer(
     model=model,
-    args=TrainingArguments(
-        output_dir=settings["output"],
-        per_device_train_batch_size=settings["batchSize"],
-        per_device_eval_batch_size=settings["batchSize"],
-        num_train_epochs=settings["epochs"],
-        learning_rate=settings["learningRate"],
-        optim="adamw_torch_fused",
-        seed=settings["seed"],
-        prediction_loss_only=True,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=True,
-        dataloader_pin_memory=False,
-    ),
+    args=arguments(settings, optim="adamw_torch_fused", prediction_loss_only=True),
     train_dataset=train,
     eval_dataset=test,
     data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15),
     processing_class=tokenizer,
     callbacks=[first],
 )
-clock = time.perf_counter()
-trainer.train()
-train_seconds = time.perf_counter() - clock
-clock = time.perf_counter()
-loss = trainer.evaluate()["eval_loss"]
-evaluate_seconds = time.perf_counter() - clock
+_, train_seconds = timed(trainer.train)
+metrics, evaluate_seconds = timed(trainer.evaluate)
 print(
     json.dumps(
         {
@@ -93,8 +54,8 @@ print(
             "trainSeconds": train_seconds,
             "evaluateSeconds": evaluate_seconds,
             "firstStepSeconds": first.seconds,
-            "loss": loss,
-            "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+            "loss": metrics["eval_loss"],
+            "versions": versions,
         }
     )
 )
