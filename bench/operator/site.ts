@@ -28,6 +28,8 @@ export type SiteOptions = Times & {
   active: number;
   /** The operator as one file. */
   program: string;
+  /** Controllers of kube-controller-manager that run. */
+  controllers?: readonly string[];
 };
 
 const nodes = 5;
@@ -83,7 +85,7 @@ export class Site {
     const stages = join(this.#directory, 'stages.yaml');
     await writeFile(stages, stagesOf(this.#options));
     const { kubeconfig } = this.#plane;
-    await this.#plane.startControllers(['job-controller']);
+    await this.#plane.startControllers(this.#options.controllers ?? ['job-controller']);
     await this.#plane.run('kube-scheduler', [
       `--kubeconfig=${kubeconfig}`,
       '--leader-elect=false',
@@ -155,18 +157,22 @@ export class Site {
     this.runs.see(seen);
     const { metadata, status } = seen.object;
     if (status?.completionTime !== undefined) this.queue.release(metadata.uid);
-    else if (status?.phase === 'Queued') this.queue.add(metadata);
+    else if (status?.phase === 'Queued' && metadata.labels?.[labels.queue]) this.queue.add(metadata);
   }
 
-  /** Starts an operator process with the settings of the chart; it is ready when it is returned. */
-  async startOperator(flags: string[] = []): Promise<{ operator: OperatorProcess; readySeconds: number }> {
+  /**
+   * Starts an operator process with the settings of the chart; it is ready when it is returned.
+   * @param through address of a proxy before the API server
+   */
+  async startOperator(through?: string): Promise<{ operator: OperatorProcess; readySeconds: number }> {
     const admin = new KubeConfig();
     admin.loadFromFile(this.#plane.kubeconfig);
     const config = new KubeConfig();
-    config.loadFromClusterAndUser(admin.getCurrentCluster()!, {
-      name: account,
-      token: await accountToken(this.#plane),
-    });
+    const cluster =
+      through === undefined
+        ? admin.getCurrentCluster()!
+        : { name: 'proxy', server: through, skipTLSVerify: true };
+    config.loadFromClusterAndUser(cluster, { name: account, token: await accountToken(this.#plane) });
     const kubeconfig = join(this.#directory, 'operator.kubeconfig');
     await writeFile(kubeconfig, config.exportConfig(), { mode: 0o600 });
     const [port] = (await freePorts(1)) as [number];
@@ -176,7 +182,7 @@ export class Site {
       kubeconfig,
       port,
       logFile: join(this.#directory, `operator-${++this.#operators}.log`),
-      flags: [`--lease-namespace=${namespace}`, ...flags],
+      flags: [`--lease-namespace=${namespace}`],
     });
     return { operator, readySeconds: await operator.ready(started) };
   }
