@@ -1,7 +1,7 @@
 /**
  * npm run bench:operator: the operator on a real API server and etcd, with the real Job controller and scheduler; kwok
  * plays the nodes. Writes bench/results/operator.json; a value is to be at most its bar.
- * Options: --case NAME (several; all without it), --jobs N (so many jobs in each, and nothing is written), --active N (500)
+ * Options: --case NAME (several; all without it: more than an hour on two cores), --jobs N (so many jobs in each, and nothing is written), --active N (500)
  * and --train-seconds N (20): how many trainers run at a time, and for how long.
  */
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -31,6 +31,8 @@ const wholeMinutes = 30;
 const times = { preflightMs: 1000, trainMs: 6000 };
 /** Preflight, training, and the seconds that the Job controller and the scheduler take. */
 const lifeMs = 10_000;
+/** Not that of npm run bench:operator, which may run beside it. */
+const net = 140;
 const everyMs = 10_000;
 const drainMs = 300_000;
 /** One of so many. A job is about 15 writes and 40 events. */
@@ -65,7 +67,7 @@ try {
 
 async function soak(program: string): Promise<SoakResult> {
   const controllers = ['job-controller', 'garbage-collector-controller'];
-  const site = await Site.start({ ...times, active: 200, program, controllers });
+  const site = await Site.start({ ...times, active: 200, program, controllers, net });
   log(`logs: ${site.logs}`);
   const striker = new RandomStriker(random(seed, 1), rates);
   const proxy = new FaultProxy({

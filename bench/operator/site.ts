@@ -30,6 +30,8 @@ export type SiteOptions = Times & {
   program: string;
   /** Controllers of kube-controller-manager that run. */
   controllers?: readonly string[];
+  /** Second number of the first node's pod addresses, 128 to 250: two sites side by side need five of their own each. */
+  net?: number;
 };
 
 const nodes = 5;
@@ -125,14 +127,15 @@ export class Site {
   }
 
   async #makeNodes(): Promise<void> {
-    const gpus = Math.ceil(this.#options.active / nodes);
+    const { active, net = 150 } = this.#options;
+    const gpus = Math.ceil(active / nodes);
     const capacity = { cpu: '100k', memory: '100Ti', pods: '100k', [resourceName]: String(gpus) };
     const made = Array.from({ length: nodes }, (_, i) => ({
       apiVersion: 'v1',
       kind: 'Node',
       metadata: { name: `node-${i + 1}` },
       // Addresses of pods are on this machine alone.
-      spec: { podCIDR: `127.${130 + i}.0.0/16` },
+      spec: { podCIDR: `127.${net + i}.0.0/16` },
       status: { capacity, allocatable: capacity },
     }));
     for (const node of made) await this.api.call('POST', '/api/v1/nodes', node);

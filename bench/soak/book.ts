@@ -70,11 +70,12 @@ export class Book {
     ];
   }
 
+  /** A child may be seen before its job. */
   #entryOf(uid: string, { kind, metadata }: KubernetesObject): Entry | undefined {
     const known = this.#entries.get(uid);
-    const name = metadata?.name ?? '';
+    const name = (kind === 'FineTuneJob' ? metadata?.name : metadata?.labels?.[labels.job]) ?? '';
     const expectation = this.#expected.get(name);
-    if (known !== undefined || kind !== 'FineTuneJob' || expectation === undefined) return known;
+    if (known !== undefined || expectation === undefined) return known;
     this.#expected.delete(name);
     const entry: Entry = {
       ...expectation,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import type { KubernetesObject, V1Pod } from '@kubernetes/client-node';
+import type { Sighting } from '../../../bench/operator/witness.ts';
 import { Book } from '../../../bench/soak/book.ts';
 import { aBatchJob, aJob, aPod, jobUid } from '../../operator/builders.ts';
 
@@ -21,12 +22,19 @@ const trainer = (uid: string): V1Pod => ({
 });
 
 /** What the book says about one job after these sightings and the time that it waits for more of them. */
-function told(expectation: typeof passes, sightings: readonly [type: string, object: object][]): Book {
+function told(
+  expectation: typeof passes,
+  inOrder: readonly [type: string, object: object][],
+  sightings: readonly Sighting<KubernetesObject>[] = inOrder.map(([type, object]) => ({
+    type,
+    object: at(object),
+  })),
+): Book {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {
     const book = new Book();
     book.expect('spam-filter', expectation);
-    for (const [type, object] of sightings) book.see({ type, object: at(object) });
+    for (const sighting of sightings) book.see(sighting);
     mock.timers.tick(10_000);
     return book;
   } finally {
@@ -86,6 +94,31 @@ test('two live trainers are a problem', () => {
     ['DELETED', ended('Succeeded')],
   ]);
   assert.match(book.problems.join(), /2 trainers are alive/);
+});
+
+test('a child that is seen before its job counts', () => {
+  const preflight = { ...aBatchJob(aJob(), 'preflight'), kind: 'Job' };
+  const ready = {
+    type: 'Ready',
+    status: 'False',
+    reason: 'PreflightPending',
+    message: 'The preflight Job is being made.',
+  };
+  const over = ended('Succeeded');
+  const said = { ...over, status: { ...over.status, conditions: [ready] } };
+  const [job, child, changed] = [aJob(), preflight, said].map(at);
+  const early = told(
+    passes,
+    [],
+    [
+      { type: 'ADDED', object: child! },
+      { type: 'ADDED', object: job! },
+      { type: 'MODIFIED', object: changed! },
+      { type: 'DELETED', object: at(said) },
+      { type: 'DELETED', object: at(preflight) },
+    ],
+  );
+  assert.deepEqual([early.problems, early.open], [[], []]);
 });
 
 test('what is left, or was never seen, stays open', () => {
