@@ -1,11 +1,19 @@
-/** The operator as its image runs it: one process, with the rights that the chart gives and the default settings. */
+/** The operator as its image runs it: one process, with the rights and the memory that the chart gives and the default settings. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-type Options = { program: string; kubeconfig: string; port: number; logFile: string; flags: string[] };
+type Options = {
+  program: string;
+  kubeconfig: string;
+  port: number;
+  logFile: string;
+  flags: string[];
+  /** File that takes the ids of the processes of a control group: V8 sizes its heap by the limit of its memory. */
+  group: string;
+};
 
 /** Clock ticks a second, as Linux counts CPU time of processes. */
 const ticks = 100;
@@ -14,12 +22,13 @@ export class OperatorProcess {
   readonly #child: ChildProcess;
   readonly #port: number;
 
-  constructor({ program, kubeconfig, port, logFile, flags }: Options) {
+  constructor({ program, kubeconfig, port, logFile, flags, group }: Options) {
     this.#port = port;
     const log = openSync(logFile, 'a');
     const node = [process.execPath, '--enable-source-maps', program, `--port=${port}`, ...flags];
     // The kernel kills the process when we end, however we end.
-    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...node], {
+    const inGroup = ['sh', '-c', 'echo $$ > "$0" && exec "$@"', group];
+    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...inGroup, ...node], {
       env: { KUBECONFIG: kubeconfig, PATH: process.env['PATH'] },
       stdio: ['ignore', log, log],
     });

@@ -2,14 +2,17 @@
  * Where the operator is measured: a real API server and etcd with the real Job controller and scheduler; kwok plays the
  * nodes, the bench the queue and the trainers.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
+import { parse } from 'yaml';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { labels } from '../../operator/manifests/names.ts';
+import { quantityValue } from '../../operator/manifests/quantity.ts';
 import { ensureBinaries } from '../../test/cluster/binaries.ts';
+import { createMemoryCgroup, removeCgroup } from '../../test/cluster/cgroups.ts';
 import { type ControlPlane, freePorts } from '../../test/cluster/control-plane.ts';
 import { waitFor } from '../../test/cluster/wait.ts';
 import { job as smallestJob } from '../../test/crds/objects.ts';
@@ -38,6 +41,8 @@ const nodes = 5;
 const resourceName = 'nvidia.com/gpu';
 /** Requests on their way at the same time while jobs are made. */
 const creators = 32;
+/** Of the operator; two benches may run side by side. */
+const cgroup = `bench-${process.pid}`;
 
 export class Site {
   readonly #plane: ControlPlane;
@@ -49,7 +54,7 @@ export class Site {
   readonly queue: JobQueue;
   readonly trainers = new Trainers();
   readonly runs = new Runs();
-  #operators = 0;
+  readonly #operators: OperatorProcess[] = [];
 
   private constructor(plane: ControlPlane, directory: string, options: SiteOptions) {
     this.#plane = plane;
@@ -127,7 +132,7 @@ export class Site {
   }
 
   async #makeNodes(): Promise<void> {
-    const { active, net = 150 } = this.#options;
+    const { active, net = 130 } = this.#options;
     const gpus = Math.ceil(active / nodes);
     const capacity = { cpu: '100k', memory: '100Ti', pods: '100k', [resourceName]: String(gpus) };
     const made = Array.from({ length: nodes }, (_, i) => ({
@@ -184,9 +189,11 @@ export class Site {
       program: this.#options.program,
       kubeconfig,
       port,
-      logFile: join(this.#directory, `operator-${++this.#operators}.log`),
+      logFile: join(this.#directory, `operator-${this.#operators.length + 1}.log`),
       flags: [`--lease-namespace=${namespace}`],
+      group: createMemoryCgroup(cgroup, await chartMemory()),
     });
+    this.#operators.push(operator);
     return { operator, readySeconds: await operator.ready(started) };
   }
 
@@ -226,9 +233,18 @@ export class Site {
   async stop(): Promise<void> {
     this.#end.abort();
     await Promise.all(this.#watching);
+    for (const operator of this.#operators) await operator.kill('SIGKILL');
     this.trainers.stop();
     await this.api.close();
     await this.#plane.stop();
+    await removeCgroup(cgroup);
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Bytes that the chart lets the operator use. */
+async function chartMemory(): Promise<number> {
+  const file = join(import.meta.dirname, '../../helm/finetune-operator/values.yaml');
+  const values = parse(await readFile(file, 'utf8')) as { resources: { limits: { memory: string } } };
+  return quantityValue(values.resources.limits.memory);
 }
