@@ -15,8 +15,8 @@ export type Rates = { writes: number; opens: number; events: number };
 
 // The process under test is to live on.
 const answers = writeFaults.filter((how) => !how.startsWith('kill'));
-// A watch that goes silent is noticed after minutes, in which nothing would go on.
-const cuts = eventFaults.filter((how) => how !== 'silence');
+// A watch that goes silent is noticed after minutes, in which nothing would go on; one that was delayed is left alone afterwards.
+const cuts = eventFaults.filter((how) => how !== 'silence' && how !== 'delay');
 
 export class RandomStriker implements Strikes {
   readonly #random: Random;
