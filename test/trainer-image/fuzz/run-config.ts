@@ -1,12 +1,11 @@
 /** Damaged run configs. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { type RunConfig, runConfig } from '../../../crds/trainer-contract.ts';
+import { type RunConfig, runConfig as schema } from '../../../crds/trainer-contract.ts';
 import { parseRunConfig } from '../../../trainer-image/config.ts';
-import { type Random, random } from '../../../trainer-image/data/random.ts';
+import type { Random } from '../../../trainer-image/data/random.ts';
 import { runConfigOf } from '../data/run-config.ts';
-import { cases, seed } from './cases.ts';
 import { damage } from './damage.ts';
+import type { Target } from './target.ts';
 
 const file = 'run.json';
 
@@ -46,26 +45,27 @@ function altered(source: Random): unknown {
   return config;
 }
 
-for (const [what, content] of Object.entries({
-  'damaged in its bytes': (source: Random) => damage(Buffer.from(JSON.stringify(whole)), source).toString(),
-  'with other values': (source: Random) => JSON.stringify(altered(source)),
-}))
-  test(`a run config ${what} is a config or a ConfigError with an identity (${cases} cases)`, () => {
-    let refused = 0;
-    for (let index = 0; index < cases; index++) {
-      const text = content(random(seed, 7, index));
-      const shown = `case ${index}: ${text}`;
-      const read = parseRunConfig(text, file);
-      if ('config' in read) {
-        assert.deepEqual(runConfig.parse(read.config), read.config, shown);
-        continue;
-      }
-      refused += 1;
-      assert.equal(read.error.category, 'ConfigError', shown);
-      assert.ok(read.error.message.startsWith(`${file}: `) && read.error.hint !== '', shown);
-      const { jobUid, runId } = read.identity;
-      assert.ok(typeof jobUid === 'string' && jobUid.length <= 64, shown);
-      assert.ok(typeof runId === 'string' && runId.length <= 32, shown);
+const runConfigs = (name: string, content: (source: Random) => string): Target => ({
+  name,
+  refusedShare: [1 / 3, 0.999],
+  attempt(source) {
+    const text = content(source);
+    const read = parseRunConfig(text, file);
+    if ('config' in read) {
+      assert.deepEqual(schema.parse(read.config), read.config, text);
+      return false;
     }
-    assert.ok(refused > cases / 3 && refused < cases, `${refused} of ${cases} are refused`);
-  });
+    assert.equal(read.error.category, 'ConfigError', text);
+    assert.ok(read.error.message.startsWith(`${file}: `) && read.error.hint !== '', text);
+    const { jobUid, runId } = read.identity;
+    assert.ok(typeof jobUid === 'string' && jobUid.length <= 64, text);
+    assert.ok(typeof runId === 'string' && runId.length <= 32, text);
+    return true;
+  },
+});
+
+const bytes = Buffer.from(JSON.stringify(whole));
+export const runConfig: readonly Target[] = [
+  runConfigs('run config damaged in its bytes', (source) => damage(bytes, source).toString()),
+  runConfigs('run config with other values', (source) => JSON.stringify(altered(source))),
+];
