@@ -4,6 +4,7 @@ import { type RunConfig, runConfig as schema } from '../../../crds/trainer-contr
 import { parseRunConfig } from '../../../trainer-image/config.ts';
 import type { Random } from '../../../trainer-image/data/random.ts';
 import { runConfigOf } from '../data/run-config.ts';
+import { altered } from './altered.ts';
 import { damage } from './damage.ts';
 import type { Target } from './target.ts';
 
@@ -14,37 +15,6 @@ const whole = runConfigOf({ model: '/m', dataset: '/d', output: '/o' }, (config:
   config.training.earlyStopping = { metric: 'f1', patience: 2, minDelta: 0 };
   config.gate = { metric: 'accuracy', minimum: 0.9 };
 });
-const values = [null, true, -1, 0, 0.5, 1e308, 2 ** 53, '', 'x', '\0', [], {}, ['a', 'a'], { uid: {} }];
-
-/** The config with some values, at any depth, replaced, removed or put where none belongs. */
-function altered(source: Random): unknown {
-  const config: unknown = structuredClone(whole);
-  for (let changes = 1 + source.below(3); changes > 0; changes--) {
-    let at = config as Record<string, unknown>;
-    for (;;) {
-      const keys = Object.keys(at);
-      const key = keys.length === 0 || source.below(12) === 0 ? '__proto__' : keys[source.below(keys.length)];
-      const inner = at[key as string];
-      if (typeof inner === 'object' && inner !== null && key !== '__proto__' && source.below(4) > 0) {
-        at = inner as Record<string, unknown>;
-        continue;
-      }
-      if (source.below(4) === 0) delete at[key as string];
-      else {
-        const value = structuredClone(values[source.below(values.length)]);
-        Object.defineProperty(at, key as string, {
-          value,
-          enumerable: true,
-          writable: true,
-          configurable: true,
-        });
-      }
-      break;
-    }
-  }
-  return config;
-}
-
 const runConfigs = (name: string, content: (source: Random) => string): Target => ({
   name,
   refusedShare: [1 / 3, 0.999],
@@ -67,5 +37,5 @@ const runConfigs = (name: string, content: (source: Random) => string): Target =
 const bytes = Buffer.from(JSON.stringify(whole));
 export const runConfig: readonly Target[] = [
   runConfigs('run config damaged in its bytes', (source) => damage(bytes, source).toString()),
-  runConfigs('run config with other values', (source) => JSON.stringify(altered(source))),
+  runConfigs('run config with other values', (source) => JSON.stringify(altered(whole, source))),
 ];

@@ -1,6 +1,6 @@
 /**
  * npm run fuzz: many random cases for everything of the trainer that reads what others wrote: safetensors, all data
- * readers, the run config. Writes a line for each target into bench/results/fuzz.json.
+ * readers, config.json, the run config. Writes a line for each target into bench/results/fuzz.json.
  * Options: --seed S (1), --target NAME (all, one process after the other), --cases N (100,000 for each target; with
  * another number nothing is written).
  */

@@ -1,6 +1,6 @@
 /** Damaged safetensors files: the reader refuses them, or what it gives is sound. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Random } from '../../../trainer-image/data/random.ts';
@@ -10,6 +10,7 @@ import { readSafetensorsHeader } from '../../../trainer-image/sources/safetensor
 import { safetensors as fileOf } from '../data/tiny-model.ts';
 import { smallModel } from '../model/fixtures.ts';
 import { damage } from './damage.ts';
+import { withFile } from './file.ts';
 import { isRefusal } from './refusal.ts';
 import type { Target } from './target.ts';
 
@@ -38,17 +39,14 @@ const file: Target = {
   name: 'safetensors file',
   refusedShare: [0.5, 0.99],
   attempt(source) {
-    const directory = mkdtempSync(join(tmpdir(), 'fuzz-'));
+    const name = 'model.safetensors';
     try {
-      // A new file each time: ext4 waits for the disk when a file is written over.
-      const path = join(directory, 'model.safetensors');
-      writeFileSync(path, damage(small, source));
-      readAll(new SafetensorsFile(path));
+      withFile(name, damage(small, source), (directory) =>
+        readAll(new SafetensorsFile(join(directory, name))),
+      );
       return false;
     } catch (error) {
       return isRefusal(error, 'ModelError');
-    } finally {
-      rmSync(directory, { recursive: true });
     }
   },
 };

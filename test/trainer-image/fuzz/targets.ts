@@ -1,11 +1,18 @@
 import { binaryReaders } from './binary-readers.ts';
+import { modelConfig } from './model-config.ts';
 import { runConfig } from './run-config.ts';
 import { safetensors } from './safetensors.ts';
 import type { Target } from './target.ts';
 import { textReaders } from './text-readers.ts';
 
 /** Everything of the trainer that reads what others wrote. */
-export const targets: readonly Target[] = [...safetensors, ...textReaders, ...binaryReaders, ...runConfig];
+export const targets: readonly Target[] = [
+  ...safetensors,
+  ...textReaders,
+  ...binaryReaders,
+  ...runConfig,
+  ...modelConfig,
+];
 
 /** The target of this name. Throws with all names when there is none. */
 export function targetOf(name: string): Target {
