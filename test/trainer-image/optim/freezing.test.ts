@@ -42,7 +42,7 @@ test('the longest patterns and names are matched at once', () => {
   const patterns = Array.from({ length: 64 }, () => Array(120).fill('*').join('.'));
   const before = process.threadCpuUsage();
   frozenWeights([...Array.from({ length: 1000 }, () => name), 'b'], patterns);
-  assert.ok(process.threadCpuUsage(before).user < 10e6, 'microseconds of computing, whatever else runs');
+  assert.ok(process.threadCpuUsage(before).user < 2e6, 'microseconds of computing, whatever else runs');
 });
 
 /** All that is computed for a tensor, and itself. */
