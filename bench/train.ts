@@ -59,7 +59,7 @@ function lineOf({ case: name, unit, peerName, ours, peer }: Measured): Line {
 }
 
 async function store(lines: readonly Line[]): Promise<void> {
-  await writeTable(await storeLines(resultsFile, lines));
+  await writeTable(await storeLines(resultsFile, lines, 'case'));
   for (const line of lines)
     console.log(`${line.case}: ${line.ours} against ${line.peer} ${line.unit} (ratio ${line.ratio})`);
 }

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { reshape } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { linear } from '../graph/neural.ts';
-import { bertFields, evenHeads, probability, size, withDropout } from './config-fields.ts';
+import { bertFields, evenHeads, layerCount, probability, size, withDropout } from './config-fields.ts';
 import {
   type DistanceBuckets,
   disentangledAttention,
@@ -41,7 +41,7 @@ const debertaConfig = z
     ...bertFields,
     vocab_size: size.default(128_100),
     hidden_size: size.default(1536),
-    num_hidden_layers: size.default(24),
+    num_hidden_layers: layerCount.default(24),
     num_attention_heads: size.default(24),
     intermediate_size: size.default(6144),
     type_vocab_size: z.int().min(0).default(0),

@@ -16,7 +16,11 @@ import { bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts'
 
 const robertaConfig = z
   .looseObject({ ...bertFields, pad_token_id: z.int().min(0).default(1) })
-  .superRefine(evenHeads('hidden_size', 'num_attention_heads'));
+  .superRefine(evenHeads('hidden_size', 'num_attention_heads'))
+  .refine((config) => config.pad_token_id + 1 < config.max_position_embeddings, {
+    path: ['pad_token_id'],
+    message: 'no position is left behind it',
+  });
 /** The one default in which the two differ. */
 const robertaVocabulary = { vocab_size: 50_265 };
 
