@@ -105,7 +105,13 @@ class VolumeSource implements Source {
       await this.#statFile(source);
       await access(source, constants.R_OK);
     });
-    await symlink(source, file).catch((error) => Promise.reject(localFailure(error, 'write', file)));
+    try {
+      // What an earlier run left in the same folder, as `download` overwrites it.
+      await rm(file, { force: true });
+      await symlink(source, file);
+    } catch (error) {
+      throw localFailure(error, 'write', file);
+    }
   }
 
   async readRange(path: string, start: number, length: number): Promise<{ bytes: Uint8Array; size: number }> {

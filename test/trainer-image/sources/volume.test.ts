@@ -118,6 +118,7 @@ test('a placed file is the one on the volume', async () => {
   await mkdir(join(root, 'blobs'));
   await writeFile(join(root, 'blobs', 'abc'), 'weights');
   await symlink(join('blobs', 'abc'), join(root, 'model.safetensors'));
+  await writeFile(join(top, 'placed'), 'what a run before left');
   await source.place('model.safetensors', join(top, 'placed'));
   assert.equal(await readlink(join(top, 'placed')), await realpath(join(root, 'blobs', 'abc')));
   assert.equal(await readFile(join(top, 'placed'), 'utf8'), 'weights');
