@@ -4,14 +4,15 @@
  * Options: --case NAME (several; all without it), --repeats N (5), --threads N (2).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pythonPeers } from '../test/golden/python.ts';
 import { cases, type Measured } from './cases.ts';
+import { type Line, peersTable } from './peers-table.ts';
 import { median } from './process.ts';
-import { storeLines } from './results.ts';
-import { type Line, writeTable } from './table.ts';
+import { place, storeLines } from './results.ts';
+import { writeTable } from './table.ts';
 
 const resultsFile = join(import.meta.dirname, 'results', 'train.json');
 
@@ -25,7 +26,6 @@ const { values } = parseArgs({
 const log = (line: string) => console.error(line);
 const python = await pythonPeers(log);
 const directory = await mkdtemp(join(tmpdir(), 'bench-train-'));
-const machine = `${cpus().length} x ${cpus()[0]?.model}`;
 try {
   for (const name of values.case) {
     const measure = cases[name];
@@ -53,13 +53,13 @@ function lineOf({ case: name, unit, peerName, ours, peer }: Measured): Line {
     unit,
     repeats: ours.length,
     spread: { ours: range(ours), peer: range(peer) },
-    machine,
-    measuredAt: new Date().toISOString().slice(0, 10),
+    ...place(),
   };
 }
 
 async function store(lines: readonly Line[]): Promise<void> {
-  await writeTable(await storeLines(resultsFile, lines, 'case'));
+  const all = await storeLines(resultsFile, lines, 'case');
+  await writeTable('performance.md', 'results', peersTable(all));
   for (const line of lines)
     console.log(`${line.case}: ${line.ours} against ${line.peer} ${line.unit} (ratio ${line.ratio})`);
 }
