@@ -1,8 +1,9 @@
-/** One fine-tuning run by each side: the trainer's process as its pod starts it, and a script with the Hugging Face Trainer. */
+/** One fine-tuning run by each side: the trainer's process as its image starts it, and a script with the Hugging Face Trainer. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../crds/trainer-contract.ts';
 import { runConfigOf } from '../test/trainer-image/data/run-config.ts';
+import { bundleTrainer } from '../trainer-image/bundle.ts';
 import { tensorflowDirectory } from '../trainer-image/tensorflow/directory.ts';
 import { measured } from './process.ts';
 
@@ -37,7 +38,7 @@ export function setTask(run: RunConfig, task: RunSettings['task']): void {
   Object.assign(run.training, { packing: 'Wrapped', masking: { probability: 0.15, wholeWord: false } });
 }
 
-/** The trainer. `directory` is a new folder for this run. */
+/** The trainer, bundled as in its image. `directory` is a new folder for this run. */
 export async function ourRun(settings: RunSettings, directory: string): Promise<RunFigures> {
   const output = join(directory, 'output');
   await mkdir(join(directory, 'work'), { recursive: true });
@@ -65,8 +66,11 @@ export async function ourRun(settings: RunSettings, directory: string): Promise<
     FINETUNE_HTTP_PORT: '0',
     FINETUNE_TENSORFLOW: await tensorflowDirectory(),
     TF_NUM_INTRAOP_THREADS: String(settings.threads),
+    NODE_ENV: 'production',
   };
-  const args = [join(import.meta.dirname, '../trainer-image/main.ts'), 'train'];
+  const trainer = join(directory, 'trainer');
+  await bundleTrainer(trainer);
+  const args = ['--enable-source-maps', join(trainer, 'trainer.mjs'), 'train'];
   const first = new FirstStep();
   const { peakRssBytes } = await measured({ command: process.execPath, args, env }, (output) =>
     first.see(output),
