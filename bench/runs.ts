@@ -16,6 +16,8 @@ export type RunSettings = {
   batchSize: number;
   epochs: number;
   learningRate: number;
+  /** Of our side alone; default false. */
+  bf16?: boolean;
   seed: number;
   threads: number;
 };
@@ -44,13 +46,14 @@ export async function ourRun(settings: RunSettings, directory: string): Promise<
   await mkdir(join(directory, 'work'), { recursive: true });
   await mkdir(output);
   const config = runConfigOf({ model: settings.model, dataset: settings.data, output }, (run: RunConfig) => {
-    const { maxLength, batchSize, epochs, learningRate, seed } = settings;
+    const { maxLength, batchSize, epochs, learningRate, seed, bf16 = false } = settings;
     Object.assign(run.training, {
       maxLength,
       batchSize,
       epochs,
       learningRate,
       seed,
+      bf16,
       warmup: 0,
       weightDecay: 0,
     });

@@ -143,12 +143,12 @@ function plan(
   const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
-  const { gradientCheckpointing, rDropAlpha } = config.training;
+  const { gradientCheckpointing, bf16, rDropAlpha } = config.training;
   const largest = largestBatch(splits.train, config.training);
   // R-Drop computes each row twice in a step.
   const rows = { ...largest, rows: largest.rows * (rDropAlpha === undefined ? 1 : 2) };
   const sizes = { labels: labels.length, vocabulary: architecture.vocabularySize };
-  const batch = { ...rows, logits: task.logitCount(rows, sizes), gradientCheckpointing };
+  const batch = { ...rows, logits: task.logitCount(rows, sizes), gradientCheckpointing, bf16 };
   const frozen = frozenWeights(
     architecture.parameters.map(({ name }) => name),
     config.training.freeze ?? [],
