@@ -41,7 +41,7 @@ try {
       log,
     });
     for (const line of lines) show(line);
-    if (values.jobs === undefined) await storeLines(resultsFile, lines);
+    if (values.jobs === undefined) await storeLines(resultsFile, lines, 'case');
   }
 } finally {
   await rm(directory, { recursive: true, force: true });

@@ -11,6 +11,8 @@ export type Line = {
   repeats: number;
   /** Lowest and highest of the repetitions. */
   spread: { ours: [number, number]; peer: [number, number] };
+  /** The score with each seed, where the figure is one; `ours` and `peer` are their means then. */
+  bySeed?: { seeds: number[]; ours: number[]; peer: number[] };
   machine: string;
   measuredAt: string;
 };

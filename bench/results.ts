@@ -1,4 +1,5 @@
 /** The files in results/. */
+
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
@@ -11,14 +12,17 @@ export function place(): { machine: string; measuredAt: string } {
   };
 }
 
-/** A list of lines, each of a case: replaces the lines of the same cases and keeps the others; gives all. */
-export async function storeLines<T extends { case: string }>(
+/**
+ * A list of lines: replaces those of the same name, which is what they have under `key`, and keeps the others; gives all.
+ */
+export async function storeLines<K extends 'case' | 'target', T extends Record<K, string>>(
   file: string,
   lines: readonly T[],
+  key: K,
 ): Promise<T[]> {
   const before = JSON.parse(await readFile(file, 'utf8').catch(() => '[]')) as T[];
-  const names = new Set(lines.map((line) => line.case));
-  const all = [...before.filter((line) => !names.has(line.case)), ...lines];
+  const names = new Set(lines.map((line) => line[key]));
+  const all = [...before.filter((line) => !names.has(line[key])), ...lines];
   await storeResult(file, all);
   return all;
 }
