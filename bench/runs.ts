@@ -133,6 +133,7 @@ export async function peerRun(
     output: join(directory, 'output'),
   };
   await writeFile(join(directory, 'settings.json'), JSON.stringify(script));
+  const started = Date.now() / 1000;
   const { stdout, peakRssBytes } = await measured({
     command: python,
     args: [join(import.meta.dirname, 'peers', scriptOf[settings.task]), join(directory, 'settings.json')],
@@ -142,13 +143,13 @@ export async function peerRun(
     tokenizeSeconds: number;
     trainSeconds: number;
     evaluateSeconds: number;
-    firstStepSeconds: number;
+    firstStepAt: number;
     f1?: number;
     loss: number;
   };
   return {
     workSeconds: figures.tokenizeSeconds + figures.trainSeconds + figures.evaluateSeconds,
-    firstStepSeconds: figures.firstStepSeconds,
+    firstStepSeconds: figures.firstStepAt - started,
     peakRssBytes,
     score: figures.f1 ?? figures.loss,
   };

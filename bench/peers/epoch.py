@@ -61,7 +61,7 @@ print(
             "tokenizeSeconds": tokenize_seconds,
             "trainSeconds": train_seconds,
             "evaluateSeconds": evaluate_seconds,
-            "firstStepSeconds": first.seconds,
+            "firstStepAt": first.at,
             "f1": f1_score(prediction.label_ids, prediction.predictions.argmax(-1), average="macro"),
             "versions": versions,
         }

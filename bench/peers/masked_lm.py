@@ -56,7 +56,7 @@ print(
             "tokenizeSeconds": tokenize_seconds,
             "trainSeconds": train_seconds,
             "evaluateSeconds": evaluate_seconds,
-            "firstStepSeconds": first.seconds,
+            "firstStepAt": first.at,
             "loss": metrics["eval_loss"],
             "versions": versions,
         }
