@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 type Options = { program: string; kubeconfig: string; port: number; logFile: string; flags: string[] };
@@ -16,7 +17,7 @@ export class OperatorProcess {
   constructor({ program, kubeconfig, port, logFile, flags }: Options) {
     this.#port = port;
     const log = openSync(logFile, 'a');
-    const node = [process.execPath, '--enable-source-maps', program, `--port=${port}`, ...flags];
+    const node = [process.execPath, ...imageFlags(), program, `--port=${port}`, ...flags];
     // The kernel kills the process when we end, however we end.
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...node], {
       env: { KUBECONFIG: kubeconfig, PATH: process.env['PATH'] },
@@ -62,4 +63,12 @@ export class OperatorProcess {
     this.#child.kill(signal);
     await ended;
   }
+}
+
+/** Flags of Node in the image of the operator. */
+function imageFlags(): string[] {
+  const dockerfile = readFileSync(join(import.meta.dirname, '../../Dockerfile'), 'utf8');
+  const entrypoint = /^ENTRYPOINT (\["node", .*"\/app\/operator\.mjs"\])$/m.exec(dockerfile)?.[1];
+  if (entrypoint === undefined) throw new Error('the Dockerfile has no ENTRYPOINT that starts the operator');
+  return (JSON.parse(entrypoint) as string[]).slice(1, -1);
 }
