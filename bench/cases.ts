@@ -16,7 +16,15 @@ export type Bench = {
 };
 
 /** One line of the results: `ours` and `peer` hold a value for each repetition. */
-export type Measured = { case: string; unit: string; peerName: string; ours: number[]; peer: number[] };
+export type Measured = {
+  case: string;
+  unit: string;
+  peerName: string;
+  ours: number[];
+  peer: number[];
+  /** Of the repetitions, where the figure is a score that depends on them: it is told by its mean. */
+  seeds?: number[];
+};
 
 const node = (script: string, args: readonly string[]): Command => ({
   command: process.execPath,
@@ -31,9 +39,35 @@ const peerScript = (bench: Bench, script: string, args: readonly string[]): Comm
 const loopName = 'PyTorch loop, sdpa, fused AdamW';
 
 /**
- * Seconds of a training step of BERT-base at 8 x 128 with dropout, in blocks by turns; the first blocks warm up. Beside
- * PyTorch stand the step's own matrix products, which no engine on these libraries can undercut, and both once more
- * without AVX-512, which PyTorch's library does not use on every processor that has it.
+ * Seconds of training steps and the floating-point operations of one, if a side says them, in blocks by turns; the first
+ * blocks warm up.
+ */
+async function stepsByTurns<Side extends string>(
+  bench: Bench,
+  commands: Readonly<Record<Side, Command>>,
+): Promise<{ seconds: Record<Side, number[]>; gigaflops: number }> {
+  const names = Object.keys(commands) as Side[];
+  const seconds = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Side, number[]>;
+  let gigaflops = 0;
+  const sides = names.map((name) => ({ name, side: new Responder(commands[name]) }));
+  for (const { side } of sides) await side.answer();
+  for (let round = 0; round <= bench.repeats; round++) {
+    for (const { name, side } of sides) {
+      const answer = await side.ask<{ seconds: number[]; gigaflops?: number }>({ steps: 2 });
+      gigaflops = answer.gigaflops ?? gigaflops;
+      if (round > 0) seconds[name].push(...answer.seconds);
+    }
+    const last = names.map((name) => `${name} ${seconds[name].at(-1)?.toFixed(2) ?? 'warms up'}`);
+    bench.log(`round ${round}: ${last.join(', ')}`);
+  }
+  for (const { side } of sides) await side.close();
+  return { seconds, gigaflops };
+}
+
+/**
+ * BERT-base at 8 x 128 with dropout. Beside PyTorch stand the step's own matrix products, which no engine on these
+ * libraries can undercut, and both once more without AVX-512, which PyTorch's library does not use on every processor that
+ * has it.
  */
 async function bertBaseStep(bench: Bench): Promise<Measured[]> {
   const model = await bertBaseDirectory(bench.python);
@@ -41,42 +75,47 @@ async function bertBaseStep(bench: Bench): Promise<Measured[]> {
   const avx2 = { ONEDNN_MAX_CPU_ISA: 'AVX2' };
   const step = [model, '8', '128', '30522', threads];
   const products = [model, '8', '128', threads];
-  const commands = {
+  const { seconds, gigaflops } = await stepsByTurns(bench, {
     step: node('step.ts', step),
     peer: peerScript(bench, 'step.py', step),
     products: node('products.ts', products),
     stepAvx2: { ...node('step.ts', step), env: avx2 },
     productsAvx2: { ...node('products.ts', products), env: avx2 },
-  };
-  const seconds: Record<string, number[]> = {};
-  let gigaflops = 0;
-  const sides = Object.entries(commands).map(([name, command]) => ({ name, side: new Responder(command) }));
-  for (const { side } of sides) await side.answer();
-  for (let round = 0; round <= bench.repeats; round++) {
-    for (const { name, side } of sides) {
-      const answer = await side.ask<{ seconds: number[]; gigaflops?: number }>({ steps: 2 });
-      gigaflops = answer.gigaflops ?? gigaflops;
-      if (round > 0) seconds[name] = [...(seconds[name] ?? []), ...answer.seconds];
-    }
-    const last = sides.map(({ name }) => `${name} ${seconds[name]?.at(-1)?.toFixed(2) ?? 'warms up'}`);
-    bench.log(`round ${round}: ${last.join(', ')}`);
-  }
-  for (const { side } of sides) await side.close();
-  return ['', 'Avx2'].flatMap((suffix) => {
+  });
+  return (['', 'Avx2'] as const).flatMap((suffix) => {
     const name = `bert-base-8x128-step${suffix === '' ? '' : '-avx2'}`;
-    const [ours = [], limit = []] = [seconds[`step${suffix}`], seconds[`products${suffix}`]];
+    const [ours, limit] = [seconds[`step${suffix}`], seconds[`products${suffix}`]];
     const rate = Math.round(gigaflops / median(limit));
     const share = Math.round((100 * median(limit)) / median(ours));
     bench.log(`${name}: matrix products alone reach ${rate} GFLOP/s and are ${share} % of the step`);
     const limitName = `the ${Math.round(gigaflops)} GFLOP of its matrix products alone`;
     return [
-      { case: name, unit: 's/step', peerName: loopName, ours, peer: seconds['peer'] ?? [] },
+      { case: name, unit: 's/step', peerName: loopName, ours, peer: seconds.peer },
       { case: `${name}-limit`, unit: 's/step', peerName: limitName, ours, peer: limit },
     ];
   });
 }
 
+/** A step with products in bfloat16 beside PyTorch under autocast, and beside our own in float32. */
+async function bf16Step(bench: Bench, name: string, model: string, rows: number): Promise<Measured[]> {
+  const step = [model, String(rows), '128', '30522', String(bench.threads)];
+  const { seconds } = await stepsByTurns(bench, {
+    step: node('step.ts', [...step, 'bf16']),
+    peer: peerScript(bench, 'step.py', [...step, 'bf16']),
+    single: node('step.ts', step),
+  });
+  const line = (suffix: string, peerName: string, peer: number[]): Measured => {
+    return { case: `${name}${suffix}`, unit: 's/step', peerName, ours: seconds.step, peer };
+  };
+  return [
+    line('', `${loopName}, autocast to bfloat16`, seconds.peer),
+    line('-gain', 'the same step of ours in float32', seconds.single),
+  ];
+}
+
 type Pair = { ours: RunFigures[]; peer: RunFigures[] };
+
+const seedOf = (round: number): number => 42 + round;
 
 /** Whole runs by turns, each repetition with a seed of its own. */
 async function runPairs(
@@ -87,7 +126,7 @@ async function runPairs(
 ): Promise<Pair> {
   const pair: Pair = { ours: [], peer: [] };
   for (let round = 0; round < bench.repeats; round++) {
-    const run = { ...settings, seed: 42 + round, threads: bench.threads };
+    const run = { ...settings, seed: seedOf(round), threads: bench.threads };
     const at = (side: string) => join(bench.directory, `${name}-${side}-${round}`);
     pair.ours.push(await ourRun(run, at('ours')));
     pair.peer.push(await peerRun(bench.python, run, sampling, at('peer')));
@@ -124,11 +163,13 @@ async function epochs(
     ours: ours.map(value),
     peer: peer.map(value),
   });
+  const score =
+    task === 'MaskedLM'
+      ? line('-loss', 'loss of masked tokens, mean', ({ score }) => score)
+      : line('-f1-error', '1 - macro F1, mean', ({ score }) => 1 - score);
   return [
     line('', 's', ({ workSeconds }) => workSeconds),
-    task === 'MaskedLM'
-      ? line('-loss', 'loss of masked tokens', ({ score }) => score)
-      : line('-f1-error', '1 - macro F1', ({ score }) => 1 - score),
+    { ...score, seeds: ours.map((_, round) => seedOf(round)) },
   ];
 }
 
@@ -176,6 +217,10 @@ async function tokenization(bench: Bench): Promise<Measured[]> {
 /** By the name that `--case` takes. */
 export const cases: Readonly<Record<string, (bench: Bench) => Promise<Measured[]>>> = {
   'bert-base-8x128-step': bertBaseStep,
+  'bert-base-8x128-step-bf16': async (bench) =>
+    bf16Step(bench, 'bert-base-8x128-step-bf16', await bertBaseDirectory(bench.python), 8),
+  'minilm-16x128-step-bf16': async (bench) =>
+    bf16Step(bench, 'minilm-16x128-step-bf16', await miniLmDirectory(), 16),
   'minilm-spam-epoch': async (bench) =>
     epochs(bench, 'minilm-spam-epoch', await emails({ train: 480, test: 200 }), 256, 'group_by_length'),
   'minilm-sentences-epoch': async (bench) =>

@@ -23,16 +23,19 @@ const cases = [
   { name: 'MiniLM, masked', task: maskedLM, model: miniLm, batchSize: 16, maxLength: 128 },
   { name: 'BERT-base', task: classifier, model: bertBase, batchSize: 2, maxLength: 32 },
   { name: 'BERT-base', task: classifier, model: bertBase, batchSize: 8, maxLength: 128 },
+  { name: 'MiniLM, bf16', task: classifier, model: miniLm, batchSize: 16, maxLength: 256, bf16: true },
+  { name: 'MiniLM, masked, bf16', task: maskedLM, model: miniLm, batchSize: 16, maxLength: 128, bf16: true },
+  { name: 'BERT-base, bf16', task: classifier, model: bertBase, batchSize: 8, maxLength: 128, bf16: true },
 ];
 const directory = await mkdtemp(join(tmpdir(), 'bench-memory-'));
 const data = join(directory, 'data');
 await writeSplits(data, await emails({ train: 32, test: 16 }));
 try {
-  for (const [index, { name, task, model, batchSize, maxLength }] of cases.entries()) {
+  for (const [index, { name, task, model, batchSize, maxLength, bf16 = false }] of cases.entries()) {
     const run = join(directory, String(index));
     await mkdir(join(run, 'probe'), { recursive: true });
     const config = runConfigOf({ model, dataset: data, output: join(run, 'probe') }, (run) => {
-      Object.assign(run.training, { batchSize, maxLength });
+      Object.assign(run.training, { batchSize, maxLength, bf16 });
       setTask(run, task);
     });
     const estimate = (await preflight(config, join(run, 'preflight'), () => {})).memoryEstimateBytes;
@@ -43,6 +46,7 @@ try {
       data,
       maxLength,
       batchSize,
+      bf16,
       epochs: (3 * batchSize) / 32,
       learningRate: 1e-5,
     };

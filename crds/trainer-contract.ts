@@ -82,6 +82,7 @@ export const runConfig = z.strictObject({
     batchSize: z.int().min(1),
     gradientAccumulationSteps: z.int().min(1),
     gradientCheckpointing: z.boolean(),
+    bf16: z.boolean(),
     learningRate: z.number().positive(),
     schedule: z.discriminatedUnion('name', [
       z.strictObject({

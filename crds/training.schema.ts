@@ -100,6 +100,12 @@ const fields = z
       .describe(
         'Keep only the input of each layer for its gradient and compute the layer again: less memory, more time, the same numbers up to rounding.',
       ),
+    bf16: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Compute matrix products in bfloat16, as PyTorch's autocast does: less time and memory where the hardware has units for it (AVX512_BF16 or AMX on a CPU, where a run without them is refused; on a GPU Ampere and newer, not measured). Weights, gradients, optimiser state, softmax, normalisation and losses stay float32, and so does the published model. As with the Hugging Face Trainer it holds for evaluation too, that of the base model included.",
+      ),
     learningRate: decimal('Peak learning rate.', { above: 0 }).default('5e-5'),
     schedule: z
       .enum([

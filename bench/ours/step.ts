@@ -1,6 +1,6 @@
 /**
  * Training steps of this project's engine, on demand: reads {"steps": n} a line, answers {"seconds": [...], "losses": [...]}.
- * Usage: step.ts MODEL ROWS LENGTH VOCABULARY THREADS
+ * Usage: step.ts MODEL ROWS LENGTH VOCABULARY THREADS [bf16]
  */
 import { createInterface } from 'node:readline';
 import { openBinding } from '../../trainer-image/graph/binding.ts';
@@ -12,6 +12,7 @@ import { tensorflowEnvironment } from '../../trainer-image/threads.ts';
 
 const [modelDirectory = '', ...numbers] = process.argv.slice(2);
 const [rows = 0, length = 0, vocabulary = 0, threads = 0] = numbers.map(Number);
+const bf16 = numbers[4] === 'bf16';
 Object.assign(process.env, tensorflowEnvironment(process.env, threads));
 const binding = openBinding(await tensorflowDirectory());
 const model = await openTrainableModel({
@@ -24,6 +25,7 @@ const model = await openTrainableModel({
     optimizer: optimizerOf({ optimizer: { name: 'AdamW' }, weightDecay: 0.01 }),
     maxGradNorm: 1,
     gradientAccumulationSteps: 1,
+    bf16,
   },
 });
 // The same ids as the other side makes.

@@ -16,6 +16,7 @@ from transformers import (
     AutoTokenizer,
     DataCollatorWithPadding,
     Trainer,
+    set_seed,
 )
 
 settings = json.load(open(sys.argv[1]))
@@ -36,6 +37,8 @@ def encoded(file):
     )
 
 
+# Before the model: it draws the weights of its new head. The Trainer itself sets the seed only later.
+set_seed(settings["seed"])
 tokenizer = AutoTokenizer.from_pretrained(settings["model"])
 model = AutoModelForSequenceClassification.from_pretrained(settings["model"], num_labels=2)
 first = FirstStep()

@@ -1,7 +1,8 @@
 """Training steps of a PyTorch loop, on demand: reads {"steps": n} a line, answers {"seconds": [...], "losses": [...]}.
 
-Usage: step.py MODEL ROWS LENGTH VOCABULARY THREADS
-Attention is sdpa, the optimiser the fused AdamW, dropout that of config.json, gradients are clipped to norm 1.
+Usage: step.py MODEL ROWS LENGTH VOCABULARY THREADS [bf16]
+Attention is sdpa, the optimiser the fused AdamW, dropout that of config.json, gradients are clipped to norm 1. With bf16
+the forward pass runs under autocast, as the Hugging Face Trainer does it.
 """
 
 import json
@@ -12,6 +13,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 model_directory, rows, length, vocabulary, threads = sys.argv[1], *map(int, sys.argv[2:6])
+bf16 = sys.argv[6:] == ["bf16"]
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 model = AutoModelForSequenceClassification.from_pretrained(
@@ -32,7 +34,8 @@ for line in sys.stdin:
     seconds, losses = [], []
     for _ in range(json.loads(line)["steps"]):
         started = time.perf_counter()
-        loss = model(**batch).loss
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            loss = model(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -19,6 +19,7 @@ export function trainingOf({ task, training }: Pick<FineTuneJobSpec, 'task' | 't
     batchSize,
     gradientAccumulationSteps,
     gradientCheckpointing: training.gradientCheckpointing,
+    bf16: training.bf16,
     learningRate: Number(training.learningRate),
     schedule: scheduleOf(training),
     warmup: Number(training.warmup),

@@ -237,6 +237,12 @@ export const jobCases: Record<string, Case> = {
     'must be of type boolean',
     training('gradientCheckpointing', 'true'),
   ),
+  'products in bfloat16': accepted(training('bf16', true)),
+  'bfloat16 by another name': refused(
+    'spec.training.bf16',
+    'must be of type boolean',
+    training('bf16', 'bfloat16'),
+  ),
   'packed texts': accepted(training('packing', 'BestFitDecreasing')),
   'unknown packing': refused('spec.training.packing', 'Unsupported value', training('packing', 'true')),
   'a budget of tokens': accepted({

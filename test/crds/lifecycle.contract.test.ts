@@ -41,6 +41,7 @@ suite('defaults', () => {
         warmup: '0.06',
         gradientAccumulationSteps: 1,
         gradientCheckpointing: false,
+        bf16: false,
         optimizer: 'AdamW',
         weightDecay: '0.01',
         maxGradNorm: '1.0',

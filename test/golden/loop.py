@@ -27,13 +27,13 @@ def optimizer_of(model, settings):
     )
 
 
-def train(model, batches, settings, loss_of):
-    """Loss, gradient norm and learning rate of each step; the batches come round and round."""
+def train(model, batches, settings, loss_of, count=None):
+    """Loss, gradient norm and learning rate of each step, or of the first `count`; the batches come round and round."""
     optimizer = optimizer_of(model, settings)
     schedule = get_linear_schedule_with_warmup(optimizer, settings["warmupSteps"], settings["totalSteps"])
     model.train()  # all dropout rates are 0
     steps = []
-    for step in range(settings["totalSteps"]):
+    for step in range(count or settings["totalSteps"]):
         rate = schedule.get_last_lr()[0]
         loss = loss_of(model, batches[step % len(batches)])
         loss.backward()

@@ -104,6 +104,9 @@ test('the config hash changes with settings, data and job, and not with what lea
     hash(({ training }) => {
       training.gradientAccumulationSteps = 2;
     }),
+    hash(({ training }) => {
+      training.bf16 = true;
+    }),
     hash(() => {}, ['a', 'c']),
   ];
   for (const other of changed) assert.notEqual(other, hash());

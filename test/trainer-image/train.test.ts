@@ -4,7 +4,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ResultOf, RunConfig } from '../../crds/trainer-contract.ts';
+import { SafetensorsFile } from '../../trainer-image/model/safetensors.ts';
 import type { Report } from '../../trainer-image/report/report.ts';
+import { hasBf16Units, requireBf16Units } from '../../trainer-image/run/bf16.ts';
 import { type Ended, succeeded, Workplace } from './trainer-process.ts';
 
 let place: Workplace;
@@ -147,6 +149,32 @@ test('an accelerator that was asked for and cannot be used is a failure, never a
   assert.equal(succeeded(ended).device, 'CPU');
   assert.match(ended.log, /training on the CPU in place of the accelerator/);
   assert.match(reportOf('gpu-UseCPU').deviceWarning!, /finds no GPU/);
+});
+
+test('products in bfloat16: the published weights are float32; without units for them the run is refused', async () => {
+  const config = configFor('bf16', ({ training }) => {
+    training.bf16 = true;
+  });
+  const ended = await place.run(config);
+  if (!hasBf16Units(readFileSync('/proc/cpuinfo', 'utf8')))
+    return failed(ended, 'ConfigError', 10, /training\.bf16 is true, but this processor has no unit/);
+  const result = succeeded(ended);
+  assert.ok(result.evaluation.final.accuracy! >= 0.9, JSON.stringify(result.evaluation));
+  const file = new SafetensorsFile(outputOf('bf16', 'model', 'model.safetensors'));
+  for (const [name, { dtype }] of file.entries) assert.equal(dtype, 'F32', name);
+  file.close();
+  const losses = reportOf('bf16').stepLosses;
+  assert.notDeepEqual(losses, reportOf('success').stepLosses);
+  assert.ok(Math.abs(losses[0]! / reportOf('success').stepLosses[0]! - 1) < 2 ** -8, String(losses[0]));
+});
+
+test('a processor has units for bfloat16 or has none', () => {
+  const flags = (...names: string[]) => `processor\t: 0\nflags\t\t: fpu ${names.join(' ')}\nbugs\t\t: bf16\n`;
+  assert.ok(hasBf16Units(flags('avx512f', 'avx512_bf16', 'sse')));
+  assert.ok(hasBf16Units(flags('amx_bf16')));
+  assert.ok(hasBf16Units('Features\t: fp asimd i8mm bf16 dgh\n'));
+  assert.ok(!hasBf16Units(flags('avx2', 'avx512f', 'avx512_vnni')));
+  assert.throws(() => requireBf16Units(flags('avx2')), { category: 'ConfigError' });
 });
 
 test('a label outside the list names file and line', async () => {

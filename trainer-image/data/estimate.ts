@@ -7,22 +7,31 @@ const processBytes = 770_000_000;
 const copiesOfWeights = 1;
 
 /**
- * Estimated peak memory of a run in float32 on the CPU. `trainedNumbers`: weights, gradients and state of the optimiser.
- * Kept for the backward pass of each layer, per token: 9 vectors of hidden size, the sums before the activation (of a gated
- * layer two vectors of intermediate size, which is taken for all), and per head one row of attention weights and its mask
- * of a quarter of that; with gradient checkpointing that is one layer, and of the others only the input. Of the logits
- * there are three: themselves, the gradient that comes with the loss, and its product. The constants are fitted to measured
- * runs of MiniLM at 2 x 32 and 16 x 256 tokens and of BERT-base at 8 x 128 with AdamW, and are above them by 9 to 18 %:
- * bench/memory.ts shows estimate and measurement.
+ * What is kept for the backward pass, in numbers of four bytes. Of each layer, per token: vectors of hidden size, the sums
+ * before the activation (of a gated layer two vectors of intermediate size, which is taken for all), and per head one row
+ * of attention weights and its mask of a quarter of a number. Of the logits themselves, the gradient that comes with the
+ * loss, and its product; in bfloat16 also what the products gave and got. Weights: their copies in bfloat16.
+ */
+const kept = {
+  float32: { hidden: 9, intermediate: 2, attention: 1.25, logits: 3, weights: 0 },
+  bfloat16: { hidden: 6, intermediate: 1, attention: 0.75, logits: 4, weights: 0.5 },
+};
+
+/**
+ * Estimated peak memory of a run on the CPU. `trainedNumbers`: weights, gradients and state of the optimiser. With gradient
+ * checkpointing one layer is kept, and of the others only the input. The constants are fitted to measured runs of MiniLM at
+ * 2 x 32 and 16 x 256 tokens and of BERT-base at 8 x 128 with AdamW, and are above them by 9 to 18 %, in bfloat16 by 6 to
+ * 14 %: bench/memory.ts shows estimate and measurement.
  */
 export function trainingMemoryBytes(
   { hidden, layers, heads, intermediate }: EncoderSizes,
   { weights, trainedNumbers }: { weights: number; trainedNumbers: number },
-  batch: { rows: number; length: number; logits: number; gradientCheckpointing: boolean },
+  batch: { rows: number; length: number; logits: number; gradientCheckpointing: boolean; bf16: boolean },
 ): number {
-  const perToken = 9 * hidden + 2 * intermediate + 1.25 * heads * batch.length;
-  const kept = batch.gradientCheckpointing ? perToken + layers * hidden : layers * perToken;
-  const activations = batch.rows * batch.length * kept;
-  const numbers = trainedNumbers + copiesOfWeights * weights + activations + 3 * batch.logits;
+  const of = kept[batch.bf16 ? 'bfloat16' : 'float32'];
+  const perToken = of.hidden * hidden + of.intermediate * intermediate + of.attention * heads * batch.length;
+  const layersKept = batch.gradientCheckpointing ? perToken + layers * hidden : layers * perToken;
+  const activations = batch.rows * batch.length * layersKept + of.logits * batch.logits;
+  const numbers = trainedNumbers + (copiesOfWeights + of.weights) * weights + activations;
   return Math.round(processBytes + floatBytes * numbers);
 }

@@ -1,6 +1,6 @@
 /** TensorFlow ops that move elements: reshape, transpose, slice, gather and their like. */
 import { type Dim, type Graph, type Shape, sizeOf, type Tensor } from './graph.ts';
-import { constant, mul, scalar, single } from './ops.ts';
+import { constant, mul, scalar, single, widened } from './ops.ts';
 import { productDim, sameShape } from './shape.ts';
 
 /** int32 scalar with the value of a dimension; a name such as 'batch*length' is the product of its factors. */
@@ -174,25 +174,15 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
   );
 }
 
-/** Sum of the rows of `data` ([n, ...]) that share an index ([n]); `count` is a dimension or an int32 scalar. */
-export function segmentSum(data: Tensor, indices: Tensor, count: Dim, countTensor?: Tensor): Tensor {
+/** Sum of those `rows` ([n, ...]) that share an index ([n]); `count` is a dimension or an int32 scalar. */
+export function segmentSum(rows: Tensor, indices: Tensor, count: Dim, countTensor?: Tensor): Tensor {
+  const data = widened(rows);
   return single(
     data.graph,
     'UnsortedSegmentSum',
     [data, indices, countTensor ?? dimension(data.graph, count)],
     { dtype: data.dtype, shape: [count, ...data.shape.slice(1)] },
     { T: { type: data.dtype }, Tindices: { type: indices.dtype }, Tnumsegments: { type: 'int32' } },
-  );
-}
-
-/** A tensor of one value. */
-export function fill(graph: Graph, shape: Shape, value: Tensor): Tensor {
-  return single(
-    graph,
-    'Fill',
-    [shapeVector(graph, shape), value],
-    { dtype: value.dtype, shape },
-    { T: { type: value.dtype }, index_type: { type: 'int32' } },
   );
 }
 

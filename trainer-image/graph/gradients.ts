@@ -3,7 +3,7 @@ import { segmentSum } from './array-ops.ts';
 import { isFloating } from './dtype.ts';
 import { type Composite, type Gradient, isRowGradient, type Node, type Tensor } from './graph.ts';
 import { type GradientFunction, opGradients } from './op-gradients.ts';
-import { addN, scalar } from './ops.ts';
+import { addN, cast, scalar } from './ops.ts';
 
 /**
  * Gradients of the scalar `loss` for each of `targets`, or of a tensor whose own gradient `dLoss` is known. Parts of the graph that lead to no target cost nothing.
@@ -20,10 +20,10 @@ export function gradients(
   const parts = new Map<Tensor, Gradient[]>([[loss, [dLoss]]]);
   const steps = backwardSteps(loss, active);
   for (const step of steps) {
-    const dOutputs = step.outputs.map((output) => totalGradient(parts.get(output)));
+    const dOutputs = step.outputs.map((output) => totalGradient(output, parts.get(output)));
     if (dOutputs.every((gradient) => gradient === undefined)) continue;
     const needs = step.inputs.map((input) => active.has(input));
-    const dInputs = graph.scope(`gradient/${step.label}`, () => step.gradient(dOutputs.map(dense), needs));
+    const dInputs = graph.scope(`gradient/${step.label}`, () => step.gradient(dOutputs, needs));
     for (const [index, input] of step.inputs.entries()) {
       const dInput = dInputs[index];
       if (!needs[index] || dInput === undefined) continue;
@@ -32,7 +32,11 @@ export function gradients(
       else list.push(dInput);
     }
   }
-  return targets.map((target) => totalGradient(parts.get(target)));
+  return targets.map((target) => {
+    const [first, ...more] = parts.get(target) ?? [];
+    const rowsAlone = first !== undefined && isRowGradient(first) && more.length === 0;
+    return rowsAlone ? first : totalGradient(target, parts.get(target));
+  });
 }
 
 /** A RowGradient as a full tensor. */
@@ -108,7 +112,7 @@ function compositeStep({ inputs, output, gradient }: Composite): Step {
   };
 }
 
-function totalGradient(parts: readonly Gradient[] | undefined): Gradient | undefined {
-  if (parts === undefined || parts.length === 0) return undefined;
-  return parts.length === 1 ? parts[0] : addN(parts.map((part) => dense(part)));
+/** The gradient of a tensor has its type, whatever the parts have. */
+function totalGradient({ dtype }: Tensor, parts: readonly Gradient[] = []): Tensor | undefined {
+  return parts.length === 0 ? undefined : cast(addN(parts.map((part) => dense(part))), dtype);
 }

@@ -5,6 +5,8 @@
  */
 import type { DType } from './dtype.ts';
 
+export type ProductType = 'float32' | 'bfloat16';
+
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
@@ -47,12 +49,18 @@ export type Composite = {
 };
 
 export class Graph {
+  /** What matrix products of float32 tensors are computed in, and give: products.ts. */
+  readonly products: ProductType;
   readonly nodes: Node[] = [];
   readonly composites = new Map<Tensor, Composite>();
   readonly #names = new Map<string, number>();
   readonly #dimensions = new Map<string, Tensor>();
   readonly #constants = new Map<string, Tensor>();
   #scope = '';
+
+  constructor({ products = 'float32' }: { products?: ProductType } = {}) {
+    this.products = products;
+  }
 
   /** Names given to nodes inside `build` start with `name/`; TensorFlow's errors show them. */
   scope<T>(name: string, build: () => T): T {

@@ -6,14 +6,12 @@ import { concat, flattenRows, reshape, slice } from './array-ops.ts';
 import { composite, type Tensor } from './graph.ts';
 import {
   add,
-  batchMatmul,
   biasAdd,
   biasAddGrad,
   erf,
   exp,
   identity,
   log,
-  matmul,
   mean,
   mul,
   neg,
@@ -27,6 +25,7 @@ import {
   sub,
   sum,
 } from './ops.ts';
+import { batchMatmul, lowered, matmul } from './products.ts';
 import { keepMask, type RandomSource } from './random.ts';
 
 /** Dropout as it is to be applied: nothing at evaluation. */
@@ -139,23 +138,27 @@ export function attention(
   bias?: Tensor,
 ): Tensor {
   const products = batchMatmul(q, k, { transposeB: true });
-  const probabilities = softmax(add(bias === undefined ? products : add(products, bias), mask));
+  const probabilities = lowered(softmax(add(bias === undefined ? products : add(products, bias), mask)));
   const drawn =
     how === undefined || how.rate === 0 ? undefined : keepMask(how.source, probabilities.shape, how.rate);
-  const without = (keep: Tensor): Tensor => select(keep, probabilities, zeroLike(probabilities));
+  const without = (keep: Tensor, from: Tensor): Tensor => select(keep, from, zeroLike(from));
   const scaled = (x: Tensor): Tensor => (drawn ? mul(x, drawn.scale) : x); // on the small side of the product
-  const output = scaled(batchMatmul(drawn ? without(drawn.keep) : probabilities, v));
+  const mixed = batchMatmul(drawn ? without(drawn.keep, probabilities) : probabilities, v);
+  const output = scaled(mixed);
   return composite([q, k, v, ...(bias === undefined ? [] : [bias])], output, (dOutput, needs) => {
-    // The mask is kept, a quarter of what the dropped probabilities take.
-    const kept = drawn ? without(identity(drawn.keep, [dOutput.node], 'again')) : probabilities;
+    // The mask is kept, a quarter of what the dropped probabilities take. Whatever is made of kept tensors waits for the
+    // gradient: it would be made as soon as they are there, and be kept too.
+    const late = (x: Tensor): Tensor => identity(x, [dOutput.node], 'again');
+    const all = late(probabilities);
+    const kept = drawn ? without(late(drawn.keep), all) : all;
     const dKept = scaled(dOutput);
     const dv = needs[2] ? batchMatmul(kept, dKept, { transposeA: true }) : undefined;
     if (!needs[0] && !needs[1] && !needs[3]) return [undefined, undefined, dv];
-    const rowSum = sum(mul(dOutput, output), [output.shape.length - 1], true);
+    const rowSum = sum(mul(dKept, late(mixed)), [output.shape.length - 1], true);
     const dProbabilities = batchMatmul(dKept, v, { transposeB: true });
     const dScores = drawn
-      ? sub(mul(dProbabilities, kept), mul(probabilities, rowSum))
-      : mul(sub(dProbabilities, rowSum), probabilities);
+      ? sub(mul(dProbabilities, kept), mul(all, rowSum))
+      : mul(sub(dProbabilities, rowSum), all);
     return [
       needs[0] ? batchMatmul(dScores, k) : undefined,
       needs[1] ? batchMatmul(dScores, q, { transposeA: true }) : undefined,

@@ -5,13 +5,11 @@
 import { broadcastTo, padTo, reshape, slice, stack, transpose, unstack } from './array-ops.ts';
 import { type Attr, type Gradient, type Node, type Shape, sizeOf, type Tensor } from './graph.ts';
 import {
-  batchMatmul,
   biasAddGrad,
   cast,
   div,
   exp,
   greaterEqual,
-  matmul,
   mul,
   neg,
   scalar,
@@ -20,6 +18,7 @@ import {
   sub,
   sum,
 } from './ops.ts';
+import { batchMatmul, matmul } from './products.ts';
 import { broadcastAxes, productDim, reducedShape } from './shape.ts';
 
 export type GradientFunction = (

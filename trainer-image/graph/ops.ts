@@ -1,7 +1,10 @@
-/** TensorFlow ops as functions: arithmetic, reductions, products. Each one knows the shape of its result. */
+/**
+ * TensorFlow ops as functions: arithmetic and reductions. Each one knows the shape of its result. What a matrix product
+ * gives in bfloat16 is counted on in float32: each op here casts it first.
+ */
 import type { DType } from './dtype.ts';
 import type { Attr, Graph, Node, Shape, Tensor } from './graph.ts';
-import { broadcastShape, matmulShape, reducedShape } from './shape.ts';
+import { broadcastShape, reducedShape } from './shape.ts';
 
 /** The only output of a new node. */
 export function single(
@@ -82,9 +85,18 @@ function constantBytes(dtype: DType, values: readonly number[]): Uint8Array {
       return new Uint8Array(Int32Array.from(values).buffer);
     case 'uint8':
       return Uint8Array.from(values);
+    case 'bfloat16': // the upper halves of float32, for numbers that they hold
+      return new Uint8Array(
+        Uint16Array.from(new Uint32Array(Float32Array.from(values).buffer), (bits) => bits >>> 16).buffer,
+      );
     default:
       throw new Error(`No constants of type ${dtype}: cast one of another type.`);
   }
+}
+
+/** As an input of arithmetic: bfloat16 becomes float32. */
+export function widened(x: Tensor): Tensor {
+  return x.dtype === 'bfloat16' ? cast(x, 'float32') : x;
 }
 
 function binary(op: string, a: Tensor, b: Tensor, dtype: DType = a.dtype): Tensor {
@@ -98,7 +110,8 @@ function binary(op: string, a: Tensor, b: Tensor, dtype: DType = a.dtype): Tenso
   );
 }
 
-function unary(op: string, x: Tensor): Tensor {
+function unary(op: string, input: Tensor): Tensor {
+  const x = widened(input);
   return single(x.graph, op, [x], { dtype: x.dtype, shape: x.shape }, { T: { type: x.dtype } });
 }
 
@@ -106,10 +119,12 @@ function unary(op: string, x: Tensor): Tensor {
 type Operand = Tensor | number;
 function operands(a: Operand, b: Operand): [Tensor, Tensor] {
   if (typeof a !== 'number') {
-    return [a, typeof b === 'number' ? scalar(a.graph, a.dtype, b) : b];
+    const left = widened(a);
+    return [left, typeof b === 'number' ? scalar(left.graph, left.dtype, b) : widened(b)];
   }
   if (typeof b === 'number') throw new Error('One operand must be a tensor.');
-  return [scalar(b.graph, b.dtype, a), b];
+  const right = widened(b);
+  return [scalar(right.graph, right.dtype, a), right];
 }
 
 export const add = (a: Operand, b: Operand): Tensor => binary('AddV2', ...operands(a, b));
@@ -133,9 +148,7 @@ export const log = (x: Tensor): Tensor => unary('Log', x);
 export const erf = (x: Tensor): Tensor => unary('Erf', x);
 export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
 export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
-export const relu = (x: Tensor): Tensor => {
-  return single(x.graph, 'Relu', [x], { dtype: x.dtype, shape: x.shape }, { T: { type: x.dtype } });
-};
+export const relu = (x: Tensor): Tensor => unary('Relu', x);
 export const softmax = (x: Tensor): Tensor => unary('Softmax', x);
 export const logSoftmax = (x: Tensor): Tensor => unary('LogSoftmax', x);
 
@@ -173,33 +186,8 @@ export function select(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   return single(a.graph, 'SelectV2', [condition, a, b], { dtype: a.dtype, shape }, { T: { type: a.dtype } });
 }
 
-/** a b with [m, k] x [k, n], each side transposed first if asked. */
-export function matmul(
-  a: Tensor,
-  b: Tensor,
-  { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
-): Tensor {
-  const shape = matmulShape(a.shape, b.shape, transposeA, transposeB);
-  const attrs = {
-    T: { type: a.dtype },
-    transpose_a: { bool: transposeA },
-    transpose_b: { bool: transposeB },
-  };
-  return single(a.graph, 'MatMul', [a, b], { dtype: a.dtype, shape }, attrs);
-}
-
-/** Products of the last two axes for each element of the leading ones, which must be equal on both sides. */
-export function batchMatmul(
-  a: Tensor,
-  b: Tensor,
-  { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
-): Tensor {
-  const shape = matmulShape(a.shape, b.shape, transposeA, transposeB);
-  const attrs = { T: { type: a.dtype }, adj_x: { bool: transposeA }, adj_y: { bool: transposeB } };
-  return single(a.graph, 'BatchMatMulV2', [a, b], { dtype: a.dtype, shape }, attrs);
-}
-
-function reduce(op: string, x: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
+function reduce(op: string, input: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
+  const x = widened(input);
   return single(
     x.graph,
     op,
@@ -225,10 +213,12 @@ export function l2Loss(x: Tensor): Tensor {
   return single(x.graph, 'L2Loss', [x], { dtype: x.dtype, shape: [] }, { T: { type: x.dtype } });
 }
 
-export function addN(tensors: readonly Tensor[]): Tensor {
-  const [first] = tensors;
-  if (first === undefined) throw new Error('addN of nothing.');
-  if (tensors.length === 1) return first;
+export function addN(addends: readonly Tensor[]): Tensor {
+  const [only] = addends;
+  if (only === undefined) throw new Error('addN of nothing.');
+  if (addends.length === 1) return only;
+  const tensors = addends.map(widened);
+  const first = tensors[0] as Tensor;
   return single(
     first.graph,
     'AddN',
@@ -238,12 +228,12 @@ export function addN(tensors: readonly Tensor[]): Tensor {
   );
 }
 
-/** x + bias over the last axis. */
+/** x + bias over the last axis, in the type of x: TensorFlow makes it part of the product that x comes from. */
 export function biasAdd(x: Tensor, bias: Tensor): Tensor {
   return single(
     x.graph,
     'BiasAdd',
-    [x, bias],
+    [x, cast(bias, x.dtype)],
     { dtype: x.dtype, shape: x.shape },
     { T: { type: x.dtype }, data_format: { string: 'NHWC' } },
   );
@@ -251,12 +241,13 @@ export function biasAdd(x: Tensor, bias: Tensor): Tensor {
 
 /** Sum over all axes but the last: the gradient of a bias. */
 export function biasAddGrad(dOutput: Tensor): Tensor {
+  const dy = widened(dOutput);
   return single(
-    dOutput.graph,
+    dy.graph,
     'BiasAddGrad',
-    [dOutput],
-    { dtype: dOutput.dtype, shape: dOutput.shape.slice(-1) },
-    { T: { type: dOutput.dtype }, data_format: { string: 'NHWC' } },
+    [dy],
+    { dtype: dy.dtype, shape: dy.shape.slice(-1) },
+    { T: { type: dy.dtype }, data_format: { string: 'NHWC' } },
   );
 }
 

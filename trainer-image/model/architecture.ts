@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { TrainerError } from '../failure.ts';
 import type { Tensor } from '../graph/graph.ts';
+import { widened } from '../graph/ops.ts';
 import { bert } from './bert.ts';
 import { readJson, readJsonAsWritten } from './checkpoint-files.ts';
 import { debertaV2 } from './deberta-v2.ts';
@@ -104,7 +105,7 @@ function architecture(modelType: string, model: Model, task: Task): Architecture
       const scope = { weight, ...training };
       const wanted = wantedBy(head, inputs);
       const states = hidden(inputs, scope, wanted);
-      return states.graph.scope('head', () => head.logits(states, scope, inputs));
+      return states.graph.scope('head', () => widened(head.logits(states, scope, inputs)));
     },
   };
 }

@@ -5,8 +5,9 @@
 import { byPlace, dimension, gather, reshape, transpose } from '../graph/array-ops.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import { attention, linear } from '../graph/neural.ts';
-import { add, batchMatmul, constant, mul, sub } from '../graph/ops.ts';
+import { add, constant, mul, sub } from '../graph/ops.ts';
 import { range } from '../graph/positions.ts';
+import { batchMatmul } from '../graph/products.ts';
 import { type AttentionNames, drop, dropoutOf, type Scope } from './layers.ts';
 
 /** How distances share the rows of the table of vectors. */

@@ -3,6 +3,7 @@ import { concat, flattenRows, gather, reshape, slice, transpose, unstack } from 
 import type { Tensor } from '../graph/graph.ts';
 import { type Dropout, dropout, gelu, layerNorm, linear } from '../graph/neural.ts';
 import { cast, div, mul, notEqual, relu, sub, sum } from '../graph/ops.ts';
+import { lowered } from '../graph/products.ts';
 import type { RandomSource } from '../graph/random.ts';
 import { recomputed } from '../graph/recompute.ts';
 import { checkpointed } from './gradient-checkpointing.ts';
@@ -126,7 +127,8 @@ export function attentionHeads(
   const depth = (weight(`${names.query}.weight`).shape[0] as number) / count;
   const scaled = (name: string): number => (name === names.query ? scale : 1);
   // The weights side by side are a copy of them, which is made again rather than kept for the gradient.
-  const product = (input: Tensor, layers: readonly string[]): readonly Tensor[] => {
+  const product = (from: Tensor, layers: readonly string[]): readonly Tensor[] => {
+    const input = lowered(from); // this, not the float32 that it may come from, is kept
     const all = recomputed((read) => {
       const joined = (kind: 'weight' | 'bias'): Tensor => {
         const parts = layers.map((name) => {

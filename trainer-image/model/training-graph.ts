@@ -46,7 +46,7 @@ export function buildTrainingGraph(
   options: UpdateOptions,
 ): TrainingGraph {
   const { dtype, shape } = task.labels(labelCount);
-  const graph = new Graph();
+  const graph = new Graph({ products: options.bf16 ? 'bfloat16' : 'float32' });
   const ids = (name: string): Tensor => placeholder(graph, name, 'int32', ['batch', 'length']);
   const inputs: EncoderInputs = {
     inputIds: ids('input_ids'),

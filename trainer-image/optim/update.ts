@@ -33,6 +33,8 @@ export type UpdateOptions = {
   readonly rDropAlpha?: number | undefined;
   /** For whoever builds the model: layers are computed again for their gradients; default false. */
   readonly gradientCheckpointing?: boolean;
+  /** For whoever builds the model: matrix products are computed in bfloat16; default false. */
+  readonly bf16?: boolean;
   /** Patterns of weights that do not change: freezing.ts. */
   readonly freeze?: readonly string[] | undefined;
   /** What each layer's learning rate is multiplied with for the one below: layer-decay.ts; default 1. */

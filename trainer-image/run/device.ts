@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { TrainerError } from '../failure.ts';
 import { type Binding, deviceOf, openBinding } from '../graph/binding.ts';
+import { requireBf16Units } from './bf16.ts';
 import type { Context } from './context.ts';
 
 export type Device = {
@@ -13,9 +15,17 @@ export type Device = {
 /**
  * Loads TensorFlow and says what it computes on.
  * @throws TrainerError AcceleratorUnusable when an accelerator was requested, TensorFlow cannot use it and the runtime
- * does not allow the CPU instead: TensorFlow itself would silently go on, a hundred times slower
+ * does not allow the CPU instead: TensorFlow itself would silently go on, a hundred times slower; ConfigError when a CPU
+ * is to compute in bfloat16 and has no unit for it
  */
-export function openDevice({ config, tensorflowDirectory, log }: Context): Device {
+export function openDevice(context: Context): Device {
+  const device = usableDevice(context);
+  if (device.name === 'CPU' && context.config.training.bf16)
+    requireBf16Units(readFileSync('/proc/cpuinfo', 'utf8'));
+  return device;
+}
+
+function usableDevice({ config, tensorflowDirectory, log }: Context): Device {
   const binding = openBinding(tensorflowDirectory);
   const { version, gpu } = deviceOf(binding);
   const { count, resourceName, whenUnusable } = config.accelerator;

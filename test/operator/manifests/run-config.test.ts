@@ -6,7 +6,7 @@ import { aJob, digest, runtimeSpec } from '../builders.ts';
 
 test('decimals of the spec become numbers, and the trainer needs no defaults', () => {
   const job = aJob({
-    training: { learningRate: '2e-5', dropout: '0.2', ema: {}, earlyStopping: { metric: 'f1' } },
+    training: { bf16: true, learningRate: '2e-5', dropout: '0.2', ema: {}, earlyStopping: { metric: 'f1' } },
     dataset: {
       ...aJob().spec.dataset,
       fractions: { validation: '0.1' },
@@ -24,6 +24,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     batchSize: 16,
     gradientAccumulationSteps: 1,
     gradientCheckpointing: false,
+    bf16: true,
     learningRate: 2e-5,
     schedule: { name: 'Linear' },
     warmup: 0.06,

@@ -27,6 +27,7 @@ export function runConfigOf(
       batchSize: 4,
       gradientAccumulationSteps: 1,
       gradientCheckpointing: false,
+      bf16: false,
       learningRate: 5e-5,
       schedule: { name: 'Linear' },
       warmup: 0.06,

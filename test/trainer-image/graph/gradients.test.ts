@@ -7,6 +7,7 @@ import { Graph, isRowGradient, sizeOf, type Tensor } from '../../../trainer-imag
 import * as neural from '../../../trainer-image/graph/neural.ts';
 import { opGradients } from '../../../trainer-image/graph/op-gradients.ts';
 import * as ops from '../../../trainer-image/graph/ops.ts';
+import * as products from '../../../trainer-image/graph/products.ts';
 import { recomputed } from '../../../trainer-image/graph/recompute.ts';
 import { type Feed, Session } from '../../../trainer-image/graph/session.ts';
 import { asBits, doubleInput, fromBits, nativeBinding, numbers } from './native.ts';
@@ -90,49 +91,49 @@ const opCases: Record<string, Case> = {
       [2, 3],
       [3, 4],
     ],
-    build: (a, b) => ops.matmul(a, b),
+    build: (a, b) => products.matmul(a, b),
   },
   'MatMul a^T': {
     inputs: [
       [3, 2],
       [3, 4],
     ],
-    build: (a, b) => ops.matmul(a, b, { transposeA: true }),
+    build: (a, b) => products.matmul(a, b, { transposeA: true }),
   },
   'MatMul b^T': {
     inputs: [
       [2, 3],
       [4, 3],
     ],
-    build: (a, b) => ops.matmul(a, b, { transposeB: true }),
+    build: (a, b) => products.matmul(a, b, { transposeB: true }),
   },
   'MatMul a^T b^T': {
     inputs: [
       [3, 2],
       [4, 3],
     ],
-    build: (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true }),
+    build: (a, b) => products.matmul(a, b, { transposeA: true, transposeB: true }),
   },
   BatchMatMulV2: {
     inputs: [
       [2, 2, 3],
       [2, 3, 4],
     ],
-    build: (a, b) => ops.batchMatmul(a, b),
+    build: (a, b) => products.batchMatmul(a, b),
   },
   'BatchMatMulV2 b^T': {
     inputs: [
       [2, 2, 3],
       [2, 4, 3],
     ],
-    build: (a, b) => ops.batchMatmul(a, b, { transposeB: true }),
+    build: (a, b) => products.batchMatmul(a, b, { transposeB: true }),
   },
   'BatchMatMulV2 a^T b^T': {
     inputs: [
       [2, 3, 2],
       [2, 4, 3],
     ],
-    build: (a, b) => ops.batchMatmul(a, b, { transposeA: true, transposeB: true }),
+    build: (a, b) => products.batchMatmul(a, b, { transposeA: true, transposeB: true }),
   },
   BiasAdd: { inputs: [[2, 3, 4], [4]], build: ops.biasAdd },
   Sum: { inputs: [[2, 3, 4]], build: (x) => ops.sum(x, [0, 2]) },
@@ -311,7 +312,7 @@ test('frozen parts get no gradient nodes', () => {
     const graph = new Graph();
     const x = ops.placeholder(graph, 'x', 'float32', [2, 3]);
     const w = ops.placeholder(graph, 'w', 'float32', [3, 3]);
-    const loss = ops.sumAll(ops.matmul(ops.matmul(x, w), w));
+    const loss = ops.sumAll(products.matmul(products.matmul(x, w), w));
     const before = graph.nodes.length;
     gradients(loss, targets(x, w));
     return graph.nodes.slice(before).filter(({ op }) => op === 'MatMul').length;

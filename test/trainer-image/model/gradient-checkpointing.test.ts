@@ -36,7 +36,7 @@ test('gradient checkpointing takes less than half the memory of a step', () => {
   const measure = (checkpointing: boolean): PeakMemory => {
     const script = join(import.meta.dirname, 'peak-memory-process.ts');
     const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
-    const args = [script, String(checkpointing)];
+    const args = [script, JSON.stringify({ gradientCheckpointing: checkpointing })];
     return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', stdio })) as PeakMemory;
   };
   const [without, withIt] = [measure(false), measure(true)];

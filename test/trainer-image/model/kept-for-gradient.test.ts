@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Node } from '../../../trainer-image/graph/graph.ts';
+import type { Node, Shape } from '../../../trainer-image/graph/graph.ts';
 import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
 import { buildTrainingGraph } from '../../../trainer-image/model/training-graph.ts';
 import { sequenceClassification as task } from '../../../trainer-image/tasks/sequence-classification.ts';
@@ -21,32 +21,58 @@ function merged(nodes: readonly Node[]): Map<Node, Node> {
   return left;
 }
 
-/** What the forward pass computes and the gradient reads: that stays in memory from one to the other. */
-function keptNodes(): Node[] {
+/**
+ * What stays in memory from the forward pass to the gradient: what is computed before the logits are, as everything is
+ * that need not wait for them, and is read by what waits for them.
+ */
+function keptNodes(bf16: boolean): Node[] {
   const { architecture } = readArchitecture(smallModel, { task: task.name, labels: 3, dropout: 0.1 });
-  const { update } = buildTrainingGraph(architecture, { task, labels: 3 }, updateOf(golden('bert-small')));
-  const left = merged(update.applied.graph.nodes);
+  const options = { ...updateOf(golden('bert-small')), bf16 };
+  const { update } = buildTrainingGraph(architecture, { task, labels: 3 }, options);
+  const { nodes } = update.applied.graph;
+  const left = merged(nodes);
+  const before = (node: Node): Node[] =>
+    [...node.inputs.map((input) => input.node), ...node.controls].map((one) => left.get(one) as Node);
+  const late = new Set<Node>();
+  for (const node of nodes) {
+    const isLogit = node.op === 'MatMul' && node.name.startsWith('train/head/');
+    if (isLogit || before(node).some((one) => late.has(one))) late.add(node);
+  }
   const needed = new Set([update.applied.node]);
   const kept = new Set<Node>();
   for (const node of needed) {
-    for (const one of [...node.inputs.map((input) => input.node), ...node.controls]) {
-      const before = left.get(one) as Node;
-      needed.add(before);
-      if (node.name.includes('gradient/') && !before.name.includes('gradient/')) kept.add(before);
+    for (const one of before(node)) {
+      needed.add(one);
+      if (late.has(node) && !late.has(one)) kept.add(one);
     }
   }
   return [...kept].filter(({ name }) => name.includes('layer0/'));
 }
 
-test('activations, joined weights and dropped probabilities are not kept for the gradient', () => {
-  const kept = keptNodes();
-  const ops = new Set(kept.map(({ op }) => op));
-  assert.ok(ops.has('Softmax') && ops.has('GreaterEqual'), [...ops].join());
-  for (const op of ['Erf', 'ConcatV2', 'SelectV2']) assert.ok(!ops.has(op), `${op} is kept`);
-  // The sums before the activation; they lie where their reshape lies.
-  const wide = kept.filter(({ outputs }) => outputs.some(({ shape }) => shape.at(-1) === 64));
-  assert.deepEqual(
-    wide.map(({ op }) => op),
-    ['Reshape'],
+const typesOf = (nodes: readonly Node[], fits: (shape: Shape) => boolean): string[] =>
+  nodes.flatMap(({ op, outputs }) =>
+    outputs.filter(({ shape }) => fits(shape)).map(({ dtype }) => `${op} ${dtype}`),
   );
+const isWide: (shape: Shape) => boolean = (shape) => shape.length === 3 && shape.at(-1) === 64;
+const isAttention: (shape: Shape) => boolean = (shape) => shape.length === 4 && shape.at(-1) === 'length';
+
+test('activations, joined weights and dropped probabilities are not kept for the gradient', () => {
+  const kept = keptNodes(false);
+  const ops = new Set(kept.map(({ op }) => op));
+  for (const op of ['Erf', 'ConcatV2', 'SelectV2']) assert.ok(!ops.has(op), `${op} is kept`);
+  assert.deepEqual(typesOf(kept, isAttention).sort(), ['GreaterEqual bool', 'Softmax float32']);
+  // The sums before the activation; they lie where their reshape lies.
+  assert.deepEqual(typesOf(kept, isWide), ['Reshape float32']);
+});
+
+test('with products in bfloat16 what goes in and comes out of them is kept in bfloat16 alone', () => {
+  const kept = keptNodes(true);
+  assert.deepEqual(typesOf(kept, isAttention).sort(), ['Cast bfloat16', 'GreaterEqual bool']);
+  assert.deepEqual(typesOf(kept, isWide), ['Reshape bfloat16']);
+  // Queries, keys and values, and what attention makes of them.
+  const heads = typesOf(kept, (shape) => shape.length === 4 && shape.at(-1) === 8);
+  assert.deepEqual(heads.sort(), ['BatchMatMulV2 bfloat16', ...Array(3).fill('Unpack bfloat16')]);
+  // Of both LayerNorms what is normal; the mean and the rest are not needed, what they give is read in bfloat16.
+  const single = typesOf(kept, (shape) => shape.at(-1) === 32).filter((type) => type.endsWith('float32'));
+  assert.deepEqual(single, ['Mul float32', 'Mul float32']);
 });

@@ -1,4 +1,7 @@
-/** Run as a program: three training steps of a BERT of eight layers; prints their losses and the memory they needed. */
+/**
+ * Run as a program with settings of an update as JSON: three training steps of a BERT of eight layers; prints their losses
+ * and the memory they needed.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +11,7 @@ import { readArchitecture } from '../../../trainer-image/model/architecture.ts';
 import { initialWeight } from '../../../trainer-image/model/initial-weights.ts';
 import { buildTrainingGraph } from '../../../trainer-image/model/training-graph.ts';
 import { sgd } from '../../../trainer-image/optim/sgd.ts';
-import { runUpdate } from '../../../trainer-image/optim/update.ts';
+import { runUpdate, type UpdateOptions } from '../../../trainer-image/optim/update.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
 import { nativeBinding } from '../graph/native.ts';
 
@@ -24,7 +27,7 @@ const [rows, length] = [32, 128];
 
 export type PeakMemory = { losses: number[]; bytes: number };
 
-function peakMemory(gradientCheckpointing: boolean, binding: Awaited<ReturnType<typeof nativeBinding>>) {
+function peakMemory(settings: Partial<UpdateOptions>, binding: Awaited<ReturnType<typeof nativeBinding>>) {
   const directory = mkdtempSync(join(tmpdir(), 'model-'));
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config));
   const { architecture } = readArchitecture(directory, { task: 'SequenceClassification', labels: 2 });
@@ -34,7 +37,7 @@ function peakMemory(gradientCheckpointing: boolean, binding: Awaited<ReturnType<
     optimizer: sgd({ momentum: 0, weightDecay: 0 }),
     maxGradNorm: 1,
     gradientAccumulationSteps: 1,
-    gradientCheckpointing,
+    ...settings,
   });
   const session = new Session(binding, built.graph);
   assignVariables(session, built.weights, ({ name, shape }) => {
@@ -65,4 +68,4 @@ function peakBytes(): number {
 }
 
 if (import.meta.main)
-  console.log(JSON.stringify(peakMemory(process.argv[2] === 'true', await nativeBinding())));
+  console.log(JSON.stringify(peakMemory(JSON.parse(process.argv[2] ?? '{}'), await nativeBinding())));

@@ -39,12 +39,13 @@ export function openTaskGraph(
     task,
     labels,
     packed = false,
+    bf16 = false,
     ...training
-  }: { task: Task; labels: number; packed?: boolean; gradientCheckpointing?: boolean },
+  }: { task: Task; labels: number; packed?: boolean; gradientCheckpointing?: boolean; bf16?: boolean },
 ): TaskGraph {
   const { architecture } = readArchitecture(directory, { task, labels, packed });
   const { parameters, prefix } = architecture;
-  const graph = new Graph();
+  const graph = new Graph({ products: bf16 ? 'bfloat16' : 'float32' });
   const ids = (name: string) => ops.placeholder(graph, name, 'int32', ['batch', 'length']);
   const inputs = {
     inputIds: ids('i'),

@@ -18,6 +18,15 @@ after(() => rmSync(directory, { recursive: true }));
 const weightDecay = 0.01;
 const momentum = 0.9;
 
+const everything: Partial<UpdateOptions> = {
+  rDropAlpha: 1,
+  gradientCheckpointing: true,
+  optimizer: adafactor({ weightDecay }),
+  gradientAccumulationSteps: 2,
+  labelSmoothing: 0.1,
+  freeze: ['bert.embeddings'],
+  layerwiseLearningRateDecay: 0.7,
+};
 const modes: Record<string, Partial<UpdateOptions>> = {
   'SGD without momentum': { optimizer: sgd({ momentum: 0, weightDecay }) },
   'SGD with momentum': { optimizer: sgd({ momentum, weightDecay }) },
@@ -28,15 +37,9 @@ const modes: Record<string, Partial<UpdateOptions>> = {
   'layer-wise decay': { layerwiseLearningRateDecay: 0.7 },
   'gradient checkpointing': { gradientCheckpointing: true },
   'R-Drop': { rDropAlpha: 1 },
-  everything: {
-    rDropAlpha: 1,
-    gradientCheckpointing: true,
-    optimizer: adafactor({ weightDecay }),
-    gradientAccumulationSteps: 2,
-    labelSmoothing: 0.1,
-    freeze: ['bert.embeddings'],
-    layerwiseLearningRateDecay: 0.7,
-  },
+  bfloat16: { bf16: true },
+  everything,
+  'everything in bfloat16, with a moving average': { ...everything, bf16: true, ema: { decay: 0.9 } },
 };
 for (const [name, update] of Object.entries(modes)) {
   test(`${name}: steps after a checkpoint equal the ones without it, to the last bit`, async () => {

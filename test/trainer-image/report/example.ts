@@ -26,6 +26,7 @@ export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
       batchSize: 16,
       gradientAccumulationSteps: 1,
       gradientCheckpointing: false,
+      bf16: false,
       learningRate: 5e-5,
       schedule: { name: 'Linear' },
       warmup: 0.06,
