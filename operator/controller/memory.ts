@@ -15,17 +15,19 @@ import { fineTuneJobs } from './resources.ts';
 type Write = { resource: Resource; ref: Ref; uid: string; resourceVersion: string | undefined; at: number };
 
 /** A watch brings what was written within milliseconds, and wakes the next pass: sooner than this nothing is read anew. */
-const watchMs = 500;
+export const watchMs = 500;
 type JobMemory = {
   writes: Map<string, Write>;
   foreign: Map<string, { resource: Resource; ref: Ref }>;
   statusWrittenAt: number | undefined;
+  /** When a step was first seen that no write has told yet. */
+  stepSeenAt: number | undefined;
 };
 
 type Options = {
   client: Client;
   clock: Clock;
-  /** Shortest time from a write of a status to the next one that changes a detail. */
+  /** Shortest time from a write of a status to the next one that changes a detail; the longest that a step waits. */
   detailMs: number;
 };
 
@@ -45,7 +47,10 @@ export class Memory {
   wrote(jobUid: string, resource: Resource, answer: KubernetesObject): void {
     const { namespace, name = '', uid = '', resourceVersion } = answer.metadata ?? {};
     this.#write(jobUid, { resource, ref: { namespace, name }, uid, resourceVersion });
-    if (resource === fineTuneJobs) this.#of(jobUid).statusWrittenAt = this.#clock.now();
+    if (resource !== fineTuneJobs) return;
+    const memory = this.#of(jobUid);
+    memory.statusWrittenAt = this.#clock.now();
+    memory.stepSeenAt = undefined;
   }
 
   /** Milliseconds for which a detail of the status has to wait; a job that nothing is known of was just written. */
@@ -54,6 +59,14 @@ export class Memory {
     const now = this.#clock.now();
     memory.statusWrittenAt ??= now;
     return Math.max(0, memory.statusWrittenAt + this.#detailMs - now);
+  }
+
+  /** Milliseconds for which a step that the status does not tell yet may wait, since it was first asked. */
+  untilStepMs(jobUid: string): number {
+    const memory = this.#of(jobUid);
+    const now = this.#clock.now();
+    memory.stepSeenAt ??= now;
+    return Math.max(0, memory.stepSeenAt + this.#detailMs - now);
   }
 
   deleted(jobUid: string, resource: Resource, ref: Ref, uid: string): void {
@@ -125,7 +138,12 @@ export class Memory {
   #of(jobUid: string): JobMemory {
     const known = this.#jobs.get(jobUid);
     if (known !== undefined) return known;
-    const fresh: JobMemory = { writes: new Map(), foreign: new Map(), statusWrittenAt: undefined };
+    const fresh: JobMemory = {
+      writes: new Map(),
+      foreign: new Map(),
+      statusWrittenAt: undefined,
+      stepSeenAt: undefined,
+    };
     this.#jobs.set(jobUid, fresh);
     return fresh;
   }

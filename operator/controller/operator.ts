@@ -79,7 +79,7 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     log,
     namespace: config.watchNamespace || undefined,
     observer: watchObserver(metrics),
-    onJob: (key) => queue.add(key),
+    onJob: (key, isNew) => queue.addTo(isNew ? 'new' : 'ordinary', key),
   });
   observeState(metrics, queue, caches);
   const series = new JobSeries(metrics);
@@ -92,7 +92,7 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     ...(trainerPort === undefined ? {} : { port: trainerPort }),
     onPoll: (result) => metrics.progressPolls.inc({ result }),
     onAnswer: (key, value) => series.live(key, value),
-    onPublish: (key) => queue.add(key),
+    onPublish: (key) => queue.addTo('small', key),
   });
   const onDrop = (count: number) => metrics.droppedEvents.inc(count);
   const events = new EventRecorder({
@@ -105,7 +105,8 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
   });
   const memory = new Memory({ client, clock, detailMs: config.statusSeconds * 1000 });
   const record = events.record.bind(events);
-  const sync = new Sync({ client, caches, memory, record, decide, poller, series, metrics });
+  const isBusy = () => queue.isBusy;
+  const sync = new Sync({ client, caches, memory, record, isBusy, decide, poller, series, metrics });
   const pass = sync.pass.bind(sync);
   const controller = new Controller({ queue, pass, log, workers: config.workers, metrics });
   return { queue, caches, poller, events, controller };

@@ -1,6 +1,6 @@
 /**
  * Work queue of keys. A key is in it at most once and with one worker at a time; a key that is added while it is worked
- * on comes again afterwards. First come, first served, so a key that fails does not hold up the others.
+ * on comes again afterwards. First come, first served within a lane, so a key that fails does not hold up the others.
  */
 import { type Backoff, backoffMs } from '../kube/backoff.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -12,6 +12,13 @@ export type QueueObserver = {
   started(waitedMs: number): void;
   finished(workedMs: number): void;
 };
+
+/** In the order of their right of way: nothing was done for the key yet; ordinary; news of small worth. */
+const lanes = ['new', 'ordinary', 'small'] as const;
+export type Lane = (typeof lanes)[number];
+
+/** After so many turns of other lanes a lane has the next one, so that no flood stops the rest. */
+const patience = 7;
 
 /** A timer of Node that is longer fires at once. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -29,8 +36,8 @@ export class Queue {
   readonly #due = new Map<string, number>();
   /** The same in order; an entry whose time is not the one in #due is void. */
   readonly #order = new Heap();
-  /** Keys that are due, with the time since when. */
-  readonly #ready = new Map<string, number>();
+  /** Keys that are due, with the time since when, and the turns of others since the lane had its last one. */
+  readonly #lanes = lanes.map((lane) => ({ lane, ready: new Map<string, number>(), passedOver: 0 }));
   /** Keys in the hands of a worker, with the time since when. */
   readonly #active = new Map<string, number>();
   readonly #failures = new Map<string, number>();
@@ -47,7 +54,12 @@ export class Queue {
 
   /** Keys that are due and wait for a worker. */
   get depth(): number {
-    return this.#ready.size;
+    return this.#lanes.reduce((sum, { ready }) => sum + ready.size, 0);
+  }
+
+  /** Whether keys wait for a worker that are worth more than news of small worth. */
+  get isBusy(): boolean {
+    return this.#lanes.some(({ lane, ready }) => lane !== 'small' && ready.size > 0);
   }
 
   /** Milliseconds for which each key has been worked on. */
@@ -58,18 +70,37 @@ export class Queue {
 
   /** The key is due in `delayMs`, or sooner if that was already so. */
   add(key: string, delayMs = 0): void {
-    if (this.#stopped || this.#ready.has(key)) return;
+    if (delayMs <= 0) {
+      this.addTo('ordinary', key);
+      return;
+    }
+    if (this.#stopped || this.#laneOf(key) !== undefined) return;
     const at = this.#clock.now() + delayMs;
     const due = this.#due.get(key);
     if (due !== undefined && due <= at) return;
     this.#observer.added();
     this.#due.set(key, at);
-    if (delayMs <= 0) {
-      this.#promote(key);
-    } else {
-      this.#order.push({ at, key });
-      this.#arm();
+    this.#order.push({ at, key });
+    this.#arm();
+  }
+
+  /** The key is due now, in this lane or the better one that it is in. What failed the last time is never new. */
+  addTo(wanted: Lane, key: string): void {
+    if (this.#stopped) return;
+    const lane = wanted === 'new' && this.#failures.has(key) ? 'ordinary' : wanted;
+    const now = this.#clock.now();
+    const known = this.#laneOf(key);
+    if (known !== undefined) {
+      if (lanes.indexOf(lane) >= lanes.indexOf(known.lane)) return;
+      this.#lane(lane).set(key, known.ready.get(key) ?? now);
+      known.ready.delete(key);
+      return;
     }
+    const due = this.#due.get(key);
+    if (due !== undefined && due <= now) return;
+    this.#observer.added();
+    this.#due.set(key, now);
+    this.#promote(key, lane);
   }
 
   /** The key failed: it is due after a wait that grows with its failures in a row. */
@@ -88,7 +119,7 @@ export class Queue {
   /** The next key, once there is one; undefined = the queue was stopped. Every key must be given back with `done`. */
   next(): Promise<string | undefined> {
     if (this.#stopped) return Promise.resolve(undefined);
-    const [key] = this.#ready.keys();
+    const key = this.#first();
     if (key !== undefined) return Promise.resolve(this.#start(key));
     return new Promise((resolve) => this.#workers.push(resolve));
   }
@@ -109,19 +140,38 @@ export class Queue {
     for (const worker of this.#workers.splice(0)) worker(undefined);
   }
 
+  #lane(wanted: Lane): Map<string, number> {
+    return this.#lanes[lanes.indexOf(wanted)]!.ready;
+  }
+
+  #laneOf(key: string) {
+    return this.#lanes.find(({ ready }) => ready.has(key));
+  }
+
+  /** The key whose turn it is. */
+  #first(): string | undefined {
+    const waiting = this.#lanes.filter(({ ready }) => ready.size > 0);
+    const lane = waiting.find(({ passedOver }) => passedOver >= patience) ?? waiting[0];
+    const [key] = lane?.ready.keys() ?? [];
+    return key;
+  }
+
   #start(key: string): string {
     const now = this.#clock.now();
-    this.#observer.started(now - (this.#ready.get(key) ?? now));
-    this.#ready.delete(key);
+    const mine = this.#laneOf(key);
+    this.#observer.started(now - (mine?.ready.get(key) ?? now));
+    mine?.ready.delete(key);
+    for (const lane of this.#lanes)
+      lane.passedOver = lane === mine || lane.ready.size === 0 ? 0 : lane.passedOver + 1;
     this.#active.set(key, now);
     return key;
   }
 
   /** A due key goes to a worker, or waits for one; one that is being worked on stays where it is until `done`. */
-  #promote(key: string): void {
+  #promote(key: string, lane: Lane = 'ordinary'): void {
     if (this.#active.has(key)) return;
     this.#due.delete(key);
-    this.#ready.set(key, this.#clock.now());
+    this.#lane(lane).set(key, this.#clock.now());
     const worker = this.#workers.shift();
     if (worker !== undefined) worker(this.#start(key));
   }

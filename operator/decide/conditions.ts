@@ -89,3 +89,8 @@ export function preflightSummary(report: NonNullable<FineTuneJobStatus['prefligh
   const plan = `${totalSteps} steps`;
   return warnings.length === 0 ? `${rows}; ${plan}.` : `${rows}; ${plan}; ${warnings.length} warnings.`;
 }
+
+/** Ready carries the reason of the verdict. */
+export function mainReason({ conditions }: FineTuneJobStatus): string | undefined {
+  return conditions?.find(({ type }) => type === 'Ready')?.reason;
+}

@@ -1,7 +1,7 @@
 /** Events: one for each transition, none while nothing changes. */
 import type { Reason } from '../../crds/conditions.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
-import { preflightSummary } from './conditions.ts';
+import { mainReason, preflightSummary } from './conditions.ts';
 import type { JobEvent } from './plan.ts';
 import { line } from './text.ts';
 import type { Verdict } from './verdict.ts';
@@ -52,11 +52,6 @@ export function eventsOf(before: FineTuneJobStatus, after: FineTuneJobStatus, ve
 /** Conditions say what a run waits for; an event would only repeat them. One that a person should know of has a failure. */
 function isOrdinaryWait({ reason, failure }: Verdict): boolean {
   return failure === undefined && ordinaryWaits.includes(reason);
-}
-
-/** Ready carries the reason of the verdict. */
-function mainReason(status: FineTuneJobStatus): string | undefined {
-  return status.conditions?.find(({ type }) => type === 'Ready')?.reason;
 }
 
 function typeOf({ failure, stalled, phase, reason }: Verdict): JobEvent['type'] {

@@ -28,6 +28,8 @@ const maxMessage = 1024;
 const maxWaiting = 1000;
 const maxKnown = 4096;
 const maxTries = 4;
+/** Requests at the same time: one alone falls behind when a thousand jobs start together. */
+const senders = 4;
 /** The API server keeps events for an hour. */
 const rememberMs = 50 * 60_000;
 /** Per object: so many at once, then one in five minutes. */
@@ -40,7 +42,9 @@ export class EventRecorder {
   readonly #known = new Map<string, Known>();
   readonly #limits = new Map<string, RateLimit>();
   #sent = 0;
-  #working: Promise<void> | undefined;
+  /** Keys of events that are on their way. */
+  readonly #sending = new Set<string>();
+  readonly #working = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
   constructor(options: Options) {
@@ -70,32 +74,46 @@ export class EventRecorder {
       return;
     }
     this.#waiting.set(key, { about, text: { ...text, message }, times: 1, date: new Date() });
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-    });
+    if (this.#working.size === senders) return;
+    const work = this.#work();
+    this.#working.add(work);
+    void work.finally(() => this.#working.delete(work));
   }
 
   /** Sends what waits, for at most `ms`. */
   async flush(ms: number): Promise<void> {
     const timer = setTimeout(() => this.#stop.abort(), ms);
-    await this.#working;
+    await Promise.all(this.#working);
     clearTimeout(timer);
   }
 
   async #work(): Promise<void> {
-    for (const [key, event] of this.#waiting) {
+    for (let key = this.#next(); key !== undefined; key = this.#next()) {
+      const event = this.#waiting.get(key)!;
       this.#waiting.delete(key);
-      for (let failures = 0; !(await this.#send(key, event)); ) {
-        if (++failures === maxTries || this.#stop.signal.aborted) {
-          this.#options.onDrop?.(event.times);
-          break;
-        }
-        await wait(
-          this.#options.clock,
-          backoffMs(failures, { baseMs: 500, capMs: 5000 }, Math.random()),
-          this.#stop.signal,
-        );
+      this.#sending.add(key);
+      await this.#persist(key, event);
+      this.#sending.delete(key);
+    }
+  }
+
+  /** The event that waits longest and is not on its way: the count of a repeat follows from the answer before it. */
+  #next(): string | undefined {
+    for (const key of this.#waiting.keys()) if (!this.#sending.has(key)) return key;
+    return undefined;
+  }
+
+  async #persist(key: string, event: Waiting): Promise<void> {
+    for (let failures = 0; !(await this.#send(key, event)); ) {
+      if (++failures === maxTries || this.#stop.signal.aborted) {
+        this.#options.onDrop?.(event.times);
+        return;
       }
+      await wait(
+        this.#options.clock,
+        backoffMs(failures, { baseMs: 500, capMs: 5000 }, Math.random()),
+        this.#stop.signal,
+      );
     }
   }
 

@@ -13,7 +13,9 @@ export type Index<T> = (object: T) => string[];
 /** Keys of the objects by index and value. */
 type Found<I extends string> = Record<I, Map<string, Set<string>>>;
 
-type Entry<T extends object> = {
+/** An object as it is kept: packed, where hardly anybody will look at it again. */
+export type Entry<T extends object> = {
+  key: string;
   uid: string | undefined;
   resourceVersion: string | undefined;
   kept: T | Packed<T>;
@@ -47,8 +49,8 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   }
 
   get(key: string): T | undefined {
-    const kept = this.#entries.get(key)?.kept;
-    return kept instanceof Packed ? kept.unpacked() : kept;
+    const entry = this.#entries.get(key);
+    return entry && unpacked(entry);
   }
 
   *values(): Iterable<T> {
@@ -64,24 +66,16 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     return [...(this.#found[index].get(value) ?? [])];
   }
 
+  /** The object as `replace` takes it. A list comes page by page: all of a large one unpacked would be most of the memory. */
+  entryOf(object: T): Entry<T> {
+    const { uid, resourceVersion } = object.metadata ?? {};
+    const kept = this.#isCold(object) ? new Packed(object) : object;
+    return { key: keyOf(object), uid, resourceVersion, kept };
+  }
+
   /** A changed UID is another object with the same name: the old one was deleted, a new one added. */
   put(object: T): Change<T>[] {
-    const key = keyOf(object);
-    const previous = this.get(key);
-    if (previous !== undefined) this.#drop(key, previous);
-    const { uid, resourceVersion } = object.metadata ?? {};
-    this.#entries.set(key, {
-      uid,
-      resourceVersion,
-      kept: this.#isCold(object) ? new Packed(object) : object,
-    });
-    this.#file(key, object);
-    if (previous === undefined) return [{ type: 'added', object }];
-    if (previous.metadata?.uid === uid) return [{ type: 'updated', object }];
-    return [
-      { type: 'deleted', object: previous },
-      { type: 'added', object },
-    ];
+    return this.#enter(this.entryOf(object), object);
   }
 
   remove(object: KubernetesObject): Change<T>[] {
@@ -93,23 +87,37 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     return [{ type: 'deleted', object: previous }];
   }
 
-  /** Takes over a complete list. Objects that did not change cause no change. */
-  replace(objects: T[]): Change<T>[] {
-    const listed = new Set(objects.map(keyOf));
-    const gone = [...this.#entries.keys()].filter((key) => !listed.has(key));
+  /**
+   * Takes over a complete list, one object after the other as the changes are asked for. Objects that did not change cause
+   * no change.
+   */
+  *replace(entries: readonly Entry<T>[]): Generator<Change<T>> {
+    const listed = new Set(entries.map(({ key }) => key));
+    for (const key of [...this.#entries.keys()]) {
+      if (!listed.has(key)) yield* this.remove(this.get(key)!);
+    }
+    for (const entry of entries) {
+      if (!this.#isKnown(entry)) yield* this.#enter(entry, unpacked(entry));
+    }
+  }
+
+  #enter(entry: Entry<T>, object: T): Change<T>[] {
+    const { key } = entry;
+    const previous = this.get(key);
+    if (previous !== undefined) this.#drop(key, previous);
+    this.#entries.set(key, entry);
+    this.#file(key, object);
+    if (previous === undefined) return [{ type: 'added', object }];
+    if (previous.metadata?.uid === entry.uid) return [{ type: 'updated', object }];
     return [
-      ...gone.flatMap((key) => this.remove(this.get(key)!)),
-      ...objects.filter((object) => !this.#isKnown(object)).flatMap((object) => this.put(object)),
+      { type: 'deleted', object: previous },
+      { type: 'added', object },
     ];
   }
 
-  #isKnown(object: T): boolean {
-    const known = this.#entries.get(keyOf(object));
-    return (
-      known !== undefined &&
-      known.uid === object.metadata?.uid &&
-      known.resourceVersion === object.metadata?.resourceVersion
-    );
+  #isKnown({ key, uid, resourceVersion }: Entry<T>): boolean {
+    const known = this.#entries.get(key);
+    return known !== undefined && known.uid === uid && known.resourceVersion === resourceVersion;
   }
 
   #file(key: string, object: T): void {
@@ -131,4 +139,8 @@ export class Store<T extends KubernetesObject, I extends string = never> {
       }
     }
   }
+}
+
+function unpacked<T extends object>({ kept }: Entry<T>): T {
+  return kept instanceof Packed ? kept.unpacked() : kept;
 }

@@ -11,39 +11,40 @@ import { isAtLeast } from './resource-version.ts';
 /** Failures in a row after which a watch starts again with a list, and a list that goes back in time is believed. */
 export const patience = 8;
 
-export type State<T> = {
+/** `L` is an object of a list, in the shape in which it waits for the last page. */
+export type State<L> = {
   /** Failures since the last sign of life from a watch. */
   failures: number;
   /** Newest version seen, so that a server which lags behind is noticed. */
   newest: string | undefined;
 } & (
   | { at: 'empty'; inOnePiece: boolean }
-  | { at: 'paging'; token: string; objects: T[] }
+  | { at: 'paging'; token: string; objects: L[] }
   | { at: 'watching'; resourceVersion: string }
 );
 
-export type Input<T> =
-  | { got: 'page'; objects: T[]; resourceVersion: string; token: string | undefined }
+export type Input<L> =
+  | { got: 'page'; objects: L[]; resourceVersion: string; token: string | undefined }
   | { got: 'line'; type: string; object: KubernetesObject }
   /** The server closed the watch; `early` = long before it should have. */
   | { got: 'end'; early: boolean }
   | { got: 'error'; error: ApiError };
 
-export type Effect<T> =
+export type Effect<T, L = T> =
   | { do: 'nothing' }
-  | { do: 'replace'; objects: T[] }
+  | { do: 'replace'; objects: L[] }
   | { do: 'put'; object: T }
   | { do: 'remove'; object: T }
   /** Wait as long as the failures and the error ask for. */
   | { do: 'retry'; error: ApiError };
 
-export type Step<T> = { state: State<T>; effect: Effect<T> };
+export type Step<T, L = T> = { state: State<L>; effect: Effect<T, L> };
 
-export function start<T>(): State<T> {
+export function start<L>(): State<L> {
   return { at: 'empty', inOnePiece: false, failures: 0, newest: undefined };
 }
 
-export function next<T extends KubernetesObject>(state: State<T>, input: Input<T>): Step<T> {
+export function next<T extends KubernetesObject, L = T>(state: State<L>, input: Input<L>): Step<T, L> {
   switch (input.got) {
     case 'page':
       return onPage(state, input);
@@ -57,11 +58,11 @@ export function next<T extends KubernetesObject>(state: State<T>, input: Input<T
   }
 }
 
-function onPage<T>(state: State<T>, page: Extract<Input<T>, { got: 'page' }>): Step<T> {
+function onPage<T, L>(state: State<L>, page: Extract<Input<L>, { got: 'page' }>): Step<T, L> {
   const { failures, newest } = state;
   const objects = state.at === 'paging' ? [...state.objects, ...page.objects] : page.objects;
   if (page.token !== undefined) {
-    const paging: State<T> = { at: 'paging', token: page.token, objects, failures, newest };
+    const paging: State<L> = { at: 'paging', token: page.token, objects, failures, newest };
     return { state: paging, effect: { do: 'nothing' } };
   }
   const { resourceVersion } = page;
@@ -75,10 +76,10 @@ function onPage<T>(state: State<T>, page: Extract<Input<T>, { got: 'page' }>): S
   };
 }
 
-function onLine<T extends KubernetesObject>(
-  state: State<T>,
-  { type, object }: Extract<Input<T>, { got: 'line' }>,
-): Step<T> {
+function onLine<T extends KubernetesObject, L>(
+  state: State<L>,
+  { type, object }: Extract<Input<L>, { got: 'line' }>,
+): Step<T, L> {
   if (type === 'ERROR') {
     const status = object as StatusBody;
     return onError(state, errorOfStatus('WATCH', status.code ?? 500, status));
@@ -87,22 +88,22 @@ function onLine<T extends KubernetesObject>(
   if (resourceVersion === undefined) {
     return onError(state, new ApiError('Unavailable', `an event ${type} without resourceVersion`));
   }
-  const watching: State<T> = { at: 'watching', resourceVersion, failures: 0, newest: resourceVersion };
-  const effect = effectOf<T>(type, object as T);
+  const watching: State<L> = { at: 'watching', resourceVersion, failures: 0, newest: resourceVersion };
+  const effect = effectOf<T, L>(type, object as T);
   if (effect === undefined) return onError(state, new ApiError('Unavailable', `an unknown event ${type}`));
   return { state: watching, effect };
 }
 
-function effectOf<T>(type: string, object: T): Effect<T> | undefined {
+function effectOf<T, L>(type: string, object: T): Effect<T, L> | undefined {
   if (type === 'ADDED' || type === 'MODIFIED') return { do: 'put', object };
   if (type === 'DELETED') return { do: 'remove', object };
   return type === 'BOOKMARK' ? { do: 'nothing' } : undefined;
 }
 
-function onError<T>(state: State<T>, error: ApiError): Step<T> {
+function onError<T, L>(state: State<L>, error: ApiError): Step<T, L> {
   const failures = state.failures + 1;
   const { newest } = state;
-  const effect: Effect<T> = { do: 'retry', error };
+  const effect: Effect<T, L> = { do: 'retry', error };
   if (error.kind === 'Gone' || (state.at === 'watching' && failures % patience === 0)) {
     // A list whose next page is gone is asked for in one piece, so that it comes to an end.
     const inOnePiece = state.at === 'paging';

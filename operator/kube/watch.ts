@@ -6,7 +6,7 @@ import type { Client } from './client.ts';
 import { type Clock, wait } from './clock.ts';
 import { asApiError } from './errors.ts';
 import type { Resource } from './resources.ts';
-import type { Change, Store } from './store.ts';
+import type { Change, Entry, Store } from './store.ts';
 import { type Effect, type Input, next, type State, start } from './watch-state.ts';
 
 export type WatchTimes = {
@@ -54,7 +54,7 @@ type Options<T extends KubernetesObject, I extends string> = {
 export class Watch<T extends KubernetesObject, I extends string = never> {
   readonly #options: Options<T, I>;
   readonly #times: WatchTimes;
-  #state: State<T> = start<T>();
+  #state: State<Entry<T>> = start<Entry<T>>();
   #synced = false;
 
   constructor(options: Options<T, I>) {
@@ -87,15 +87,16 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
 
   /** One page, or one watch from beginning to end; returns the milliseconds to wait after it. */
   async #turn(signal: AbortSignal): Promise<number> {
-    const { client, resource, namespace, selector, pageSize = 500, clock } = this.#options;
-    const { trim = (object: T) => object } = this.#options;
+    const { client, resource, namespace, selector, pageSize = 200, clock } = this.#options;
+    const { store, trim = (object: T) => object } = this.#options;
     const state = this.#state;
     if (state.at !== 'watching') {
       const limit = state.at === 'empty' && state.inOnePiece ? {} : { limit: pageSize };
       const token = state.at === 'paging' ? { token: state.token } : {};
       const page = await client.listPage<T>(resource, { namespace, selector, ...limit, ...token }, signal);
       // Page by page: all of a large list as it comes would be most of the memory.
-      return this.#take({ got: 'page', ...page, objects: page.objects.map(trim) });
+      const objects = page.objects.map((object) => store.entryOf(trim(object)));
+      return this.#take({ got: 'page', ...page, objects });
     }
     const opened = clock.now();
     let quiet = true;
@@ -114,13 +115,13 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
     return this.#take({ got: 'end', early: quiet && clock.now() - opened < this.#times.earlyMs });
   }
 
-  #take(input: Input<T>): number {
-    const step = next(this.#state, input);
+  #take(input: Input<Entry<T>>): number {
+    const step = next<T, Entry<T>>(this.#state, input);
     this.#state = step.state;
     return this.#perform(step.effect);
   }
 
-  #perform(effect: Effect<T>): number {
+  #perform(effect: Effect<T, Entry<T>>): number {
     const { store, observer, log, resource, trim = (object: T) => object } = this.#options;
     if (effect.do === 'retry') {
       const { failures } = this.#state;
@@ -147,7 +148,7 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
     return 0;
   }
 
-  #hand(changes: Change<T>[]): void {
+  #hand(changes: Iterable<Change<T>>): void {
     for (const change of changes) {
       try {
         this.#options.onChange(change);

@@ -94,7 +94,7 @@ export const mutants: readonly Mutant[] = [
       {
         file: 'operator/kube/watch.ts',
         find: 'this.#hand(store.replace(effect.objects));',
-        replace: 'const news = store.replace(effect.objects); if (!this.#synced) this.#hand(news);',
+        replace: 'const news = [...store.replace(effect.objects)]; if (!this.#synced) this.#hand(news);',
       },
     ],
     plans: ['suspend-resume/gone/event-of-finetunejobs-spec.2'],

@@ -1,13 +1,69 @@
-/** What becomes of an action that the API server refuses. */
+/** What a pass writes, and what becomes of an action that the API server refuses. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { KubernetesObject } from '@kubernetes/client-node';
 import { execute } from '../../../operator/controller/execute.ts';
 import { Memory } from '../../../operator/controller/memory.ts';
+import type { Observed } from '../../../operator/decide/plan.ts';
 import type { Client } from '../../../operator/kube/client.ts';
 import { ApiError, type ErrorKind } from '../../../operator/kube/errors.ts';
 import { createLog } from '../../../operator/log.ts';
-import { aJob } from '../builders.ts';
+import { aJob, endedStatus, observe, pass, runningStatus, validated } from '../builders.ts';
+import { fresh, inPreflight } from '../decide/worlds.ts';
 import { FakeClock } from '../fake-clock.ts';
+
+/** Carries out what is decided about a world; the server takes whatever is written. */
+function start(isBusy = false) {
+  const clock = new FakeClock();
+  const written: string[] = [];
+  const take = (what: string) => async (_: unknown, object: KubernetesObject) => {
+    written.push(what);
+    return { ...object, metadata: { ...object.metadata, uid: 'u', resourceVersion: '1' } };
+  };
+  const client = { create: take('create'), replace: take('status') } as unknown as Client;
+  const memory = new Memory({ client, clock, detailMs: 10_000 });
+  const log = createLog('error');
+  const { signal } = new AbortController();
+  const act = (world: Observed) =>
+    execute(
+      world.job,
+      pass(world).plan,
+      { client, memory, record: () => {}, isBusy: () => isBusy },
+      log,
+      signal,
+    );
+  return { clock, written, act };
+}
+
+test('the Job of a new run comes first, its status with the next pass', async () => {
+  const { written, act } = start();
+  const world = observe();
+  assert.deepEqual(await act(world), { laterMs: 500 });
+  assert.deepEqual(written, ['create']);
+  // The Job is there and the status says nothing yet.
+  assert.equal(await act({ ...fresh, job: world.job }), 'wrote');
+  assert.deepEqual(written, ['create', 'status']);
+});
+
+test('the train Job and what the status says of it are written in one pass', async () => {
+  const { written, act } = start();
+  const checked = inPreflight(endedStatus(0, validated('check')));
+  assert.equal(await act(checked), 'wrote');
+  assert.deepEqual(written, ['create', 'status']);
+});
+
+test('a detail waits, a step does while others wait for a pass, and what comes next tells both', async () => {
+  const { clock, written, act } = start(true);
+  assert.deepEqual(await act(inPreflight({})), { laterMs: 10_000 });
+  assert.deepEqual(await act(inPreflight(runningStatus)), { laterMs: 10_000 });
+  await clock.advance(4000);
+  assert.deepEqual(await act(inPreflight(runningStatus)), { laterMs: 6000 });
+  assert.equal(await act(inPreflight(endedStatus(0, validated('check')))), 'wrote');
+  assert.deepEqual(written, ['create', 'status']);
+  const idle = start();
+  assert.deepEqual(await idle.act(inPreflight({})), { laterMs: 10_000 });
+  assert.equal(await idle.act(inPreflight(runningStatus)), 'wrote');
+});
 
 /** The outcome of a plan that deletes the job itself, when the delete is refused like this. */
 function deletion(refusal: ErrorKind) {
@@ -26,7 +82,13 @@ function deletion(refusal: ErrorKind) {
   };
   const plan = { actions: [action], status: job.status, events: [], poll: undefined };
   const { signal } = new AbortController();
-  return execute(job, plan, { client, memory, record: () => {} }, createLog('error'), signal);
+  return execute(
+    job,
+    plan,
+    { client, memory, record: () => {}, isBusy: () => false },
+    createLog('error'),
+    signal,
+  );
 }
 
 test('a delete that meets a conflict is tried again: no watch tells of an object that nobody changed', async () => {

@@ -37,3 +37,13 @@ test('details wait from one write of the status to the next, and after a start',
   await clock.advance(4000);
   assert.equal(memory.untilDetailMs('u'), 6000);
 });
+
+test('a step waits since it was first seen, until a write tells of it', async () => {
+  const clock = new FakeClock();
+  const memory = new Memory({ client: noClient, clock, detailMs: 10_000 });
+  assert.equal(memory.untilStepMs('u'), 10_000);
+  await clock.advance(4000);
+  assert.equal(memory.untilStepMs('u'), 6000);
+  memory.wrote('u', fineTuneJobs, written);
+  assert.equal(memory.untilStepMs('u'), 10_000);
+});

@@ -121,6 +121,49 @@ describe('queue', () => {
     assert.deepEqual(taken, ['a']);
   });
 
+  it('hands out what is new before the rest, and what is of small worth last', async () => {
+    const { queue, taken, take } = start();
+    queue.addTo('small', 'progress');
+    assert.equal(queue.isBusy, false);
+    queue.add('old');
+    assert.equal(queue.isBusy, true);
+    queue.addTo('new', 'first');
+    queue.addTo('new', 'second');
+    await take(4);
+    assert.deepEqual(taken, ['first', 'second', 'old', 'progress']);
+  });
+
+  it('gives each lane a turn in eight, whatever flood is before it', async () => {
+    const { queue, taken, take } = start();
+    queue.addTo('small', 'progress');
+    queue.add('old');
+    for (let i = 0; i < 20; i++) queue.addTo('new', `new-${i}`);
+    await take(20);
+    assert.equal(taken.indexOf('old'), 7);
+    assert.equal(taken.indexOf('progress'), 8);
+  });
+
+  it('lets a key change to a better lane, and to no worse one', async () => {
+    const { queue, taken, take, counts } = start();
+    queue.addTo('small', 'a');
+    queue.add('b');
+    queue.addTo('new', 'a');
+    queue.addTo('small', 'a');
+    await take(2);
+    assert.deepEqual(taken, ['a', 'b']);
+    assert.equal(counts.added, 2);
+  });
+
+  it('gives a key that failed no right of way', async () => {
+    const { clock, queue, taken, take } = start();
+    queue.retry('failing');
+    queue.add('old');
+    queue.addTo('new', 'failing');
+    await clock.advance(0);
+    await take(2);
+    assert.deepEqual(taken, ['old', 'failing']);
+  });
+
   it('serves healthy keys while one fails all the time', async () => {
     const { clock, queue } = start();
     const passes = new Map<string, number>();

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withoutDetails } from '../../../operator/decide/detail.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { isStep, withoutDetails, withoutSteps } from '../../../operator/decide/detail.ts';
 import { aPod, pass, runningStatus, unschedulable, waitingStatus } from '../builders.ts';
-import { inPreflight, inTraining, ready, trainJob } from './worlds.ts';
+import { ended, inPreflight, inTraining, ready, trainJob } from './worlds.ts';
 
 const said = (world: Parameters<typeof pass>[0]) => withoutDetails(pass(world).plan.status);
 
@@ -26,4 +27,25 @@ test('what a person should know and each transition are no details', () => {
   assert.equal(said(inPreflight(denied)), undefined);
   const waiting = said(inPreflight({}));
   assert.notDeepEqual(said(inPreflight(runningStatus)), waiting);
+});
+
+test('a healthy stage that comes forward, with its first pod, takes a step', () => {
+  const status = (world: Parameters<typeof pass>[0]) => pass(world).plan.status;
+  const both = (before: Parameters<typeof pass>[0], after: Parameters<typeof pass>[0]) => {
+    const [one, other] = [status(before), status(after)];
+    return isStep(one, other) && isDeepStrictEqual(withoutSteps(one), withoutSteps(other));
+  };
+  assert.equal(both(inPreflight({}), inPreflight(runningStatus)), true);
+  assert.equal(both(ready, inTraining({})), true, 'the first pod');
+  assert.equal(both(inTraining({}), inTraining(runningStatus)), true);
+  assert.equal(both(inTraining(runningStatus), inTraining({})), false, 'it went back');
+  assert.equal(both(inPreflight(runningStatus), ready), false, 'the next stage');
+  assert.equal(both(inTraining(runningStatus), ended), false, 'the end');
+  const denied = inTraining(waitingStatus('ErrImagePull', 'access denied'));
+  assert.equal(both(inTraining({}), denied), false, 'a person should know');
+});
+
+test('the pod of another attempt is no step', () => {
+  const { status } = pass(inTraining({})).plan;
+  assert.equal(isStep(status, { ...status, attempt: { ...status.attempt!, podUID: 'two' } }), false);
 });

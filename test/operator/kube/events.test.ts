@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoreV1Event, KubeConfig } from '@kubernetes/client-node';
 import { Client } from '../../../operator/kube/client.ts';
 import { systemClock } from '../../../operator/kube/clock.ts';
@@ -24,14 +25,20 @@ describe('events', () => {
   let received: { method: string; path: string; body: CoreV1Event }[];
   /** Status of the next answers; 201 when there is none left. */
   let answers: number[];
+  /** Requests without an answer, now and at most. */
+  let underWay: { now: number; most: number };
 
   beforeEach(async () => {
     received = [];
     answers = [];
+    underWay = { now: 0, most: 0 };
     dropped = 0;
     server = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
+      underWay.most = Math.max(underWay.most, ++underWay.now);
       for await (const chunk of request) chunks.push(chunk as Buffer);
+      await sleep(20);
+      underWay.now--;
       const status = answers.shift() ?? 201;
       const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as CoreV1Event;
       if (status < 300) received.push({ method: request.method!, path: request.url!.split('?')[0]!, body });
@@ -88,6 +95,13 @@ describe('events', () => {
     assert.equal(received.at(-1)?.body.count, 3);
     assert.equal(received.filter(({ method }) => method === 'POST').length, 1);
     assert.ok(received.at(-1)?.path.endsWith(received[0]!.body.metadata.name!));
+  });
+
+  it('of many objects go four at a time', async () => {
+    for (let i = 0; i < 10; i++) recorder.record({ ...object, metadata: { name: 'job', uid: `${i}` } }, text);
+    await recorder.flush(5000);
+    assert.equal(received.length, 10);
+    assert.equal(underWay.most, 4);
   });
 
   it('that expired on the server are made anew', async () => {

@@ -41,7 +41,8 @@ describe('packed objects', () => {
       [true, false],
     );
     // The list shows what is known, packed or not: no change.
-    assert.deepEqual(store.replace([thing('a', true, '2'), thing('b', false)]), []);
+    const list = [thing('a', true, '2'), thing('b', false)].map((object) => store.entryOf(object));
+    assert.deepEqual([...store.replace(list)], []);
     assert.deepEqual(store.put(thing('a', false, '3')), [
       { type: 'updated', object: thing('a', false, '3') },
     ]);

@@ -25,13 +25,16 @@ describe('store', () => {
 
   it('finds what changed between two lists and nothing else', () => {
     const objects = store();
-    objects.replace([child('a', 'u1', '1'), child('b', 'u2', '2'), child('c', 'u3', '3')]);
-    const changes = objects.replace([child('a', 'u1', '1'), child('b', 'u2', '9'), child('c', 'u4', '8')]);
+    const replace = (list: KubernetesObject[]) => [
+      ...objects.replace(list.map((object) => objects.entryOf(object))),
+    ];
+    replace([child('a', 'u1', '1'), child('b', 'u2', '2'), child('c', 'u3', '3')]);
+    const changes = replace([child('a', 'u1', '1'), child('b', 'u2', '9'), child('c', 'u4', '8')]);
     assert.deepEqual(
       changes.map(({ type, object }) => `${type} ${object.metadata?.uid}`),
       ['updated u2', 'deleted u3', 'added u4'],
     );
-    assert.deepEqual(types(objects.replace([])), ['deleted', 'deleted', 'deleted']);
+    assert.deepEqual(types(replace([])), ['deleted', 'deleted', 'deleted']);
   });
 
   it('keeps its index right over update, change of owner and removal', () => {
