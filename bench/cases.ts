@@ -16,7 +16,15 @@ export type Bench = {
 };
 
 /** One line of the results: `ours` and `peer` hold a value for each repetition. */
-export type Measured = { case: string; unit: string; peerName: string; ours: number[]; peer: number[] };
+export type Measured = {
+  case: string;
+  unit: string;
+  peerName: string;
+  ours: number[];
+  peer: number[];
+  /** Of the repetitions, where the figure is a score that depends on them: it is told by its mean. */
+  seeds?: number[];
+};
 
 const node = (script: string, args: readonly string[]): Command => ({
   command: process.execPath,
@@ -107,6 +115,8 @@ async function bf16Step(bench: Bench, name: string, model: string, rows: number)
 
 type Pair = { ours: RunFigures[]; peer: RunFigures[] };
 
+const seedOf = (round: number): number => 42 + round;
+
 /** Whole runs by turns, each repetition with a seed of its own. */
 async function runPairs(
   bench: Bench,
@@ -116,7 +126,7 @@ async function runPairs(
 ): Promise<Pair> {
   const pair: Pair = { ours: [], peer: [] };
   for (let round = 0; round < bench.repeats; round++) {
-    const run = { ...settings, seed: 42 + round, threads: bench.threads };
+    const run = { ...settings, seed: seedOf(round), threads: bench.threads };
     const at = (side: string) => join(bench.directory, `${name}-${side}-${round}`);
     pair.ours.push(await ourRun(run, at('ours')));
     pair.peer.push(await peerRun(bench.python, run, sampling, at('peer')));
@@ -153,11 +163,13 @@ async function epochs(
     ours: ours.map(value),
     peer: peer.map(value),
   });
+  const score =
+    task === 'MaskedLM'
+      ? line('-loss', 'loss of masked tokens, mean', ({ score }) => score)
+      : line('-f1-error', '1 - macro F1, mean', ({ score }) => 1 - score);
   return [
     line('', 's', ({ workSeconds }) => workSeconds),
-    task === 'MaskedLM'
-      ? line('-loss', 'loss of masked tokens', ({ score }) => score)
-      : line('-f1-error', '1 - macro F1', ({ score }) => 1 - score),
+    { ...score, seeds: ours.map((_, round) => seedOf(round)) },
   ];
 }
 

@@ -1,8 +1,8 @@
 /**
  * npm run bench:operator: the operator on a real API server and etcd, with the real Job controller and scheduler; kwok
  * plays the nodes. Writes bench/results/operator.json; a value is to be at most its bar.
- * Options: --case NAME (several; all without it), --jobs N (so many jobs in each, and nothing is written), --active N (500)
- * and --train-seconds N (20): how many trainers run at a time, and for how long.
+ * Options: --case NAME (several; all without it, which takes more than an hour on two cores), --jobs N (so many jobs in each,
+ * and nothing is written), --active N (500) and --train-seconds N (20): how many trainers run at a time, and for how long.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ try {
       log,
     });
     for (const line of lines) show(line);
-    if (values.jobs === undefined) await storeLines(resultsFile, lines);
+    if (values.jobs === undefined) await storeLines(resultsFile, lines, 'case');
   }
 } finally {
   await rm(directory, { recursive: true, force: true });

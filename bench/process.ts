@@ -91,3 +91,7 @@ export function median(values: readonly number[]): number {
   const at = (index: number): number => sorted[index] ?? Number.NaN;
   return Number.isInteger(middle) ? (at(middle - 1) + at(middle)) / 2 : at(Math.floor(middle));
 }
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,8 +1,9 @@
-/** One fine-tuning run by each side: the trainer's process as its pod starts it, and a script with the Hugging Face Trainer. */
+/** One fine-tuning run by each side: the trainer's process as its image starts it, and a script with the Hugging Face Trainer. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../crds/trainer-contract.ts';
 import { runConfigOf } from '../test/trainer-image/data/run-config.ts';
+import { bundleTrainer } from '../trainer-image/bundle.ts';
 import { tensorflowDirectory } from '../trainer-image/tensorflow/directory.ts';
 import { measured } from './process.ts';
 
@@ -39,7 +40,7 @@ export function setTask(run: RunConfig, task: RunSettings['task']): void {
   Object.assign(run.training, { packing: 'Wrapped', masking: { probability: 0.15, wholeWord: false } });
 }
 
-/** The trainer. `directory` is a new folder for this run. */
+/** The trainer, bundled as in its image. `directory` is a new folder for this run. */
 export async function ourRun(settings: RunSettings, directory: string): Promise<RunFigures> {
   const output = join(directory, 'output');
   await mkdir(join(directory, 'work'), { recursive: true });
@@ -68,8 +69,11 @@ export async function ourRun(settings: RunSettings, directory: string): Promise<
     FINETUNE_HTTP_PORT: '0',
     FINETUNE_TENSORFLOW: await tensorflowDirectory(),
     TF_NUM_INTRAOP_THREADS: String(settings.threads),
+    NODE_ENV: 'production',
   };
-  const args = [join(import.meta.dirname, '../trainer-image/main.ts'), 'train'];
+  const trainer = join(directory, 'trainer');
+  await bundleTrainer(trainer);
+  const args = ['--enable-source-maps', join(trainer, 'trainer.mjs'), 'train'];
   const first = new FirstStep();
   const { peakRssBytes } = await measured({ command: process.execPath, args, env }, (output) =>
     first.see(output),
@@ -129,6 +133,7 @@ export async function peerRun(
     output: join(directory, 'output'),
   };
   await writeFile(join(directory, 'settings.json'), JSON.stringify(script));
+  const started = Date.now() / 1000;
   const { stdout, peakRssBytes } = await measured({
     command: python,
     args: [join(import.meta.dirname, 'peers', scriptOf[settings.task]), join(directory, 'settings.json')],
@@ -138,13 +143,13 @@ export async function peerRun(
     tokenizeSeconds: number;
     trainSeconds: number;
     evaluateSeconds: number;
-    firstStepSeconds: number;
+    firstStepAt: number;
     f1?: number;
     loss: number;
   };
   return {
     workSeconds: figures.tokenizeSeconds + figures.trainSeconds + figures.evaluateSeconds,
-    firstStepSeconds: figures.firstStepSeconds,
+    firstStepSeconds: figures.firstStepAt - started,
     peakRssBytes,
     score: figures.f1 ?? figures.loss,
   };

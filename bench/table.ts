@@ -1,54 +1,25 @@
-/** The results as a table in docs/performance.md, so that the page cannot say what was not measured. */
+/** The results as tables in docs/, so that a page cannot say what was not measured. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export type Line = {
-  case: string;
-  ours: number;
-  peer: number;
-  peerName: string;
-  ratio: number;
-  unit: string;
-  repeats: number;
-  /** Lowest and highest of the repetitions. */
-  spread: { ours: [number, number]; peer: [number, number] };
-  machine: string;
-  measuredAt: string;
-};
+type Cell = string | number;
 
-const page = join(import.meta.dirname, '../docs/performance.md');
-const [begin, end] = ['<!-- results -->\n', '<!-- end of results -->'];
-
-/** The page with this table in place of the one that it has. Throws when it has no place for it. */
-export function withTable(text: string, lines: readonly Line[]): string {
+/** The page with this table in place of the one that it has under that name. Throws when it has no place for it. */
+export function withTable(text: string, name: string, table: string): string {
+  const [begin, end] = [`<!-- ${name} -->\n`, `<!-- end of ${name} -->`];
   const [before, rest] = text.split(begin);
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined) throw new Error(`no ${begin.trim()} ... ${end}`);
-  return `${before}${begin}${table(lines)}${end}${after}`;
+  return `${before}${begin}${table}${end}${after}`;
 }
 
-export async function writeTable(lines: readonly Line[]): Promise<void> {
-  await writeFile(page, withTable(await readFile(page, 'utf8'), lines));
+/** @param page its name in docs/ */
+export async function writeTable(page: string, name: string, table: string): Promise<void> {
+  const file = join(import.meta.dirname, '../docs', page);
+  await writeFile(file, withTable(await readFile(file, 'utf8'), name, table));
 }
 
-function table(lines: readonly Line[]): string {
-  if (lines.length === 0) return 'Nothing is measured yet.\n';
-  const row = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |\n`;
-  const range = ([low, high]: [number, number]): string => `${low} to ${high}`;
-  const head = ['case', 'ours', 'peer', 'unit', 'ours / peer', 'peer is', 'machine, day'];
-  return [
-    row(head),
-    row(head.map(() => '---')),
-    ...lines.map(({ ours, peer, spread, ratio, unit, peerName, machine, measuredAt, case: name }) =>
-      row([
-        `\`${name}\``,
-        `${ours} (${range(spread.ours)})`,
-        `${peer} (${range(spread.peer)})`,
-        unit,
-        ratio,
-        peerName,
-        `${machine}, ${measuredAt}`,
-      ]),
-    ),
-  ].join('');
+/** A Markdown table. */
+export function tableOf(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
 }

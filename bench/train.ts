@@ -4,14 +4,15 @@
  * Options: --case NAME (several; all without it), --repeats N (5), --threads N (2).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pythonPeers } from '../test/golden/python.ts';
 import { cases, type Measured } from './cases.ts';
-import { median } from './process.ts';
-import { storeLines } from './results.ts';
-import { type Line, writeTable } from './table.ts';
+import { type Line, peersTable } from './peers-table.ts';
+import { mean, median } from './process.ts';
+import { place, storeLines } from './results.ts';
+import { writeTable } from './table.ts';
 
 const resultsFile = join(import.meta.dirname, 'results', 'train.json');
 
@@ -25,7 +26,6 @@ const { values } = parseArgs({
 const log = (line: string) => console.error(line);
 const python = await pythonPeers(log);
 const directory = await mkdtemp(join(tmpdir(), 'bench-train-'));
-const machine = `${cpus().length} x ${cpus()[0]?.model}`;
 try {
   for (const name of values.case) {
     const measure = cases[name];
@@ -41,25 +41,27 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 
-function lineOf({ case: name, unit, peerName, ours, peer }: Measured): Line {
+function lineOf({ case: name, unit, peerName, ours, peer, seeds }: Measured): Line {
+  const middle = seeds === undefined ? median : mean;
   const rounded = (value: number) => Number(value.toPrecision(4));
   const range = (all: number[]): [number, number] => [rounded(Math.min(...all)), rounded(Math.max(...all))];
   return {
     case: name,
-    ours: rounded(median(ours)),
-    peer: rounded(median(peer)),
+    ours: rounded(middle(ours)),
+    peer: rounded(middle(peer)),
     peerName,
-    ratio: rounded(median(ours) / median(peer)),
+    ratio: rounded(middle(ours) / middle(peer)),
     unit,
     repeats: ours.length,
     spread: { ours: range(ours), peer: range(peer) },
-    machine,
-    measuredAt: new Date().toISOString().slice(0, 10),
+    ...(seeds && { bySeed: { seeds, ours: ours.map(rounded), peer: peer.map(rounded) } }),
+    ...place(),
   };
 }
 
 async function store(lines: readonly Line[]): Promise<void> {
-  await writeTable(await storeLines(resultsFile, lines));
+  const all = await storeLines(resultsFile, lines, 'case');
+  await writeTable('performance.md', 'results', peersTable(all));
   for (const line of lines)
     console.log(`${line.case}: ${line.ours} against ${line.peer} ${line.unit} (ratio ${line.ratio})`);
 }

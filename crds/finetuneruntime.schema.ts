@@ -90,7 +90,7 @@ export const fineTuneRuntimeSpec = z
       'Resources of the preflight pod, which never gets an accelerator.',
     ),
     workVolume: memoryQuantity(
-      'Limit of what a pod may write to the disk of its node: model, data, encoded rows and checkpoints on their way. Preflight refuses a run that needs more.',
+      'Limit of what a pod may write to the disk of its node: a model from a bucket, data, encoded rows and checkpoints on their way. Preflight refuses a run that needs more.',
     ).default('64Gi'),
     nodeSelector: z
       .record(qualifiedName, labelValue)

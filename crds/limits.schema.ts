@@ -67,6 +67,6 @@ export const limits = {
     .min(0)
     .optional()
     .describe(
-      'The job object and all it made in the cluster are deleted so many seconds after its end; model, checkpoints and report stay. Without it the job is kept. Leave it out where a GitOps tool would make the job again.',
+      'The job object and all it made in the cluster are deleted so many seconds after the status shows its end; model, checkpoints and report stay. Without it the job is kept. Leave it out where a GitOps tool would make the job again.',
     ),
 };

@@ -110,7 +110,7 @@ const preflight = z
       'Estimated peak memory of the trainer in float32 on a CPU; fitted to measured runs of BERT models.',
     ),
     diskEstimateBytes: count(
-      'Room that the trainer needs on the work volume of its pod: model, data, encoded rows, best weights and a checkpoint.',
+      'Room that the trainer needs on the work volume of its pod: a model from a bucket, data, encoded rows, best weights and a checkpoint.',
     ),
     modelType: text(64, 'model_type of the base model.'),
     parameters: count('Parameters of the base model.'),

@@ -1,5 +1,5 @@
 /** Bundles both programs for the images: `node trainer-image/bundle.ts OUT` writes OUT/operator and OUT/trainer. */
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -38,19 +38,20 @@ export async function bundle(
   });
 }
 
-if (import.meta.main) {
-  const out = process.argv[2];
-  if (out === undefined) throw new Error('usage: node trainer-image/bundle.ts OUT');
-  await bundle(join(out, 'operator'), { operator: 'operator/main.ts' });
-  await bundle(join(out, 'trainer'), {
+/** Writes the trainer as its image holds it: `out/trainer.mjs` and what it loads. */
+export async function bundleTrainer(out: string): Promise<void> {
+  await bundle(out, {
     trainer: 'trainer-image/main.ts',
     worker: 'trainer-image/worker.ts',
     'parquet-thread': 'trainer-image/data/parquet-thread.ts',
   });
   const addon = 'tokenizers.linux-x64-gnu.node';
-  await mkdir(join(out, 'trainer'), { recursive: true });
-  await copyFile(
-    join(dirname(require.resolve('tokenizers/package.json')), addon),
-    join(out, 'trainer', addon),
-  );
+  await copyFile(join(dirname(require.resolve('tokenizers/package.json')), addon), join(out, addon));
+}
+
+if (import.meta.main) {
+  const out = process.argv[2];
+  if (out === undefined) throw new Error('usage: node trainer-image/bundle.ts OUT');
+  await bundle(join(out, 'operator'), { operator: 'operator/main.ts' });
+  await bundleTrainer(join(out, 'trainer'));
 }

@@ -18,8 +18,7 @@ import { mapWeights } from './model/weights.ts';
 import { frozenWeights } from './optim/freezing.ts';
 import { optimizerOf } from './optim/optimizer-of.ts';
 import { trainedNumbers } from './optim/size.ts';
-import { downloadFolder } from './sources/folder.ts';
-import { findModelFiles, modelDigest } from './sources/model-files.ts';
+import { fetchModel, findModelFiles, modelDigest } from './sources/model-files.ts';
 import { openSource } from './sources/open.ts';
 import { readSafetensorsHeader } from './sources/safetensors-header.ts';
 import type { Source } from './sources/source.ts';
@@ -46,8 +45,7 @@ export async function preflight(
   const outputSource = await openSource(config.output);
   const modelDirectory = join(workDirectory, 'model');
   const { weights, small } = await findModelFiles(modelSource);
-  const withoutWeights = new Set(small.map(({ path }) => path));
-  await downloadFolder(modelSource, '', modelDirectory, { only: (path) => withoutWeights.has(path) });
+  await fetchModel(modelSource, { weights: [], small }, modelDirectory);
   const model = readArchitecture(modelDirectory, { task: config.task, labels: someLabels });
   const tensors = await readHeaders(
     modelSource,
@@ -61,7 +59,11 @@ export async function preflight(
   const encoded = join(workDirectory, 'encoded');
   const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, encoded, tokenizer });
   const inputs = {
-    model: [...weights, ...small].reduce((sum, { bytes }) => sum + bytes, 0),
+    // Weights on a volume are read where they lie.
+    model: [...(config.model.kind === 'volume' ? [] : weights), ...small].reduce(
+      (sum, { bytes }) => sum + bytes,
+      0,
+    ),
     dataset: await folderBytes(dataDirectory),
     encoded: (await folderBytes(encoded)) * copiesOfRows(config),
   };

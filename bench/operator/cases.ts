@@ -1,5 +1,7 @@
 /** What is measured about the operator, and the bars. */
+import { waitFor } from '../../test/cluster/wait.ts';
 import { namespace } from '../../test/operator/api.ts';
+import { copyRemains, remainsOf } from './ended.ts';
 import { Poison, refuseItsJobs } from './poison.ts';
 import { quantile, type Runs } from './runs.ts';
 import { Site, type SiteOptions } from './site.ts';
@@ -18,14 +20,13 @@ export type Settings = SiteOptions & { jobs: number; log: (line: string) => void
 
 type Case = (settings: Settings) => Promise<Line[]>;
 
-const limitMs = 1_800_000;
-
 /** With how many jobs each is measured. */
 export const cases: Record<string, { measure: Case; jobs: number }> = {
   burst: { measure: burst, jobs: 1000 },
   rate: { measure: rate, jobs: 1000 },
   poison: { measure: poison, jobs: 500 },
-  large: { measure: large, jobs: 10_000 },
+  large: { measure: burst, jobs: 10_000 },
+  restart: { measure: restart, jobs: 10_000 },
 };
 
 export function line(name: string, value: number, unit: string, bar: number | null = null): Line {
@@ -37,42 +38,52 @@ const namesOf = (prefix: string, count: number) =>
 
 /** All at once, `active` trainers at a time. */
 async function burst(settings: Settings): Promise<Line[]> {
-  return onSite(settings, async (site) => (await burstOn(site, settings.jobs)).lines);
-}
-
-/** The same, then a new process among the objects of runs that are over. */
-async function large(settings: Settings): Promise<Line[]> {
-  const { jobs } = settings;
+  const { jobs, log } = settings;
   return onSite(settings, async (site) => {
-    const { operator, lines } = await burstOn(site, jobs);
-    await operator.kill('SIGTERM');
-    const next = await site.startOperator();
-    const name = `restart among ${jobs} ended jobs`;
-    return [...lines, line(`${name}: ready`, next.readySeconds, 's', 15), memory(name, next.operator)];
+    const { operator } = await site.startOperator();
+    await site.create(namesOf('run', jobs));
+    log(`all ${jobs} FineTuneJobs are there`);
+    await site.runs.allEnded(log);
+    checkSuccess(site.runs, jobs);
+    const name = `${jobs} jobs at once`;
+    return [
+      line(`${name}: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
+      ...latency(name, site.runs),
+      ...(await costs(name, site, operator, jobs)),
+    ];
   });
 }
 
-async function burstOn(site: Site, jobs: number) {
-  const { operator } = await site.startOperator();
-  await site.create(namesOf('run', jobs));
-  await site.runs.allEnded(limitMs);
-  checkSuccess(site.runs, jobs);
-  const name = `${jobs} jobs at once`;
-  const lines = [
-    line(`${name}: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
-    ...latency(name, site.runs),
-    ...(await costs(name, site, operator, jobs)),
-  ];
-  return { operator, lines };
+/** A new process among runs that are over: each is a copy of one that was run, with its Jobs and pods. */
+async function restart(settings: Settings): Promise<Line[]> {
+  const { jobs, log } = settings;
+  return onSite(settings, async (site) => {
+    const { operator } = await site.startOperator();
+    await site.create(['pattern']);
+    await site.runs.allEnded(log);
+    checkSuccess(site.runs, 1);
+    await operator.kill('SIGTERM');
+    const remains = await remainsOf(site.api, namespace, 'pattern');
+    await copyRemains(site.api, remains, namesOf('run', jobs - 1), log);
+    const next = await site.startOperator();
+    // A scrape among ten thousand jobs is a load of its own.
+    const waiting = { timeoutMs: 300_000, intervalMs: 5000 };
+    const passes = () => next.operator.metric('controller_runtime_reconcile_total');
+    await waitFor('a pass for each', async () => (await passes()) >= jobs, waiting);
+    const writes = await next.operator.metric('finetune_operator_status_writes_total');
+    if (writes > 0) throw new Error(`the copies are not like runs that are over: ${writes} status writes`);
+    const name = `restart among ${jobs} ended jobs`;
+    return [line(`${name}: ready`, next.readySeconds, 's', 15), memory(name, next.operator)];
+  });
 }
 
 /** A steady stream of new jobs. */
 async function rate(settings: Settings): Promise<Line[]> {
-  const { jobs } = settings;
+  const { jobs, log } = settings;
   return onSite(settings, async (site) => {
     await site.startOperator();
     await site.create(namesOf('run', jobs), 100);
-    await site.runs.allEnded(limitMs);
+    await site.runs.allEnded(log);
     checkSuccess(site.runs, jobs);
     return latency(`${jobs} jobs, 100 a second`, site.runs, 5);
   });
@@ -133,7 +144,7 @@ async function poison(settings: Settings): Promise<Line[]> {
     const batch = async (name: string) => {
       const before = site.runs.jobSeconds.length;
       await site.create(namesOf(name, jobs), 100);
-      await site.runs.allEnded(limitMs);
+      await site.runs.allEnded(log);
       return site.runs.jobSeconds.slice(before);
     };
     for (let round = 1; round <= rounds; round++) {

@@ -1,10 +1,19 @@
-/** The operator as its image runs it: one process, with the rights that the chart gives and the default settings. */
+/** The operator as its image runs it: one process, with the rights and the memory that the chart gives and the default settings. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-type Options = { program: string; kubeconfig: string; port: number; logFile: string; flags: string[] };
+type Options = {
+  program: string;
+  kubeconfig: string;
+  port: number;
+  logFile: string;
+  flags: string[];
+  /** File that takes the ids of the processes of a control group: V8 sizes its heap by the limit of its memory. */
+  group: string;
+};
 
 /** Clock ticks a second, as Linux counts CPU time of processes. */
 const ticks = 100;
@@ -13,12 +22,13 @@ export class OperatorProcess {
   readonly #child: ChildProcess;
   readonly #port: number;
 
-  constructor({ program, kubeconfig, port, logFile, flags }: Options) {
+  constructor({ program, kubeconfig, port, logFile, flags, group }: Options) {
     this.#port = port;
     const log = openSync(logFile, 'a');
     const node = [process.execPath, '--enable-source-maps', program, `--port=${port}`, ...flags];
     // The kernel kills the process when we end, however we end.
-    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...node], {
+    const inGroup = ['sh', '-c', 'echo $$ > "$0" && exec "$@"', group];
+    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...inGroup, ...node], {
       env: { KUBECONFIG: kubeconfig, PATH: process.env['PATH'] },
       stdio: ['ignore', log, log],
     });
@@ -37,8 +47,34 @@ export class OperatorProcess {
 
   /** The high-water mark of its resident memory, as the kernel keeps it. */
   get peakRssBytes(): number {
+    return this.#kernelBytes('VmHWM');
+  }
+
+  get rssBytes(): number {
+    return this.#kernelBytes('VmRSS');
+  }
+
+  #kernelBytes(field: string): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  }
+
+  /** What each of its file descriptors is open on, for example "socket:[123]". */
+  get descriptors(): string[] {
+    const directory = `/proc/${this.#child.pid}/fd`;
+    return readdirSync(directory).flatMap((name) => {
+      try {
+        return [readlinkSync(join(directory, name))];
+      } catch {
+        // Closed in the meantime.
+        return [];
+      }
+    });
+  }
+
+  /** Whether it runs. */
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   get cpuSeconds(): number {
@@ -47,19 +83,28 @@ export class OperatorProcess {
     return (Number(fields[11]) + Number(fields[12])) / ticks;
   }
 
+  /** All series of /metrics, one a line. */
+  async series(): Promise<string[]> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#port}/metrics`)).text();
+    return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  }
+
   /** Sum of a metric over all its series. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`http://127.0.0.1:${this.#port}/metrics`)).text();
-    const lines = text
-      .split('\n')
-      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
-    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+    return sumOf(await this.series(), name);
   }
 
   async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (!this.isAlive) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill(signal);
     await ended;
   }
+}
+
+/** Sum of a metric over its series. */
+export function sumOf(series: readonly string[], name: string): number {
+  return series
+    .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

@@ -1,4 +1,5 @@
 /** What became of the FineTuneJobs of a run, one entry each, as the API server tells it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
@@ -16,10 +17,16 @@ type Entry = {
   last?: FineTuneJob['status'];
 };
 
+/** Time between two reports. */
+const reportMs = 15_000;
+/** A run that goes on shows a change more often. */
+const quietMs = 180_000;
+
 export class Runs {
   readonly #entries = new Map<string, Entry>();
-  readonly #waiters: { holds: () => boolean; resolve: () => void }[] = [];
   #ended = 0;
+  /** When something was seen last of one of them. */
+  #seenAt = performance.now();
 
   asked(name: string): void {
     this.#entries.set(name, { askedAt: performance.now(), writes: 0, progressWrites: 0 });
@@ -29,13 +36,14 @@ export class Runs {
     const own = object.metadata?.labels ?? {};
     const entry = this.#entries.get(own[labels.job] ?? '');
     if (type !== 'ADDED' || entry === undefined || own[labels.stage] !== 'preflight') return;
-    entry.jobAt ??= performance.now();
-    this.#look();
+    this.#seenAt = performance.now();
+    entry.jobAt ??= this.#seenAt;
   }
 
   see({ type, object: { metadata, status } }: Sighting<FineTuneJob>): void {
     const entry = this.#entries.get(metadata.name);
     if (type !== 'MODIFIED' || entry === undefined || status === undefined) return;
+    this.#seenAt = performance.now();
     entry.writes++;
     if (entry.last !== undefined && isProgressOnly(entry.last, status)) entry.progressWrites++;
     entry.last = status;
@@ -44,11 +52,6 @@ export class Runs {
     entry.endedAt = performance.now();
     delete entry.last;
     this.#ended++;
-    this.#look();
-  }
-
-  get ended(): number {
-    return this.#ended;
   }
 
   /** How many ended in each phase. */
@@ -83,41 +86,27 @@ export class Runs {
     );
   }
 
-  allEnded(limitMs: number): Promise<void> {
-    return this.#until('all runs have ended', () => this.#ended === this.#entries.size, limitMs);
-  }
-
-  allHaveJobs(limitMs: number): Promise<void> {
-    const all = () => [...this.#entries.values()].every(({ jobAt }) => jobAt !== undefined);
-    return this.#until('all have a Job', all, limitMs);
-  }
-
-  #until(what: string, holds: () => boolean, limitMs: number): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const complain = () =>
-        reject(
-          new Error(
-            `not within ${limitMs} ms: ${what}; ${this.#ended} ended, ${JSON.stringify(this.phases)}`,
-          ),
-        );
-      const timer = setTimeout(complain, limitMs);
-      this.#waiters.push({
-        holds,
-        resolve: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-      });
-    });
-  }
-
-  #look(): void {
-    for (const waiter of [...this.#waiters]) {
-      if (!waiter.holds()) continue;
-      this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-      waiter.resolve();
+  /**
+   * Says now and then how far they are.
+   * @throws Error when nothing happens any more before all have ended: how many did, and the phases of all
+   */
+  async allEnded(log: (line: string) => void): Promise<void> {
+    let next = performance.now() + reportMs;
+    this.#seenAt = performance.now();
+    while (this.#ended < this.#entries.size) {
+      const now = performance.now();
+      if (now - this.#seenAt > quietMs)
+        throw new Error(`nothing has happened for ${quietMs / 1000} s: ${this.#state}`);
+      if (now > next) {
+        log(this.#state);
+        next = now + reportMs;
+      }
+      await sleep(200);
     }
+  }
+
+  get #state(): string {
+    return `${this.#ended} of ${this.#entries.size} runs have ended, ${JSON.stringify(this.phases)}`;
   }
 
   #sum(of: (entry: Entry) => number): number {

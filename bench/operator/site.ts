@@ -2,14 +2,17 @@
  * Where the operator is measured: a real API server and etcd with the real Job controller and scheduler; kwok plays the
  * nodes, the bench the queue and the trainers.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
+import { parse } from 'yaml';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { labels } from '../../operator/manifests/names.ts';
+import { quantityValue } from '../../operator/manifests/quantity.ts';
 import { ensureBinaries } from '../../test/cluster/binaries.ts';
+import { createMemoryCgroup, removeCgroup } from '../../test/cluster/cgroups.ts';
 import { type ControlPlane, freePorts } from '../../test/cluster/control-plane.ts';
 import { waitFor } from '../../test/cluster/wait.ts';
 import { job as smallestJob } from '../../test/crds/objects.ts';
@@ -28,12 +31,18 @@ export type SiteOptions = Times & {
   active: number;
   /** The operator as one file. */
   program: string;
+  /** Controllers of kube-controller-manager that run. */
+  controllers?: readonly string[];
+  /** Second number of the first node's pod addresses, 128 to 250: two sites side by side need five of their own each. */
+  net?: number;
 };
 
 const nodes = 5;
 const resourceName = 'nvidia.com/gpu';
 /** Requests on their way at the same time while jobs are made. */
 const creators = 32;
+/** Of the operator; two benches may run side by side. */
+const cgroup = `bench-${process.pid}`;
 
 export class Site {
   readonly #plane: ControlPlane;
@@ -45,7 +54,7 @@ export class Site {
   readonly queue: JobQueue;
   readonly trainers = new Trainers();
   readonly runs = new Runs();
-  #operators = 0;
+  readonly #operators: OperatorProcess[] = [];
 
   private constructor(plane: ControlPlane, directory: string, options: SiteOptions) {
     this.#plane = plane;
@@ -83,7 +92,7 @@ export class Site {
     const stages = join(this.#directory, 'stages.yaml');
     await writeFile(stages, stagesOf(this.#options));
     const { kubeconfig } = this.#plane;
-    await this.#plane.startControllers(['job-controller']);
+    await this.#plane.startControllers(this.#options.controllers ?? ['job-controller']);
     await this.#plane.run('kube-scheduler', [
       `--kubeconfig=${kubeconfig}`,
       '--leader-elect=false',
@@ -123,14 +132,15 @@ export class Site {
   }
 
   async #makeNodes(): Promise<void> {
-    const gpus = Math.ceil(this.#options.active / nodes);
+    const { active, net = 130 } = this.#options;
+    const gpus = Math.ceil(active / nodes);
     const capacity = { cpu: '100k', memory: '100Ti', pods: '100k', [resourceName]: String(gpus) };
     const made = Array.from({ length: nodes }, (_, i) => ({
       apiVersion: 'v1',
       kind: 'Node',
       metadata: { name: `node-${i + 1}` },
       // Addresses of pods are on this machine alone.
-      spec: { podCIDR: `127.${130 + i}.0.0/16` },
+      spec: { podCIDR: `127.${net + i}.0.0/16` },
       status: { capacity, allocatable: capacity },
     }));
     for (const node of made) await this.api.call('POST', '/api/v1/nodes', node);
@@ -155,18 +165,22 @@ export class Site {
     this.runs.see(seen);
     const { metadata, status } = seen.object;
     if (status?.completionTime !== undefined) this.queue.release(metadata.uid);
-    else if (status?.phase === 'Queued') this.queue.add(metadata);
+    else if (status?.phase === 'Queued' && metadata.labels?.[labels.queue]) this.queue.add(metadata);
   }
 
-  /** Starts an operator process with the settings of the chart; it is ready when it is returned. */
-  async startOperator(flags: string[] = []): Promise<{ operator: OperatorProcess; readySeconds: number }> {
+  /**
+   * Starts an operator process with the settings of the chart; it is ready when it is returned.
+   * @param through address of a proxy before the API server
+   */
+  async startOperator(through?: string): Promise<{ operator: OperatorProcess; readySeconds: number }> {
     const admin = new KubeConfig();
     admin.loadFromFile(this.#plane.kubeconfig);
     const config = new KubeConfig();
-    config.loadFromClusterAndUser(admin.getCurrentCluster()!, {
-      name: account,
-      token: await accountToken(this.#plane),
-    });
+    const cluster =
+      through === undefined
+        ? admin.getCurrentCluster()!
+        : { name: 'proxy', server: through, skipTLSVerify: true };
+    config.loadFromClusterAndUser(cluster, { name: account, token: await accountToken(this.#plane) });
     const kubeconfig = join(this.#directory, 'operator.kubeconfig');
     await writeFile(kubeconfig, config.exportConfig(), { mode: 0o600 });
     const [port] = (await freePorts(1)) as [number];
@@ -175,9 +189,11 @@ export class Site {
       program: this.#options.program,
       kubeconfig,
       port,
-      logFile: join(this.#directory, `operator-${++this.#operators}.log`),
-      flags: [`--lease-namespace=${namespace}`, ...flags],
+      logFile: join(this.#directory, `operator-${this.#operators.length + 1}.log`),
+      flags: [`--lease-namespace=${namespace}`],
+      group: createMemoryCgroup(cgroup, await chartMemory()),
     });
+    this.#operators.push(operator);
     return { operator, readySeconds: await operator.ready(started) };
   }
 
@@ -217,9 +233,18 @@ export class Site {
   async stop(): Promise<void> {
     this.#end.abort();
     await Promise.all(this.#watching);
+    for (const operator of this.#operators) await operator.kill('SIGKILL');
     this.trainers.stop();
     await this.api.close();
     await this.#plane.stop();
+    await removeCgroup(cgroup);
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Bytes that the chart lets the operator use. */
+async function chartMemory(): Promise<number> {
+  const file = join(import.meta.dirname, '../../helm/finetune-operator/values.yaml');
+  const values = parse(await readFile(file, 'utf8')) as { resources: { limits: { memory: string } } };
+  return quantityValue(values.resources.limits.memory);
 }

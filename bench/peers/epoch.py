@@ -16,6 +16,7 @@ from transformers import (
     AutoTokenizer,
     DataCollatorWithPadding,
     Trainer,
+    set_seed,
 )
 
 settings = json.load(open(sys.argv[1]))
@@ -36,6 +37,8 @@ def encoded(file):
     )
 
 
+# Before the model: it draws the weights of its new head. The Trainer itself sets the seed only later.
+set_seed(settings["seed"])
 tokenizer = AutoTokenizer.from_pretrained(settings["model"])
 model = AutoModelForSequenceClassification.from_pretrained(settings["model"], num_labels=2)
 first = FirstStep()
@@ -58,7 +61,7 @@ print(
             "tokenizeSeconds": tokenize_seconds,
             "trainSeconds": train_seconds,
             "evaluateSeconds": evaluate_seconds,
-            "firstStepSeconds": first.seconds,
+            "firstStepAt": first.at,
             "f1": f1_score(prediction.label_ids, prediction.predictions.argmax(-1), average="macro"),
             "versions": versions,
         }

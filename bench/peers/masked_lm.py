@@ -16,6 +16,7 @@ from transformers import (
     AutoTokenizer,
     DataCollatorForLanguageModeling,
     Trainer,
+    set_seed,
 )
 
 settings = json.load(open(sys.argv[1]))
@@ -32,6 +33,8 @@ def blocks(file):
     return Rows([{key: joined[key][i : i + size] for key in joined} for i in range(0, total, size)])
 
 
+# Before the model: it draws the weights of its new head. The Trainer itself sets the seed only later.
+set_seed(settings["seed"])
 tokenizer = AutoTokenizer.from_pretrained(settings["model"])
 model = AutoModelForMaskedLM.from_pretrained(settings["model"], attn_implementation="sdpa")
 first = FirstStep()
@@ -53,7 +56,7 @@ print(
             "tokenizeSeconds": tokenize_seconds,
             "trainSeconds": train_seconds,
             "evaluateSeconds": evaluate_seconds,
-            "firstStepSeconds": first.seconds,
+            "firstStepAt": first.at,
             "loss": metrics["eval_loss"],
             "versions": versions,
         }

@@ -2,8 +2,6 @@
 
 import time
 
-started = time.perf_counter()
-
 import torch
 import transformers
 from transformers import TrainerCallback, TrainingArguments
@@ -21,13 +19,13 @@ class Rows(torch.utils.data.Dataset):
 
 
 class FirstStep(TrainerCallback):
-    """Seconds from the start of the process to the end of the first step."""
+    """When the first step ended, in seconds since 1970: whoever started the process knows when that was."""
 
-    seconds = None
+    at = None
 
     def on_step_end(self, *_, **__):
-        if self.seconds is None:
-            self.seconds = time.perf_counter() - started
+        if self.at is None:
+            self.at = time.time()
 
 
 def arguments(settings, **more):

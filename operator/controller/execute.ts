@@ -79,9 +79,10 @@ async function perform(
     return 'done';
   } catch (error) {
     if (!isKind(error, 'NotFound', 'Conflict')) throw error;
-    // Gone, replaced or changed meanwhile. For a delete that is what was wanted.
+    // Gone, replaced or changed meanwhile: it is read anew.
     memory.deleted(jobUid, resource, ref, uid);
-    return action.kind === 'delete' ? 'done' : 'again';
+    // Only what is gone is what a delete wanted. A conflict may leave it as it was, and then no watch wakes the next pass.
+    return action.kind === 'delete' && isKind(error, 'NotFound') ? 'done' : 'again';
   }
 }
 

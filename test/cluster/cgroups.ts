@@ -34,6 +34,24 @@ export function createCgroup(cluster: string): void {
   }
 }
 
+/**
+ * Makes a group below that of the cluster, for processes that together may use so much memory.
+ * @returns the file that takes their ids. @throws Error where no hierarchy limits memory
+ */
+export function createMemoryCgroup(cluster: string, bytes: number): string {
+  createCgroup(cluster);
+  for (const { directory } of hierarchies()) {
+    const group = join(directory, cgroupOf(cluster), 'memory');
+    mkdirSync(group, { recursive: true });
+    const files = ['memory.max', 'memory.limit_in_bytes'].map((name) => join(group, name));
+    const file = files.find(existsSync);
+    if (file === undefined) continue;
+    writeFileSync(file, String(bytes));
+    return join(group, 'cgroup.procs');
+  }
+  throw new Error('no control group of this machine limits memory');
+}
+
 /** Removes the cluster's control group and all below it, once its processes have ended. */
 export async function removeCgroup(cluster: string): Promise<void> {
   for (const { directory } of hierarchies()) {

@@ -107,7 +107,9 @@ export class Buckets {
   }
 
   async put(bucket: string, key: string, body: string | Uint8Array): Promise<void> {
-    await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+    // Said aloud, since the client takes an empty body for a stream of unknown length.
+    const length = { ContentLength: Buffer.byteLength(body) };
+    await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...length }));
   }
 
   /** Uploads the files of a folder (not its sub-folders) that `only` accepts. */
@@ -119,14 +121,14 @@ export class Buckets {
   ): Promise<void> {
     for (const name of readdirSync(directory)) {
       const file = join(directory, name);
-      const { size, isFile } = { size: statSync(file).size, isFile: statSync(file).isFile() };
-      if (!isFile || !only(name)) continue;
+      const stats = statSync(file);
+      if (!stats.isFile() || !only(name)) continue;
       await this.#client.send(
         new PutObjectCommand({
           Bucket: bucket,
           Key: `${prefix}/${name}`,
           Body: createReadStream(file),
-          ContentLength: size,
+          ContentLength: stats.size,
         }),
       );
     }

@@ -55,8 +55,16 @@ export type Fault = {
 
 export const noFault: Fault = { how: 'none', at: '', nth: 0 };
 
+/** Asked at each request and event which fault strikes there; undefined = none. */
+export type Strikes = {
+  atWrite(id: string): WriteFault | ServerFault | undefined;
+  atOpen(kind: 'list' | 'watch', resource: Watched): OpenFault | undefined;
+  /** @param name "event-of-", the resource and what the event tells */
+  atEvent(name: string): EventFault | undefined;
+};
+
 /** Counts the requests of a run by name, over all its processes, and strikes once. */
-export class Striker {
+export class Striker implements Strikes {
   readonly fault: Fault;
   readonly #counts = new Map<string, number>();
   /** Names in order, "name.nth". */
@@ -75,7 +83,6 @@ export class Striker {
     return this.#at(`${kind}-${resource}`) as OpenFault | undefined;
   }
 
-  /** @param name "event-of-", the resource and what the event tells */
   atEvent(name: string): EventFault | undefined {
     return this.#at(name) as EventFault | undefined;
   }

@@ -4,13 +4,13 @@ import { Agent, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { Access } from './direct-api.ts';
-import type { OpenFault, Striker, WriteFault } from './faults.ts';
+import type { OpenFault, Strikes, WriteFault } from './faults.ts';
 import { eventNameOf, type Incoming, type Named, nameOf, type Watched } from './requests.ts';
 import { relay } from './watch-relay.ts';
 
 type Options = {
   access: Access;
-  striker: Striker;
+  striker: Strikes;
   /** SIGKILL for the operator of this proxy, and a new one. */
   kill: () => void;
   /** Restarts the API server; resolves when it answers again. */

@@ -29,9 +29,9 @@ def flipped(actual, rate, choices):
     return numpy.where(random.random(ROWS) < rate, random.integers(0, choices, ROWS), actual)
 
 
-def by_group(score, *arrays, less=False):
-    """Each group's score, the worst of the large groups and their gap."""
-    scores = {name: float(score(*[array[group == name] for array in arrays])) for name in GROUPS}
+def by_group(score, *arrays, less=False, groups=group):
+    """Each group's score, the worst of the large groups and their gap. `groups` has the group of each element."""
+    scores = {name: float(score(*[array[groups == name] for array in arrays])) for name in GROUPS}
     large = {name: value for name, value in scores.items() if (group == name).sum() >= SMALLEST}
     worst = (max if less else min)(large, key=large.get)
     return {"scores": scores, "worst": worst, "gap": max(large.values()) - min(large.values())}
@@ -115,6 +115,35 @@ def words():
     return {"tags": tags, **both(table(actual), models, {"f1": (score, False)})}
 
 
+def masked():
+    """Hidden tokens, of which rows have from one to six: a group's figures are means over its tokens, not its rows."""
+    vocabulary = 5
+    counts = random.integers(1, 7, ROWS)
+    groups = numpy.repeat(group, counts)
+    labels = random.integers(0, vocabulary, len(groups))
+    rows = lambda values: [part.tolist() for part in numpy.split(values, numpy.cumsum(counts)[:-1])]
+    log = lambda a, p: log_loss(a, p, labels=list(range(vocabulary)))
+    result = {"labels": rows(labels)}
+    for name, rates in {"base": harder, "tuned": wrong}.items():
+        logits = random.normal(size=(len(groups), vocabulary))
+        logits[numpy.arange(len(groups)), labels] += 3 * (1 - numpy.repeat(rates, counts))
+        exp = numpy.exp(logits)
+        probabilities = exp / exp.sum(axis=1, keepdims=True)
+        guesses = probabilities.argmax(axis=1)
+        result[name] = {
+            "losses": rows(-numpy.log(probabilities[numpy.arange(len(groups)), labels])),
+            "guesses": rows(guesses),
+            "metrics": {
+                "loss": by_group(log, labels, probabilities, less=True, groups=groups),
+                "perplexity": by_group(
+                    lambda a, p: numpy.exp(log(a, p)), labels, probabilities, less=True, groups=groups
+                ),
+                "accuracy": by_group(accuracy_score, labels, guesses, groups=groups),
+            },
+        }
+    return result
+
+
 print(
     json.dumps(
         {
@@ -131,6 +160,7 @@ print(
             "Regression": numbers(),
             "TokenClassification": words(),
             "loss": loss(),
+            "MaskedLM": masked(),
         }
     )
 )

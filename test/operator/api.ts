@@ -48,7 +48,7 @@ export async function startPlane(name: string, more: MoreArguments = {}): Promis
 
 /** A token of the operator's account. */
 export async function accountToken(plane: ControlPlane): Promise<string> {
-  return (await plane.kubectl(['create', 'token', account, '--duration=1h'])).trim();
+  return (await plane.kubectl(['create', 'token', account, '--duration=24h'])).trim();
 }
 
 export async function startApi(name: string): Promise<Api> {

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { TrainerError } from '../failure.ts';
 
@@ -25,7 +25,11 @@ const chunkBytes = 256 * 1024;
 export async function* readBytes(file: string, name: string): AsyncGenerator<Buffer> {
   const suffix = compressionOf(name);
   if (suffix === undefined) yield* createReadStream(file, { highWaterMark: chunkBytes });
-  else yield* decompressed(file, name, suffix);
+  else {
+    const { size } = await stat(file);
+    const from = (start: number) => createReadStream(file, { start, highWaterMark: chunkBytes });
+    yield* decompressed({ size, from }, name, suffix);
+  }
 }
 
 /** ".gz", ".zst", or undefined for a file that is read as it is. */
@@ -33,20 +37,22 @@ export function compressionOf(name: string): keyof typeof decompressors | undefi
   return (['.gz', '.zst'] as const).find((suffix) => name.toLowerCase().endsWith(suffix));
 }
 
+/** The bytes of a compressed file, from any place on. */
+export type CompressedBytes = { readonly size: number; from(start: number): Readable };
+
 /** A compressed file may be several, one behind the other: each is opened where the one before it ended. */
-async function* decompressed(
-  file: string,
+export async function* decompressed(
+  { size, from }: CompressedBytes,
   name: string,
   suffix: keyof typeof decompressors,
 ): AsyncGenerator<Buffer> {
   const { what, open } = decompressors[suffix];
-  const { size } = await stat(file);
   let bytes = 0;
   let frames = 0;
   for (let start = 0; start < size || start === 0; ) {
     const decompressor = open({ chunkSize: chunkBytes });
     // Errors of either stream come out of the loop below.
-    pipeline(createReadStream(file, { start, highWaterMark: chunkBytes }), decompressor, () => {});
+    pipeline(from(start), decompressor, () => {});
     try {
       for await (const chunk of decompressor as AsyncIterable<Buffer>) {
         bytes += chunk.length;

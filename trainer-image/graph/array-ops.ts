@@ -186,17 +186,6 @@ export function segmentSum(rows: Tensor, indices: Tensor, count: Dim, countTenso
   );
 }
 
-/** A tensor of one value. */
-export function fill(graph: Graph, shape: Shape, value: Tensor): Tensor {
-  return single(
-    graph,
-    'Fill',
-    [shapeVector(graph, shape), value],
-    { dtype: value.dtype, shape },
-    { T: { type: value.dtype }, index_type: { type: 'int32' } },
-  );
-}
-
 /** x repeated along its axes of size 1 until it has `shape`. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;

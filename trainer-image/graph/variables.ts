@@ -1,5 +1,5 @@
 /** Variables: tensors that stay in the session between calls. */
-import { fill } from './array-ops.ts';
+import { shapeVector } from './array-ops.ts';
 import type { DType } from './dtype.ts';
 import type { Graph, Node, Tensor } from './graph.ts';
 import { identity, placeholder, scalar, single } from './ops.ts';
@@ -87,13 +87,22 @@ export function addToRows(handle: Tensor, indices: Tensor, rows: Tensor): Node {
 
 /** A fetch of the given name that sets float32 variables to zero. */
 export function zeroVariables(graph: Graph, variables: readonly Variable[], name: string): Tensor {
-  const zero = scalar(graph, 'float32', 0);
-  // Zeros of one shape are one tensor to the optimiser of graphs. Variables that share it would be copied by their first
-  // update, into whatever memory the activations of that step have left.
-  const assigns = variables.map(({ handle, shape }) =>
-    assignVariable(handle, deepCopy(fill(graph, shape, zero)), []),
+  const assigns = variables.map(({ handle, shape }) => assignVariable(handle, ownZeros(graph, shape), []));
+  return identity(scalar(graph, 'float32', 1), assigns, name);
+}
+
+/**
+ * Filled zeros of one shape are one tensor to the optimiser of graphs. Variables that share it would be copied by their
+ * first update, into whatever memory the activations of that step have left. It never merges this op.
+ */
+function ownZeros(graph: Graph, shape: readonly number[]): Tensor {
+  return single(
+    graph,
+    'Empty',
+    [shapeVector(graph, shape)],
+    { dtype: 'float32', shape },
+    { dtype: { type: 'float32' }, init: { bool: true } },
   );
-  return identity(zero, assigns, name);
 }
 
 function deepCopy(x: Tensor): Tensor {

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { tanh } from '../graph/ops.ts';
 import { bertFields, bertRates, evenHeads, withDropout } from './config-fields.ts';
-import { embeddingParameters, embeddings } from './embeddings.ts';
+import { bertTables, embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
 import { drop, norm } from './layers.ts';
 import type { Model, ModelOptions, RawConfig } from './model.ts';
 import { normParameters } from './parameters.ts';
-import { bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts';
+import { bertFacts, bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts';
 
 const bertConfig = z.looseObject(bertFields).superRefine(evenHeads('hidden_size', 'num_attention_heads'));
 
@@ -17,21 +17,10 @@ export function bert(raw: RawConfig, { labels, dropout }: ModelOptions): Model {
   const { hidden_size: hidden, layer_norm_eps: epsilon, hidden_dropout_prob: hiddenDropout } = config;
   const headDropout = config.classifier_dropout ?? hiddenDropout;
   const layers = bertLayers(config, 'bert.');
-  const tables = {
-    prefix: 'bert.embeddings.',
-    width: hidden,
-    words: config.vocab_size,
-    types: config.type_vocab_size,
-    positions: config.max_position_embeddings,
-  };
+  const tables = bertTables(config, 'bert.embeddings.');
   return {
     prefix: 'bert.',
-    maxLength: config.max_position_embeddings,
-    vocabularySize: config.vocab_size,
-    typeVocabularySize: config.type_vocab_size,
-    padTokenId: config.pad_token_id ?? undefined,
-    initializerRange: config.initializer_range,
-    sizes: layers.sizes,
+    ...bertFacts(config),
     parameters: [
       ...embeddingParameters(tables),
       ...normParameters('bert.embeddings.LayerNorm', hidden),

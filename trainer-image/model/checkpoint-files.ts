@@ -9,6 +9,8 @@ import { SafetensorsFile, type TensorEntry } from './safetensors.ts';
 export type WeightFiles = {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   read(name: string): Float32Array;
+  /** The same by a thread of its own; the files must stay open until it is done. */
+  readInBackground(name: string): Promise<Float32Array>;
   close(): void;
 };
 
@@ -72,13 +74,15 @@ function joined(files: readonly SafetensorsFile[]): WeightFiles {
       entries.set(name, entry);
     }
   }
+  const ownerOf = (name: string): SafetensorsFile => {
+    const owner = owners.get(name);
+    if (owner === undefined) throw new Error(`The checkpoint has no tensor '${name}'.`);
+    return owner;
+  };
   return {
     entries,
-    read(name) {
-      const owner = owners.get(name);
-      if (owner === undefined) throw new Error(`The checkpoint has no tensor '${name}'.`);
-      return owner.read(name);
-    },
+    read: (name) => ownerOf(name).read(name),
+    readInBackground: async (name) => ownerOf(name).readInBackground(name),
     close() {
       for (const file of files) file.close();
     },

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import type { RawConfig } from './model.ts';
 
 export const size = z.int().min(1).max(1_000_000);
+/** Each has parameters of its own, which are listed before any weight is looked for; the largest encoders have 48. */
+export const layerCount = z.int().min(1).max(1000);
 export const probability = z.number().min(0).lt(1);
 export const activation = z.enum(['gelu', 'relu']);
 export const positive = z.number().positive();
@@ -13,7 +15,7 @@ export const tokenId = z.int().min(0).nullable();
 export const bertFields = {
   vocab_size: size.default(30_522),
   hidden_size: size.default(768),
-  num_hidden_layers: size.default(12),
+  num_hidden_layers: layerCount.default(12),
   num_attention_heads: size.default(12),
   intermediate_size: size.default(3072),
   hidden_act: activation.default('gelu'),

@@ -6,14 +6,14 @@ import { z } from 'zod';
 import { reshape } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { linear } from '../graph/neural.ts';
-import { bertFields, evenHeads, probability, size, withDropout } from './config-fields.ts';
+import { bertFields, evenHeads, layerCount, probability, size, withDropout } from './config-fields.ts';
 import {
   type DistanceBuckets,
   disentangledAttention,
   distanceRows,
   spanOf,
 } from './disentangled-attention.ts';
-import { embeddingParameters, embeddings } from './embeddings.ts';
+import { bertTables, embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
 import {
   activations,
@@ -29,6 +29,7 @@ import type { Model, ModelOptions, RawConfig } from './model.ts';
 import { denseParameters, type EncoderInputs, normParameters, type ParameterSpec } from './parameters.ts';
 import {
   afterAttention,
+  bertFacts,
   bertLayers,
   bertOutputNames,
   type PostNormConfig,
@@ -41,7 +42,7 @@ const debertaConfig = z
     ...bertFields,
     vocab_size: size.default(128_100),
     hidden_size: size.default(1536),
-    num_hidden_layers: size.default(24),
+    num_hidden_layers: layerCount.default(24),
     num_attention_heads: size.default(24),
     intermediate_size: size.default(6144),
     type_vocab_size: z.int().min(0).default(0),
@@ -79,20 +80,12 @@ export function debertaV2(raw: RawConfig, { labels, dropout }: ModelOptions): Mo
   const width = config.embedding_size ?? hidden;
   const layers = layersOf(config);
   const tables = {
-    prefix: 'deberta.embeddings.',
-    width,
-    words: config.vocab_size,
-    types: config.type_vocab_size,
-    positions: config.position_biased_input ? config.max_position_embeddings : 0,
+    ...bertTables(config, 'deberta.embeddings.', width),
+    ...(!config.position_biased_input && { positions: 0 }),
   };
   return {
     prefix: 'deberta.',
-    maxLength: config.max_position_embeddings,
-    vocabularySize: config.vocab_size,
-    typeVocabularySize: config.type_vocab_size,
-    padTokenId: config.pad_token_id ?? undefined,
-    initializerRange: config.initializer_range,
-    sizes: layers.sizes,
+    ...bertFacts(config),
     parameters: [
       ...embeddingParameters(tables),
       ...(width === hidden ? [] : [{ name: project, shape: [hidden, width] }]),

@@ -1,7 +1,15 @@
 /** DistilBERT, as the DistilBertFor... classes of Hugging Face Transformers compute it: BERT without token types. */
 import { z } from 'zod';
 import { relu } from '../graph/ops.ts';
-import { activation, evenHeads, probability, size, tokenId, withDropout } from './config-fields.ts';
+import {
+  activation,
+  evenHeads,
+  layerCount,
+  probability,
+  size,
+  tokenId,
+  withDropout,
+} from './config-fields.ts';
 import { embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
 import { drop, norm } from './layers.ts';
@@ -14,7 +22,7 @@ const distilbertConfig = z
   .looseObject({
     vocab_size: size.default(30_522),
     dim: size.default(768),
-    n_layers: size.default(6),
+    n_layers: layerCount.default(6),
     n_heads: size.default(12),
     hidden_dim: size.default(3072),
     activation: activation.default('gelu'),

@@ -5,12 +5,12 @@
 import { z } from 'zod';
 import { gelu } from '../graph/neural.ts';
 import { bertFields, bertRates, evenHeads, size, withDropout } from './config-fields.ts';
-import { embeddingParameters, embeddings } from './embeddings.ts';
+import { bertTables, embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
 import { dense, drop, norm } from './layers.ts';
 import type { Model, ModelOptions, RawConfig } from './model.ts';
 import { denseParameters, normParameters } from './parameters.ts';
-import { bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts';
+import { bertFacts, bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts';
 
 /** With the defaults of transformers' ElectraConfig. */
 const electraConfig = z
@@ -30,21 +30,10 @@ export function electra(raw: RawConfig, { labels, dropout }: ModelOptions): Mode
   const { hidden_size: hidden, embedding_size: width, hidden_dropout_prob: hiddenDropout } = config;
   const headDropout = config.classifier_dropout ?? hiddenDropout;
   const layers = bertLayers(config, 'electra.');
-  const tables = {
-    prefix: 'electra.embeddings.',
-    width,
-    words: config.vocab_size,
-    types: config.type_vocab_size,
-    positions: config.max_position_embeddings,
-  };
+  const tables = bertTables(config, 'electra.embeddings.', width);
   return {
     prefix: 'electra.',
-    maxLength: config.max_position_embeddings,
-    vocabularySize: config.vocab_size,
-    typeVocabularySize: config.type_vocab_size,
-    padTokenId: config.pad_token_id ?? undefined,
-    initializerRange: config.initializer_range,
-    sizes: layers.sizes,
+    ...bertFacts(config),
     parameters: [
       ...embeddingParameters(tables),
       ...normParameters('electra.embeddings.LayerNorm', width),

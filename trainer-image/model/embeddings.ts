@@ -2,6 +2,7 @@
 import { gather, slice } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { add } from '../graph/ops.ts';
+import type { BertFields } from './config-fields.ts';
 import type { Scope } from './layers.ts';
 import type { EncoderInputs, ParameterSpec } from './parameters.ts';
 
@@ -14,6 +15,17 @@ export type EmbeddingTables = {
   readonly types: number;
   readonly positions: number;
 };
+
+/** The tables of a config in BERT's words. `width` is that of the embeddings, where layers are wider. */
+export function bertTables(config: BertFields, prefix: string, width = config.hidden_size): EmbeddingTables {
+  return {
+    prefix,
+    width,
+    words: config.vocab_size,
+    types: config.type_vocab_size,
+    positions: config.max_position_embeddings,
+  };
+}
 
 export function embeddingParameters(tables: EmbeddingTables): ParameterSpec[] {
   const { prefix, width, words, types, positions } = tables;

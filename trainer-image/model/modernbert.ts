@@ -8,7 +8,7 @@ import type { Tensor } from '../graph/graph.ts';
 import { attention, gatedGelu, gelu, layerNorm, linear, rotate } from '../graph/neural.ts';
 import { add, cast, greaterEqual, minimum, mul } from '../graph/ops.ts';
 import { distances, rotaryAngles } from '../graph/positions.ts';
-import { evenHeads, positive, probability, size, tokenId, withDropout } from './config-fields.ts';
+import { evenHeads, layerCount, positive, probability, size, tokenId, withDropout } from './config-fields.ts';
 import {
   dense,
   drop,
@@ -40,7 +40,7 @@ const modernbertConfig = z
     vocab_size: size.default(50_368),
     hidden_size: size.default(768),
     intermediate_size: size.default(1152),
-    num_hidden_layers: size.default(22),
+    num_hidden_layers: layerCount.default(22),
     num_attention_heads: size.default(12),
     hidden_activation: z.literal('gelu').default('gelu'),
     classifier_activation: z.literal('gelu').default('gelu'),

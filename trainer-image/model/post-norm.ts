@@ -19,7 +19,7 @@ import {
   type Wanted,
   wantedOf,
 } from './layers.ts';
-import type { EncoderSizes } from './model.ts';
+import type { EncoderSizes, Model } from './model.ts';
 import { denseParameters, type EncoderInputs, normParameters, type ParameterSpec } from './parameters.ts';
 
 /** How a family calls the parts of a layer after the attention. */
@@ -60,7 +60,19 @@ export function bertLayers(config: BertFields, prefix: string): PostNormConfig {
   };
 }
 
-export function bertSizes(config: BertFields): EncoderSizes {
+/** What a config in BERT's words says of the model's inputs and new weights. */
+export function bertFacts(config: BertFields) {
+  return {
+    maxLength: config.max_position_embeddings,
+    vocabularySize: config.vocab_size,
+    typeVocabularySize: config.type_vocab_size,
+    padTokenId: config.pad_token_id ?? undefined,
+    initializerRange: config.initializer_range,
+    sizes: bertSizes(config),
+  } satisfies Partial<Model>;
+}
+
+function bertSizes(config: BertFields): EncoderSizes {
   return {
     hidden: config.hidden_size,
     layers: config.num_hidden_layers,

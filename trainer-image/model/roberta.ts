@@ -7,16 +7,20 @@ import type { Tensor } from '../graph/graph.ts';
 import { add, cast, mul, notEqual, tanh } from '../graph/ops.ts';
 import { runningCount } from '../graph/positions.ts';
 import { bertFields, bertRates, evenHeads, withDropout } from './config-fields.ts';
-import { embeddingParameters, embeddings } from './embeddings.ts';
+import { bertTables, embeddingParameters, embeddings } from './embeddings.ts';
 import { firstTokenClassification, maskedLM, tokenClassification } from './heads.ts';
 import { drop, norm } from './layers.ts';
 import type { Model, ModelOptions, RawConfig } from './model.ts';
 import { type EncoderInputs, normParameters } from './parameters.ts';
-import { bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts';
+import { bertFacts, bertLayers, postNormEncoder, postNormParameters } from './post-norm.ts';
 
 const robertaConfig = z
   .looseObject({ ...bertFields, pad_token_id: z.int().min(0).default(1) })
-  .superRefine(evenHeads('hidden_size', 'num_attention_heads'));
+  .superRefine(evenHeads('hidden_size', 'num_attention_heads'))
+  .refine((config) => config.pad_token_id + 1 < config.max_position_embeddings, {
+    path: ['pad_token_id'],
+    message: 'no position is left behind it',
+  });
 /** The one default in which the two differ. */
 const robertaVocabulary = { vocab_size: 50_265 };
 
@@ -34,21 +38,11 @@ function robertaModel(name: string, raw: RawConfig, { labels, dropout }: ModelOp
   const { hidden_size: hidden, layer_norm_eps: epsilon, hidden_dropout_prob: hiddenDropout } = config;
   const headDropout = config.classifier_dropout ?? hiddenDropout;
   const layers = bertLayers(config, 'roberta.');
-  const tables = {
-    prefix: 'roberta.embeddings.',
-    width: hidden,
-    words: config.vocab_size,
-    types: config.type_vocab_size,
-    positions: config.max_position_embeddings,
-  };
+  const tables = bertTables(config, 'roberta.embeddings.');
   return {
     prefix: 'roberta.',
+    ...bertFacts(config),
     maxLength: config.max_position_embeddings - config.pad_token_id - 1,
-    vocabularySize: config.vocab_size,
-    typeVocabularySize: config.type_vocab_size,
-    padTokenId: config.pad_token_id,
-    initializerRange: config.initializer_range,
-    sizes: layers.sizes,
     parameters: [
       ...embeddingParameters(tables),
       ...normParameters('roberta.embeddings.LayerNorm', hidden),

@@ -2,7 +2,8 @@
  * The safetensors format: an 8-byte little-endian header length, a JSON header, the raw tensors.
  * https://huggingface.co/docs/safetensors (format section).
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { TrainerError } from '../failure.ts';
 import { type StoredType, storedTypes, toFloat32 } from './stored-types.ts';
 
@@ -18,6 +19,13 @@ export type TensorEntry = {
 export const lengthBytes = 8;
 /** The limit of the reference implementation. */
 const maxHeaderBytes = 100_000_000;
+
+const readAsync = promisify(read);
+/**
+ * Large blocks of glibc begin 16 bytes behind a page. TensorFlow copies a fed array that does not begin at a multiple of 64,
+ * and takes others as they are.
+ */
+const toBorder = 48;
 
 /** An open file. The header was checked; tensors are read one by one. */
 export class SafetensorsFile {
@@ -39,20 +47,50 @@ export class SafetensorsFile {
 
   /** The tensor as float32 (from F32, F16 or BF16). Throws TrainerError for other types and unknown names. */
   read(name: string): Float32Array {
-    const entry = this.entries.get(name);
-    if (entry === undefined) throw new Error(`No tensor '${name}' in ${this.path}.`);
-    const bytes = new Uint8Array(entry.end - entry.begin);
+    const { bytes, begin } = this.#room(name);
     let done = 0;
     while (done < bytes.length) {
-      const count = readSync(this.#file, bytes, done, bytes.length - done, entry.begin + done);
-      if (count === 0) throw damaged(this.path, `it ends inside tensor '${shorten(name)}'`);
+      const count = readSync(this.#file, bytes, done, bytes.length - done, begin + done);
+      if (count === 0) throw this.#cutOff(name);
       done += count;
     }
-    const values = toFloat32(bytes, entry.dtype);
+    return this.#values(name, bytes);
+  }
+
+  /** The same by a thread of its own. The file must stay open until it is done. */
+  async readInBackground(name: string): Promise<Float32Array> {
+    const { bytes, begin } = this.#room(name);
+    let done = 0;
+    while (done < bytes.length) {
+      const { bytesRead } = await readAsync(this.#file, bytes, done, bytes.length - done, begin + done);
+      if (bytesRead === 0) throw this.#cutOff(name);
+      done += bytesRead;
+    }
+    return this.#values(name, bytes);
+  }
+
+  #entry(name: string): TensorEntry {
+    const entry = this.entries.get(name);
+    if (entry === undefined) throw new Error(`No tensor '${name}' in ${this.path}.`);
+    return entry;
+  }
+
+  #room(name: string): { bytes: Uint8Array; begin: number } {
+    const { begin, end } = this.#entry(name);
+    return { bytes: new Uint8Array(new ArrayBuffer(end - begin + toBorder), toBorder), begin };
+  }
+
+  #cutOff(name: string): TrainerError {
+    return damaged(this.path, `it ends inside tensor '${shorten(name)}'`);
+  }
+
+  #values(name: string, bytes: Uint8Array): Float32Array {
+    const { dtype } = this.#entry(name);
+    const values = toFloat32(bytes, dtype);
     if (values === undefined) {
       throw new TrainerError(
         'ModelError',
-        `Tensor '${shorten(name)}' in ${this.path} has the type ${entry.dtype}, which is not a weight type.`,
+        `Tensor '${shorten(name)}' in ${this.path} has the type ${dtype}, which is not a weight type.`,
         'Use a checkpoint in F32, F16 or BF16, not a quantised one.',
       );
     }

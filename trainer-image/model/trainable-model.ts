@@ -5,7 +5,7 @@ import type { Binding } from '../graph/binding.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { type Feed, Session } from '../graph/session.ts';
-import { assignVariables } from '../graph/variable-transfer.ts';
+import { type FirstValues, readFirstValues } from '../graph/variable-transfer.ts';
 import { averageName } from '../optim/moving-average.ts';
 import type { StepRates } from '../optim/optimizer.ts';
 import { runUpdate, type UpdateOptions } from '../optim/update.ts';
@@ -13,7 +13,6 @@ import type { LossOptions } from '../tasks/loss.ts';
 import { type Architecture, readArchitecture } from './architecture.ts';
 import { openWeightFiles } from './checkpoint-files.ts';
 import { initialWeight } from './initial-weights.ts';
-import type { ParameterSpec } from './parameters.ts';
 import { lazyTensors, renamed, restoreVariables } from './saved-state.ts';
 import type { NamedTensor } from './tensor.ts';
 import { buildTrainingGraph, type GraphTask, type TrainingGraph } from './training-graph.ts';
@@ -79,29 +78,29 @@ export async function openTrainableModel(options: TrainableModelOptions): Promis
     dropout: options.dropout,
     packed: options.packed ?? false,
   });
+  const { parameters, prefix, initializerRange } = architecture;
   const files = openWeightFiles(modelDirectory);
+  let values: FirstValues | undefined;
   try {
-    const map = mapWeights(files.entries, architecture.parameters, architecture.prefix);
+    const map = mapWeights(files.entries, parameters, prefix);
+    values = readFirstValues(parameters, async (spec) => {
+      const key = map.keys.get(spec.name);
+      return key === undefined ? initialWeight(spec, seed, initializerRange) : files.readInBackground(key);
+    });
     const built = buildTrainingGraph(
       architecture,
       { task, labels: labels.length, packed: options.packed, ...(options.loss && { loss: options.loss }) },
       options.update,
     );
     const session = new Session(binding, built.graph);
-    const specs = new Map(architecture.parameters.map((spec) => [spec.name, spec]));
-    assignVariables(session, built.weights, ({ name }) => {
-      const key = map.keys.get(name);
-      if (key !== undefined) return files.read(key);
-      return initialWeight(specs.get(name) as ParameterSpec, seed, architecture.initializerRange);
-    });
-    session.run([built.update.clearState], []);
+    await values.assign(session, built.weights, [built.update.clearState]);
     if (built.update.average) session.run([built.update.average.started], []);
     return {
       config: raw,
       className: architecture.className,
       labels,
       maxLength: architecture.maxLength,
-      parameterCount: architecture.parameters.reduce((sum, { shape }) => sum + elements(shape), 0),
+      parameterCount: parameters.reduce((sum, { shape }) => sum + elements(shape), 0),
       newlyInitialized: map.newlyInitialized,
       unusedKeys: map.unusedKeys,
       ...operations(session, built, architecture, options),
@@ -109,6 +108,7 @@ export async function openTrainableModel(options: TrainableModelOptions): Promis
       close: () => session.close(),
     };
   } finally {
+    await values?.settled();
     files.close();
   }
 }

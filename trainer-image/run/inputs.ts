@@ -4,8 +4,7 @@ import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { TrainerError } from '../failure.ts';
 import { readArchitecture } from '../model/architecture.ts';
 import { downloadDataset, loadModelTokenizer } from '../preflight.ts';
-import { downloadFolder } from '../sources/folder.ts';
-import { findModelFiles, isModelFile, modelDigest } from '../sources/model-files.ts';
+import { fetchModel, findModelFiles, modelDigest } from '../sources/model-files.ts';
 import { openSource } from '../sources/open.ts';
 import { taskOf } from '../tasks/tasks.ts';
 import type { Context } from './context.ts';
@@ -28,14 +27,17 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   const modelDirectory = join(workDirectory, 'model');
   const dataDirectory = join(workDirectory, 'data');
   const modelSource = await openSource(config.model);
-  await findModelFiles(modelSource);
-  const files = await downloadFolder(modelSource, '', modelDirectory, { only: isModelFile });
-  const digest = await modelDigest(
-    await openSource({ kind: 'volume', uri: config.model.uri, directory: modelDirectory }),
-  );
-  refuseChanged('ModelError', `the model at ${config.model.uri}`, digest, config.expected?.modelDigest);
+  const files = await findModelFiles(modelSource);
+  await fetchModel(modelSource, files, modelDirectory);
+  // Of what will be read: the volume itself, or the copy from a bucket.
+  const { kind, uri } = config.model;
+  const read =
+    kind === 'volume' ? modelSource : await openSource({ kind: 'volume', uri, directory: modelDirectory });
+  const digest = await modelDigest(read);
+  refuseChanged('ModelError', `the model at ${uri}`, digest, config.expected?.modelDigest);
   await downloadDataset(config, await openSource(config.dataset.source), dataDirectory);
-  log.info('inputs downloaded', { modelFiles: files.length, modelDigest: digest });
+  const modelFiles = files.weights.length + files.small.length;
+  log.info('inputs downloaded', { modelFiles, modelDigest: digest });
 
   report({ phase: 'Preparing' });
   const model = readArchitecture(modelDirectory, { task: config.task, labels: 1 });

@@ -75,7 +75,7 @@ export async function uploadFolder(
 }
 
 /** Runs `work` on all items, a few at a time; after the first failure nothing new is started. */
-async function forEachAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+export async function forEachAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   let next = 0;
   let failed = false;
   const lane = async (): Promise<void> => {

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { TrainerError } from '../failure.ts';
 import { tokenizerFiles } from '../model/checkpoint-files.ts';
+import { forEachAtOnce } from './folder.ts';
 import type { FileEntry, Source } from './source.ts';
 
 const weightsFile = 'model.safetensors';
@@ -64,9 +67,17 @@ function noWeights(uri: string, names: readonly string[]): TrainerError {
   );
 }
 
-/** What `downloadFolder` takes of a model that `findModelFiles` accepted. */
-export function isModelFile(path: string): boolean {
-  return smallFiles.includes(path) || path === weightsFile || path === shardIndex || shard.test(path);
+/** Brings the files of a model into `directory`: the small ones as copies, the weights as the source places them. */
+export async function fetchModel(
+  source: Source,
+  { weights, small }: ModelFiles,
+  directory: string,
+): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await forEachAtOnce(small, async ({ path }) => {
+    await source.download(path, join(directory, path));
+  });
+  await forEachAtOnce(weights, ({ path }) => source.place(path, join(directory, path)));
 }
 
 /**

@@ -153,6 +153,10 @@ class S3Source implements Source {
     return { bytes: done, sha256: hash.digest('hex') };
   }
 
+  async place(path: string, file: string): Promise<void> {
+    await this.download(path, file);
+  }
+
   async readRange(path: string, start: number, length: number): Promise<{ bytes: Uint8Array; size: number }> {
     const key = this.#key(path);
     const { bucket: Bucket } = this.#location;

@@ -9,6 +9,11 @@ export type Source = {
   exists(path: string): Promise<boolean>;
   /** Streams a file to the disk and hashes it on the way. */
   download(path: string, file: string): Promise<{ bytes: number; sha256: string }>;
+  /**
+   * Makes a file readable at the local path `file`: from a bucket a copy, on a volume a link, since a large file that is
+   * read once needs no copy. What is behind a link may change while it is read.
+   */
+  place(path: string, file: string): Promise<void>;
   /** At most `length` bytes from `start`, and the size of the whole file. */
   readRange(path: string, start: number, length: number): Promise<{ bytes: Uint8Array; size: number }>;
   /** Readers see the old file or the whole new one, never a part. */

@@ -1,6 +1,18 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import { copyFile, mkdir, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import {
+  access,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -85,6 +97,21 @@ class VolumeSource implements Source {
     }
     if (bytes !== size) throw truncated(this.uri, path, bytes, size);
     return { bytes, sha256: hash.digest('hex') };
+  }
+
+  async place(path: string, file: string): Promise<void> {
+    const source = await this.#inside(path);
+    await this.#try('read', path, async () => {
+      await this.#statFile(source);
+      await access(source, constants.R_OK);
+    });
+    try {
+      // What an earlier run left in the same folder, as `download` overwrites it.
+      await rm(file, { force: true });
+      await symlink(source, file);
+    } catch (error) {
+      throw localFailure(error, 'write', file);
+    }
   }
 
   async readRange(path: string, start: number, length: number): Promise<{ bytes: Uint8Array; size: number }> {

@@ -6,7 +6,10 @@ import { millis } from '../present.ts';
 export function expiry({ metadata, spec, apiVersion, kind, status }: FineTuneJob, now: Date): Partial<Plan> {
   const endedAt = millis(status?.completionTime);
   if (spec.ttlSecondsAfterFinished === undefined || endedAt === undefined) return {};
-  const left = endedAt + spec.ttlSecondsAfterFinished * 1000 - now.getTime();
+  // The end may be said long after it: nobody has seen the result of a run that ended while the operator was away.
+  const saidAt = millis(status?.conditions?.find(({ type }) => type === 'Complete')?.lastTransitionTime);
+  const since = Math.max(endedAt, saidAt ?? endedAt);
+  const left = since + spec.ttlSecondsAfterFinished * 1000 - now.getTime();
   if (left > 0) return { requeueAfterMs: left };
   const { name, uid, resourceVersion } = metadata;
   const action: Action = {
@@ -15,7 +18,7 @@ export function expiry({ metadata, spec, apiVersion, kind, status }: FineTuneJob
     objectKind: kind,
     name,
     uid,
-    because: `it ended more than ${spec.ttlSecondsAfterFinished} s ago`,
+    because: `its end was said more than ${spec.ttlSecondsAfterFinished} s ago`,
     // A longer time or a new run that was asked for a moment ago must win.
     ...(resourceVersion !== undefined && { resourceVersion }),
   };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { Agent } from 'undici';
 import { askProgress } from '../../../operator/controller/progress-request.ts';
@@ -67,16 +68,15 @@ describe('a question to the trainer', () => {
       };
       more();
     };
-    const begun = performance.now();
+    // Had it read on until its time was over, it would be 'unreachable'.
     assert.equal(await why(), 'toolarge');
-    assert.ok(performance.now() - begun < 2000);
   });
 
-  it('gives up on a trickle and on silence when its time is over', async () => {
+  it('gives up on a trickle and on silence when its time is over', { timeout: 20_000 }, async () => {
     for (const answer of [
-      (_: unknown, response: { write(chunk: string): void }) => {
+      (_: unknown, response: ServerResponse) => {
         const timer = setInterval(() => response.write(' '), 20);
-        setTimeout(() => clearInterval(timer), 1000).unref();
+        response.on('close', () => clearInterval(timer));
       },
       () => {},
     ]) {
@@ -84,7 +84,7 @@ describe('a question to the trainer', () => {
       const begun = performance.now();
       assert.equal(await why(300), 'unreachable');
       const took = performance.now() - begun;
-      assert.ok(took >= 290 && took < 2000, `${took}`);
+      assert.ok(took >= 290, `${took}`);
     }
   });
 

@@ -42,6 +42,18 @@ test('zero seconds: at once', () => {
   ]);
 });
 
+test('an end that is said late is there for the whole time to live', () => {
+  const conditions = expiring.job.status!.conditions!.map((condition) => ({
+    ...condition,
+    lastTransitionTime: after(500).toISOString(),
+  }));
+  const status = { ...expiring.job.status, conditions };
+  const world = { ...expiring, job: { ...expiring.job, status } };
+  const plan = decide(world, after(550));
+  assert.deepEqual([summary(plan).does, plan.requeueAfterMs], [[], 10_000]);
+  assert.deepEqual(summary(decide(world, after(560))).does, ['delete filter']);
+});
+
 test('without a time to live it stays, as does a run that has not ended, or a new run', () => {
   const year = after(365 * 86_400);
   for (const world of [

@@ -131,11 +131,12 @@ describe('events', () => {
   });
 
   it('wait no longer than they may at the end', async () => {
-    answers = Array.from({ length: 100 }, () => 500);
+    const most = 100;
+    answers = Array.from({ length: most }, () => 500);
     recorder.record(object, text);
-    const begun = performance.now();
     await recorder.flush(300);
-    assert.ok(performance.now() - begun < 1500);
     assert.equal(dropped, 1);
+    const tries = most - answers.length;
+    assert.ok(tries < 4, `${tries} tries, as many as without a limit`);
   });
 });

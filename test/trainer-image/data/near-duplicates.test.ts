@@ -87,18 +87,20 @@ test('a row is near to an earlier one, not to itself or a later one; exact repea
   assert.equal(countNearLeaked(split([first], ['f']), split([first], ['f'])), 0);
 });
 
-test('many rows of one template cost no more than others', () => {
+test('many rows of one template cost about as much as others', () => {
   const source = random(5);
   const base = randomIds(80, source);
-  const templates = Array.from({ length: 40_000 }, () => edited(base, 1, source));
-  const others = Array.from({ length: 40_000 }, () => randomIds(80, source));
+  // Alike enough to meet in many bands, and not enough to be near: nothing ends the search for a near one.
+  const templates = Array.from({ length: 10_000 }, () => edited(base, 3, source));
+  const others = Array.from({ length: 10_000 }, () => randomIds(80, source));
+  /** Seconds of computing, whatever else runs on the machine. */
   const seconds = (rows: number[][]) => {
-    const started = performance.now();
-    countNearDuplicates(split(rows));
-    return performance.now() - started;
+    const given = split(rows);
+    const before = process.threadCpuUsage();
+    countNearDuplicates(given);
+    return process.threadCpuUsage(before).user / 1e6;
   };
-  assert.ok(countNearDuplicates(split(templates.slice(0, 1000))) > 990);
   seconds(others);
   const [same, different] = [seconds(templates), seconds(others)];
-  assert.ok(same < 20 * different, `${same} ms against ${different} ms`);
+  assert.ok(same < 40 * different, `${same} s against ${different} s`);
 });

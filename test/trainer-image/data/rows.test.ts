@@ -104,6 +104,11 @@ const jsonl: Record<string, Case> = {
     given: JSON.stringify({ text: 'a', label: 'x'.repeat(129) }),
     bad: [[1, /129 characters/]],
   },
+  'a deeply nested line does not overflow the stack': {
+    given: `${'['.repeat(5_000_000)}\n{"text":"b","label":"y"}\n`,
+    rows: [row(2, 'b', 'y')],
+    bad: [[1, /^not valid JSON/]],
+  },
   'an endless line is bad and the next is read': {
     given: `{"text":"${'a'.repeat(maxRowBytes)}","label":"x"}\n{"text":"b","label":"y"}\n`,
     rows: [row(2, 'b', 'y')],

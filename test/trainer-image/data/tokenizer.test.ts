@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Tokenizer } from 'tokenizers';
+import { type Encoding, Tokenizer } from 'tokenizers';
+import type { EncodedTexts } from '../../../trainer-image/data/encoded.ts';
 import { longestFirst } from '../../../trainer-image/data/encoding.ts';
 import { random } from '../../../trainer-image/data/random.ts';
 import { loadTokenizer } from '../../../trainer-image/data/tokenizer.ts';
@@ -37,6 +38,22 @@ test('texts get their special tokens, no padding, and unknown tokens are counted
   assert.equal(tokenizer.padTokenId, 0);
 });
 
+/** The ids and types of `want`, and the lengths before truncation, those of `full`. */
+function assertEncoded(got: EncodedTexts, want: readonly Encoding[], full: readonly Encoding[]): void {
+  assert.deepEqual(
+    Array.from(got.ids),
+    want.flatMap((encoding) => encoding.getIds()),
+  );
+  assert.deepEqual(
+    Array.from(got.typeIds),
+    want.flatMap((encoding) => encoding.getTypeIds()),
+  );
+  assert.deepEqual(
+    Array.from(got.fullLengths),
+    full.map((encoding) => encoding.getLength()),
+  );
+}
+
 for (const side of ['right', 'left'] as const)
   test(`truncation at the ${side} is that of the tokenizers library`, async () => {
     await write('tokenizer_config.json', { pad_token: '[PAD]', truncation_side: side });
@@ -54,18 +71,7 @@ for (const side of ['right', 'left'] as const)
     reference.setTruncation(fit.maxLength, { direction: side });
     const want = await reference.encodeBatch(texts);
     const got = await (await loadTokenizer(folder, fit)).encode(texts);
-    assert.deepEqual(
-      Array.from(got.ids),
-      want.flatMap((encoding) => encoding.getIds()),
-    );
-    assert.deepEqual(
-      Array.from(got.typeIds),
-      want.flatMap((encoding) => encoding.getTypeIds()),
-    );
-    assert.deepEqual(
-      Array.from(got.fullLengths),
-      full.map((encoding) => encoding.getLength()),
-    );
+    assertEncoded(got, want, full);
     assert.ok(want.some((encoding, index) => encoding.getLength() < (got.fullLengths[index] ?? 0)));
   });
 
@@ -86,18 +92,7 @@ for (const side of ['right', 'left'] as const)
     reference.setTruncation(fit.maxLength, { direction: side });
     const want = await Promise.all(pairs.map(([a, b]) => reference.encode(a, b)));
     const got = await (await loadTokenizer(folder, fit)).encodePairs(pairs);
-    assert.deepEqual(
-      Array.from(got.ids),
-      want.flatMap((encoding) => encoding.getIds()),
-    );
-    assert.deepEqual(
-      Array.from(got.typeIds),
-      want.flatMap((encoding) => encoding.getTypeIds()),
-    );
-    assert.deepEqual(
-      Array.from(got.fullLengths),
-      full.map((encoding) => encoding.getLength()),
-    );
+    assertEncoded(got, want, full);
   });
 
 test('a tokenizer that drops the second text of a pair is refused', async () => {

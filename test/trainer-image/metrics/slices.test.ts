@@ -7,6 +7,7 @@ import type { MetricName } from '../../../crds/tasks.ts';
 import { EncodedRows, type EncodedSplit } from '../../../trainer-image/data/encoded.ts';
 import type { Scorer } from '../../../trainer-image/metrics/bootstrap.ts';
 import { sliceScores, summaryOf } from '../../../trainer-image/metrics/slices.ts';
+import { maskedLM } from '../../../trainer-image/tasks/masked-lm.ts';
 import { multiLabelClassification } from '../../../trainer-image/tasks/multi-label-classification.ts';
 import { regression } from '../../../trainer-image/tasks/regression.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
@@ -17,6 +18,8 @@ import { scratchFolder } from '../data/scratch.ts';
 type ByGroup = { scores: Record<string, number>; worst: string; gap: number };
 type Model<T> = { predicted: T; metrics: Partial<Record<MetricName, ByGroup>> };
 type Case<T> = { actual: T; base: Model<T>; tuned: Model<T> };
+/** What a model made of the hidden tokens, row by row. */
+type Guessed = { losses: number[][]; guesses: number[][]; metrics: Model<unknown>['metrics'] };
 type Golden = {
   smallest: number;
   group: string[];
@@ -25,6 +28,7 @@ type Golden = {
   Regression: Case<number[]>;
   TokenClassification: Case<string[][]> & { tags: string[] };
   loss: { losses: number[]; loss: ByGroup };
+  MaskedLM: { labels: number[][]; base: Guessed; tuned: Guessed };
 };
 const golden = JSON.parse(
   await readFile(new URL('../../golden/slices.json', import.meta.url), 'utf8'),
@@ -72,11 +76,40 @@ const tagIds = ({ tags }: Golden['TokenClassification'], rowsOfTags: string[][])
 const hasLabel = (row: number[]) => row.flatMap((has, label) => (has === 1 ? [label] : []));
 const words = golden.TokenClassification;
 
+const masked = {
+  task: maskedLM({ probability: 0.15, wholeWord: false }),
+  split: splitOf(golden.group.map(() => [])),
+};
+
+/** The figures that the task keeps of batches of seven rows, some of which have more hidden tokens than others. */
+function figuresOfTokens(model: 'base' | 'tuned'): Figures {
+  const { labels, [model]: guessed } = golden.MaskedLM;
+  const { figures, add } = masked.task.recorder(masked.split, []);
+  const length = 8;
+  const none = new Int32Array();
+  for (let start = 0; start < rows; start += 7) {
+    const indices = Int32Array.from([...labels.keys()].slice(start, start + 7));
+    const of = (values: number[][]) => [...indices].flatMap((row) => values[row]!);
+    const placesOf = (row: number, at: number) => labels[row]!.map((_, token) => at * length + token);
+    const unread = { inputIds: none, attentionMask: none, tokenTypeIds: none, starts: none };
+    const batch = {
+      ...unread,
+      rows: indices.length,
+      length,
+      indices,
+      positions: Int32Array.from([...indices].flatMap(placesOf)),
+      labels: Int32Array.from(of(labels)),
+    };
+    add(batch, [Float32Array.from(of(guessed.losses)), Int32Array.from(of(guessed.guesses))]);
+  }
+  return figures;
+}
+
 type TaskCase = {
   task: Task;
   split: EncodedSplit;
   labels: string[];
-  want: { base: Model<unknown>; tuned: Model<unknown> };
+  want: Record<'base' | 'tuned', Pick<Model<unknown>, 'metrics'>>;
   figuresOf(model: 'base' | 'tuned'): Figures;
 };
 const cases: TaskCase[] = [
@@ -115,6 +148,7 @@ const cases: TaskCase[] = [
       loss: new Float64Array(rows),
     }),
   },
+  { ...masked, labels: [], want: golden.MaskedLM, figuresOf: figuresOfTokens },
 ];
 
 for (const { task, split, labels, want, figuresOf } of cases) {

@@ -167,6 +167,16 @@ const refused: Record<string, { family: string; changes: Record<string, unknown>
     changes: { pad_token_id: null },
     want: /pad_token_id: /,
   },
+  'a padding token behind which no position is left': {
+    family: 'xlm-roberta',
+    changes: { pad_token_id: 39 },
+    want: /pad_token_id: no position is left/,
+  },
+  'layers without end': {
+    family: 'bert',
+    changes: { num_hidden_layers: 1_000_000 },
+    want: /num_hidden_layers: .*1000/,
+  },
   'a masked language model with an output table of its own': {
     family: 'bert',
     changes: { tie_word_embeddings: false },

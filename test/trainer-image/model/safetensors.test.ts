@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -79,6 +79,19 @@ test('half precision and bfloat16 are read as float32', () => {
   const file = new SafetensorsFile(path);
   assert.deepEqual([...file.read('h')], [1, -2, 2 ** -24, 65_504, Number.POSITIVE_INFINITY, -0]);
   assert.deepEqual([...file.read('b')], [1, -3]);
+  file.close();
+});
+
+test('a tensor is the same when it is read in the background, and a file that was cut off is told', async () => {
+  const path = join(directory, 'background.safetensors');
+  const data = Float32Array.from({ length: 1000 }, (_, index) => index / 3);
+  writeSafetensors(path, [{ name: 'a', shape: [1000], data }]);
+  const file = new SafetensorsFile(path);
+  assert.deepEqual(await file.readInBackground('a'), file.read('a'));
+  truncateSync(path, 3000);
+  const want = { category: 'ModelError', message: /ends inside tensor 'a'/ };
+  await assert.rejects(file.readInBackground('a'), want);
+  assert.throws(() => file.read('a'), want);
   file.close();
 });
 

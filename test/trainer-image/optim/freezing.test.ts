@@ -40,9 +40,9 @@ test('a pattern that matches nothing is refused by its place, and so is freezing
 test('the longest patterns and names are matched at once', () => {
   const name = Array(120).fill('a').join('.');
   const patterns = Array.from({ length: 64 }, () => Array(120).fill('*').join('.'));
-  const started = performance.now();
+  const before = process.threadCpuUsage();
   frozenWeights([...Array.from({ length: 1000 }, () => name), 'b'], patterns);
-  assert.ok(performance.now() - started < 5000);
+  assert.ok(process.threadCpuUsage(before).user < 2e6, 'microseconds of computing, whatever else runs');
 });
 
 /** All that is computed for a tensor, and itself. */

@@ -45,6 +45,7 @@ function outputWith(replaced: Partial<Source>): Source {
     list: (folder) => output.list(folder),
     exists: (path) => output.exists(path),
     download: (path, file) => output.download(path, file),
+    place: (path, file) => output.place(path, file),
     readRange: (path, start, length) => output.readRange(path, start, length),
     upload: (file, path) => output.upload(file, path),
     remove: (path) => output.remove(path),

@@ -71,6 +71,8 @@ test('a file above the part size goes up in parts', async () => {
   await writeFile(join(work, 'large.bin'), content);
   await source.upload(join(work, 'large.bin'), 'large.bin');
   const got = await source.download('large.bin', join(work, 'large.back'));
+  await source.place('large.bin', join(work, 'large.placed'));
+  assert.ok((await readFile(join(work, 'large.placed'))).equals(await readFile(join(work, 'large.back'))));
   assert.deepEqual(got, { bytes: content.length, sha256: sha256(content) });
   const range = await source.readRange('large.bin', 40_000_000, 1000);
   assert.equal(range.size, content.length);

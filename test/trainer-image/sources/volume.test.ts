@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -84,6 +94,7 @@ test('paths and links that lead out of the volume are refused', async () => {
   const forbidden = { category: 'SourceForbidden' };
   for (const path of ['../secret', 'a/../../secret', '/etc/passwd', 'link', '', 'a//b', 'a\0b', './a']) {
     await assert.rejects(source.download(path, join(top, 'got')), forbidden, path);
+    await assert.rejects(source.place(path, join(top, 'got')), forbidden, path);
     await assert.rejects(source.readRange(path, 0, 4), forbidden, path);
   }
   await assert.rejects(source.upload(join(top, 'secret'), 'folder/new'), forbidden);
@@ -101,6 +112,21 @@ test('links that stay on the volume are followed, as in the cache of the Hugging
     ['blobs/1234', 'config.json'],
   );
   assert.equal((await source.download('config.json', join(top, 'got'))).bytes, 2);
+});
+
+test('a placed file is the one on the volume', async () => {
+  await mkdir(join(root, 'blobs'));
+  await writeFile(join(root, 'blobs', 'abc'), 'weights');
+  await symlink(join('blobs', 'abc'), join(root, 'model.safetensors'));
+  await writeFile(join(top, 'placed'), 'what a run before left');
+  await source.place('model.safetensors', join(top, 'placed'));
+  assert.equal(await readlink(join(top, 'placed')), await realpath(join(root, 'blobs', 'abc')));
+  assert.equal(await readFile(join(top, 'placed'), 'utf8'), 'weights');
+  for (const path of ['a/b', 'blobs'])
+    await assert.rejects(source.place(path, join(top, 'other')), { category: 'SourceNotFound' });
+  await assert.rejects(source.place('model.safetensors', join(top, 'no', 'folder')), {
+    category: 'Internal',
+  });
 });
 
 test('what is not there is SourceNotFound and named', async () => {

@@ -1,5 +1,6 @@
 /** Reads test/golden/tasks.json. */
 import { readFileSync } from 'node:fs';
+import type { Golden } from '../model/fixtures.ts';
 
 type Padded = {
   rows: number;
@@ -12,16 +13,7 @@ type Padded = {
 type Steps = { batches: Padded[]; steps: { loss: number; gradientNorm: number; learningRate: number }[] };
 
 export type TasksGolden = {
-  settings: {
-    learningRate: number;
-    warmupSteps: number;
-    totalSteps: number;
-    weightDecay: number;
-    beta1: number;
-    beta2: number;
-    epsilon: number;
-    maxGradNorm: number;
-  };
+  settings: Golden['settings'];
   tokenClassification: Steps;
   maskedLM: Steps;
   multiLabel: Steps;

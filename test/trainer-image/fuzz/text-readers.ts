@@ -1,16 +1,15 @@
-/** Random input for the readers. */
+/** Random text for the readers of delimited files, JSON lines and plain text. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import { readDelimited } from '../../../trainer-image/data/delimited.ts';
 import { DelimitedRecords } from '../../../trainer-image/data/delimited-records.ts';
 import { readJsonl } from '../../../trainer-image/data/jsonl.ts';
-import { type Random, random } from '../../../trainer-image/data/random.ts';
+import type { Random } from '../../../trainer-image/data/random.ts';
 import type { DataRecord, OnBadRow } from '../../../trainer-image/data/record.ts';
 import { readText } from '../../../trainer-image/data/text.ts';
-import { TrainerError } from '../../../trainer-image/failure.ts';
 import { sequenceClassification } from '../../../trainer-image/tasks/sequence-classification.ts';
-import { cases, seed } from './cases.ts';
+import { isRefusal } from './refusal.ts';
+import type { Target } from './target.ts';
 
 const columns = ['text', 'label'];
 const formats = [
@@ -65,54 +64,54 @@ const jsonPieces = [
   '\r',
 ];
 
-for (const { format, delimiter } of formats) {
-  test(`${format}: fields come back as they were written (${cases} cases)`, () => {
-    const source = random(seed, 1);
+type Format = (typeof formats)[number];
+
+const roundTrip = ({ format, delimiter }: Format): Target => ({
+  name: `${format}: fields come back as they were written`,
+  refusedShare: [0, 0],
+  attempt(source) {
     const some = <T>(most: number, make: () => T): T[] =>
       Array.from({ length: 1 + source.below(most) }, make);
-    for (let index = 0; index < cases; index++) {
-      const field = () =>
-        some(6, () => pick(csvPieces, source))
-          .slice(1)
-          .join('');
-      const want = some(5, () => some(4, field));
-      const lineEnd = pick(['\n', '\r\n'], source);
-      const lines = want.map((fields) =>
-        fields.map((text) => write(text, delimiter, source)).join(delimiter),
-      );
-      const text = lines.map((line) => line + lineEnd).join('');
-      assert.deepEqual(readFields(text, delimiter, source), want, JSON.stringify(text));
-    }
-  });
+    const field = () =>
+      some(6, () => pick(csvPieces, source))
+        .slice(1)
+        .join('');
+    const want = some(5, () => some(4, field));
+    const lineEnd = pick(['\n', '\r\n'], source);
+    const lines = want.map((fields) => fields.map((text) => write(text, delimiter, source)).join(delimiter));
+    const text = lines.map((line) => line + lineEnd).join('');
+    assert.deepEqual(readFields(text, delimiter, source), want, JSON.stringify(text));
+    return false;
+  },
+});
 
-  test(`${format}: any text is read as csv-parse reads it, or refused by both (${cases} cases)`, () => {
-    const source = random(seed, 2);
-    let accepted = 0;
-    for (let index = 0; index < cases; index++) {
-      // csv-parse ends lines at a single CR, and takes NUL after a closing quote for white space.
-      const pieces = csvPieces.filter((piece) => piece !== '\r' && piece !== '\0');
-      const text = Array.from({ length: source.below(12) }, () => pick(pieces, source)).join('');
-      const want = parsed(text, delimiter);
-      if (want !== undefined) accepted += 1;
-      const got = readFields(text, delimiter, source);
-      if (want === undefined) assert.equal(typeof got, 'string', JSON.stringify(text));
-      else assert.deepEqual(got, want, JSON.stringify(text));
-    }
-    assert.ok(accepted > cases / 10 && accepted < cases, `${accepted} texts are valid`);
-  });
+const asCsvParse = ({ format, delimiter }: Format): Target => ({
+  name: `${format}: any text is read as csv-parse reads it, or refused by both`,
+  refusedShare: [0.01, 0.9],
+  attempt(source) {
+    // csv-parse ends lines at a single CR, and takes NUL after a closing quote for white space.
+    const pieces = csvPieces.filter((piece) => piece !== '\r' && piece !== '\0');
+    const text = Array.from({ length: source.below(12) }, () => pick(pieces, source)).join('');
+    const want = parsed(text, delimiter);
+    const got = readFields(text, delimiter, source);
+    if (want === undefined) assert.equal(typeof got, 'string', JSON.stringify(text));
+    else assert.deepEqual(got, want, JSON.stringify(text));
+    return want === undefined;
+  },
+});
 
-  test(`${format}: random rows end in rows, bad rows or a DataError (${cases} cases)`, async () => {
-    const source = random(seed, 3);
-    for (let index = 0; index < cases; index++) {
-      const header = source.below(3) === 0 ? '' : `text${delimiter}label\n`;
-      const body = Array.from({ length: source.below(30) }, () => pick(csvPieces, source)).join('');
-      const content = Buffer.from(header + body, pick(['utf8', 'latin1'], source));
-      const read = (onBadRow: OnBadRow) =>
-        readDelimited(chunksOf(content, source), { format, name: 'f', columns, onBadRow });
-      await readAll(read, content);
-    }
-  });
-}
+const rows = ({ format, delimiter }: Format): Target => ({
+  name: `${format}: random rows end in rows, bad rows or a DataError`,
+  refusedShare: [0.1, 0.9],
+  async attempt(source) {
+    const header = source.below(3) === 0 ? '' : `text${delimiter}label\n`;
+    const body = Array.from({ length: source.below(30) }, () => pick(csvPieces, source)).join('');
+    const content = Buffer.from(header + body, pick(['utf8', 'latin1'], source));
+    const read = (onBadRow: OnBadRow) =>
+      readDelimited(chunksOf(content, source), { format, name: 'f', columns, onBadRow });
+    return (await readAll(read, content)) === 'refused';
+  },
+});
 
 /** In quotes where it must be, and at random. */
 function write(field: string, delimiter: string, source: Random): string {
@@ -147,9 +146,10 @@ function parsed(text: string, delimiter: string): string[][] | undefined {
   }
 }
 
-test(`JSONL: random lines end in rows or bad rows (${cases} cases)`, async () => {
-  const source = random(seed, 4);
-  for (let index = 0; index < cases; index++) {
+const jsonl: Target = {
+  name: 'JSONL: random lines end in rows or bad rows',
+  refusedShare: [0, 0],
+  async attempt(source) {
     const valid = () =>
       JSON.stringify({ text: pick(csvPieces, source), label: pick([1, true, 'x', null, 0.5], source) });
     const piece = () => (source.below(4) === 0 ? `\n${valid()}\n` : pick(jsonPieces, source));
@@ -161,17 +161,16 @@ test(`JSONL: random lines end in rows or bad rows (${cases} cases)`, async () =>
       content,
     );
     // Every line that is not blank is one or the other.
-    assert.equal(
-      seen,
-      lines.filter((line) => line.trim() !== '' && !/^[\s\x85\xa0]*$/.test(line)).length,
-      JSON.stringify(text),
-    );
-  }
-});
+    const want = lines.filter((line) => line.trim() !== '' && !/^[\s\x85\xa0]*$/.test(line)).length;
+    assert.equal(seen, want, JSON.stringify(text));
+    return false;
+  },
+};
 
-test(`Text: random lines end in texts or bad rows (${cases} cases)`, async () => {
-  const source = random(seed, 8);
-  for (let index = 0; index < cases; index++) {
+const plainText: Target = {
+  name: 'Text: random lines end in texts or bad rows',
+  refusedShare: [0, 0],
+  async attempt(source) {
     const text = Array.from({ length: source.below(30) }, () => pick(csvPieces, source)).join('');
     const content = Buffer.from(text, pick(['utf8', 'latin1'], source));
     const bad: number[] = [];
@@ -186,14 +185,15 @@ test(`Text: random lines end in texts or bad rows (${cases} cases)`, async () =>
       const want = Buffer.from((lines[line - 1] as string).replace(/\r$/, ''), 'latin1').toString();
       assert.equal(values['text'], want, JSON.stringify(text));
     }
-  }
-});
+    return false;
+  },
+};
 
-/** @returns the number of rows and bad rows. */
+/** @returns the number of rows and bad rows, or that the file was refused. */
 async function readAll(
   read: (onBadRow: OnBadRow) => AsyncIterable<DataRecord>,
   content: Buffer,
-): Promise<number> {
+): Promise<number | 'refused'> {
   const shown = JSON.stringify(content.toString('latin1'));
   const lines: number[] = [];
   const onBadRow = (line: number, reason: string) => {
@@ -213,20 +213,15 @@ async function readAll(
       }
     }
   } catch (error) {
-    assert.ok(error instanceof TrainerError && error.category === 'DataError', `${error} for ${shown}`);
+    return isRefusal(error, 'DataError') && 'refused';
+  } finally {
+    assert.equal(new Set(lines).size, lines.length, `a line is told twice: ${shown}`);
   }
-  assert.equal(new Set(lines).size, lines.length, `a line is told twice: ${shown}`);
   return lines.length;
 }
 
-test('a deeply nested line does not overflow the stack', async () => {
-  const content = Buffer.from('['.repeat(5_000_000));
-  const bad: string[] = [];
-  const rows = readJsonl(chunksOfOne(content), { columns, onBadRow: (_, reason) => bad.push(reason) });
-  for await (const row of rows) assert.fail(JSON.stringify(row));
-  assert.equal(bad.length, 1);
-});
-
-async function* chunksOfOne(content: Buffer): AsyncGenerator<Buffer> {
-  yield content;
-}
+export const textReaders: readonly Target[] = [
+  ...formats.flatMap((format) => [roundTrip(format), asCsvParse(format), rows(format)]),
+  jsonl,
+  plainText,
+];

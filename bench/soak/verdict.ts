@@ -1,0 +1,89 @@
+/** Whether what was sampled stayed flat. Pure. */
+import { quantile } from '../operator/runs.ts';
+
+export type Sample = {
+  /** Since the start, in seconds. */
+  second: number;
+  rssMiB: number;
+  heapMiB: number;
+  descriptors: number;
+  sockets: number;
+  /** Lines of /metrics. */
+  series: number;
+  /** Jobs, batch Jobs and pods that the operator keeps in memory. */
+  cached: number;
+  passes: number;
+  /** Passes that ended with an error. */
+  errors: number;
+  cpuSeconds: number;
+};
+
+type Bar = { unit: string; atLeast: number };
+
+/** Of each the median of the last quarter is to be at most 1.1 times that of the second quarter, or `atLeast` more. */
+const bars = {
+  rssMiB: { unit: 'MiB', atLeast: 0 },
+  heapMiB: { unit: 'MiB', atLeast: 2 },
+  descriptors: { unit: 'open', atLeast: 2 },
+  sockets: { unit: 'open', atLeast: 2 },
+  series: { unit: 'lines', atLeast: 50 },
+} as const satisfies Partial<Record<keyof Sample, Bar>>;
+
+export type Figure = keyof typeof bars;
+
+export type Growth = {
+  figure: Figure;
+  unit: string;
+  /** Medians. */
+  secondQuarter: number;
+  lastQuarter: number;
+  /** What the last quarter may come to. */
+  bar: number;
+  highest: number;
+  /** Slope of a straight line through the last two thirds (least squares). */
+  perHour: number;
+  flat: boolean;
+};
+
+/** @param samples in the order of time, at least eight. @throws Error on fewer: they would show nothing */
+export function growths(samples: readonly Sample[]): Growth[] {
+  if (samples.length < 8) throw new Error(`${samples.length} samples are too few to judge`);
+  return (Object.keys(bars) as Figure[]).map((figure) => growthOf(figure, samples));
+}
+
+function growthOf(figure: Figure, samples: readonly Sample[]): Growth {
+  const values = samples.map((sample) => sample[figure]);
+  const part = (from: number, to: number) =>
+    quantile(values.slice(Math.floor(values.length * from), Math.floor(values.length * to)), 0.5);
+  const { unit, atLeast } = bars[figure];
+  const [secondQuarter, lastQuarter] = [part(0.25, 0.5), part(0.75, 1)];
+  const bar = Math.max(1.1 * secondQuarter, secondQuarter + atLeast);
+  return {
+    figure,
+    unit,
+    secondQuarter: rounded(secondQuarter),
+    lastQuarter: rounded(lastQuarter),
+    bar: rounded(bar),
+    highest: rounded(Math.max(...values)),
+    perHour: rounded(slope(samples.slice(Math.floor(samples.length / 3)), figure) * 3600),
+    flat: lastQuarter <= bar,
+  };
+}
+
+function slope(samples: readonly Sample[], figure: Figure): number {
+  const mean = (of: (sample: Sample) => number) =>
+    samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
+  const [time, value] = [mean(({ second }) => second), mean((sample) => sample[figure])];
+  const both = mean((sample) => (sample.second - time) * (sample[figure] - value));
+  return both / mean(({ second }) => (second - time) ** 2);
+}
+
+/** About `count` of them, evenly spread, the last one among them. */
+export function thinned(samples: readonly Sample[], count: number): Sample[] {
+  const each = Math.max(1, Math.ceil(samples.length / count));
+  return samples.filter((_, i) => (samples.length - 1 - i) % each === 0);
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}
