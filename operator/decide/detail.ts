@@ -26,7 +26,7 @@ const ways: readonly (readonly Reason[])[] = [
 /** Whether a stage came forward on its way, or stayed where it was, with the pod that it had or its first one. */
 export function isStep(before: FineTuneJobStatus, after: FineTuneJobStatus): boolean {
   const isForward = ways.some((way) => {
-    const from = way.findIndex((reason) => reason === mainReason(before));
+    const from = way.indexOf(mainReason(before) as Reason);
     return from >= 0 && way.slice(from).some((reason) => reason === mainReason(after));
   });
   return isForward && (before.attempt?.podUID ?? after.attempt?.podUID) === after.attempt?.podUID;
