@@ -1,8 +1,8 @@
 /**
  * `npm run test:faults`: every plan, then the planted defects; writes bench/results/faults.json.
- * `-- --plan ID` runs one plan and shows the operator's log; `--list` names all; `--workload NAME` only those of one;
- * `--mutants` only the planted defects; `--slice 2/6` a sixth of all, added to the slices since the first one. A
- * plan that is run again replaces its verdict.
+ * `-- --plan ID` runs one plan and shows the operator's log; `--list` names all; `--workload NAME` only those of one, added
+ * to what is recorded; `--mutants` only the planted defects; `--slice 2/6` a sixth of all, added to the slices since the
+ * first one. A plan that is run again replaces its verdict.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -35,8 +35,8 @@ const [slice = 1, slices = 1] = values.slice.split('/').map(Number);
 const wanted = values.plan?.map(planOf);
 const ofMutants = mutants.flatMap(({ plans }) => plans.map(planOf));
 const named = wanted ?? (values.mutants ? ofMutants : undefined);
-/** Else only verdicts on plans that were run before are replaced. */
-const isSlice = named === undefined && values.workload === undefined;
+/** A record begins with the first slice of all. */
+const isFirst = named === undefined && values.workload === undefined && slice === 1;
 const names = named?.map(({ workload }) => workload) ?? values.workload ?? Object.keys(workloads);
 
 async function main(stage: Stage, directory: string): Promise<boolean> {
@@ -51,7 +51,7 @@ async function main(stage: Stage, directory: string): Promise<boolean> {
   console.log(`${plans.length} plans of ${learned.size} workloads`);
   const results = await show(stage, plans, learned, program);
   for (const { log } of wanted ? results : []) console.log(log.join('\n'));
-  const isLast = wanted === undefined && slice === slices;
+  const isLast = wanted === undefined && values.workload === undefined && slice === slices;
   const found = values.mutants || isLast ? await tryMutants(stage, learned, directory) : {};
   await record(results, found);
   return results.every(({ verdict }) => verdict !== 'different') && Object.values(found).every(Boolean);
@@ -91,9 +91,10 @@ async function show(
 }
 
 async function record(results: readonly Result[], mutants: FaultRecord['mutants']): Promise<void> {
-  const before = isSlice && slice === 1 ? { plans: {}, mutants: {} } : await readRecord();
+  const before = isFirst ? { plans: {}, mutants: {} } : await readRecord();
   if (before === undefined) return;
-  const kept = results.filter(({ plan }) => isSlice || idOf(plan) in before.plans);
+  // Plans that were named may be of another seed: they replace verdicts and add none.
+  const kept = results.filter(({ plan }) => named === undefined || idOf(plan) in before.plans);
   const plans = Object.fromEntries(kept.map(({ plan, verdict }) => [idOf(plan), verdict]));
   const now = { plans: { ...before.plans, ...plans }, mutants: { ...before.mutants, ...mutants } };
   await write(recordFile, now);

@@ -202,6 +202,15 @@ export const workloads = {
       await sleep(500);
     },
   },
+  /** The object of an ended run goes by itself after a while, and its Jobs with it. */
+  expires: {
+    script: async (world) => {
+      await world.create({ 'spec.ttlSecondsAfterFinished': 1 });
+      await world.ended();
+      const isGone = () => ['preflight', 'train'].every((stage) => world.batchJob(stage) === undefined);
+      await world.until('the job and its Jobs are gone', () => world.job() === undefined && isGone());
+    },
+  },
   /** Somebody else's Job stands where a child should be, for a while. */
   'name-taken': {
     prepare: async (world) => {
