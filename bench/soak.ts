@@ -75,6 +75,7 @@ async function soak(program: string): Promise<SoakResult> {
     striker,
     kill: () => {},
     restartServer: async () => {},
+    isServerReady: () => true,
   });
   const book = new Book();
   const end = new AbortController();

@@ -15,6 +15,8 @@ type Options = {
   kill: () => void;
   /** Restarts the API server; resolves when it answers again. */
   restartServer: (how: 'restart' | 'restart-compacted') => Promise<void>;
+  /** Whether what the API server refuses is for lack of rights. */
+  isServerReady: () => boolean;
 };
 
 type Exchange = { incoming: IncomingMessage; response: ServerResponse; asked: Incoming };
@@ -33,7 +35,7 @@ export class FaultProxy {
   #stale: { version: string; until: number } | undefined;
   /** Writes that were answered with the version that they came with: they changed nothing. */
   idleWrites: string[] = [];
-  /** Answers 401 and 403. */
+  /** Answers 401 and 403 of a server that was ready. */
   refused: string[] = [];
   requests = 0;
 
@@ -76,8 +78,9 @@ export class FaultProxy {
     } else if (how === 'kill-before') kill();
     else if (how === undefined || isCommitted(how)) {
       const before = how === 'kill-stale' ? await this.#version(exchange) : '';
+      const isReady = this.#options.isServerReady();
       const answer = await this.#ask(exchange);
-      this.#note(id, asked, answer);
+      this.#note(id, asked, answer, isReady);
       if (how === 'kill-stale') this.#stale = { version: before, until: Number.POSITIVE_INFINITY };
       this.#afterCommit(how, response, answer, kill);
     } else misbehave(how, exchange);
@@ -168,8 +171,13 @@ export class FaultProxy {
     return kept;
   }
 
-  #note(id: string, { method, url, body }: Incoming, { status, body: answer }: Answer): void {
-    if (status === 401 || status === 403) this.refused.push(`${method} ${url.pathname}`);
+  #note(
+    id: string,
+    { method, url, body }: Incoming,
+    { status, body: answer }: Answer,
+    isReady: boolean,
+  ): void {
+    if (isReady && (status === 401 || status === 403)) this.refused.push(`${method} ${url.pathname}`);
     if (method !== 'PUT' || status !== 200 || id.startsWith('lease')) return;
     const version = (text: string) =>
       (JSON.parse(text) as { metadata: { resourceVersion?: string } }).metadata.resourceVersion;

@@ -9,6 +9,8 @@ import { collections, DirectApi, pathOf } from './direct-api.ts';
 import { Witness } from './witness.ts';
 
 export class Stage {
+  /** A server that starts answers 403 until it has read the roles. */
+  isServerReady = true;
   readonly #plane: ControlPlane;
   readonly #token: string;
   readonly #prefix: string;
@@ -88,8 +90,10 @@ export class Stage {
   }
 
   async restartServer(how: 'restart' | 'restart-compacted'): Promise<void> {
+    this.isServerReady = false;
     if (how === 'restart-compacted') await this.#plane.compact();
     await this.#plane.restartApiServer();
+    this.isServerReady = true;
   }
 }
 

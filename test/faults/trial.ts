@@ -159,6 +159,7 @@ async function startOperators(
         striker,
         kill,
         restartServer: (how) => stage.restartServer(how),
+        isServerReady: () => stage.isServerReady,
       });
       const kubeconfig = join(directory, `operator-${i}`);
       await writeFile(kubeconfig, stage.kubeconfig(await proxy.start()), { mode: 0o600 });
