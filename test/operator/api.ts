@@ -144,11 +144,11 @@ export async function deleteAll(plane: ControlPlane): Promise<void> {
   }
 }
 
-/** Asks until there is an answer, and fails with what was missing. */
+/** Asks until there is an answer, and fails with what was missing: after a minute, since machines may be slow. */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined | false>,
-  limitMs = 30_000,
+  limitMs = 60_000,
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {
