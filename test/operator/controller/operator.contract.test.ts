@@ -220,7 +220,8 @@ describe('operator on a real API server', () => {
     const made = api.proxy.requests.length - requests;
     const opened = api.proxy.connections - connections;
     assert.ok(made > 100, `${made} requests`);
-    assert.ok(opened <= 10, `${opened} new connections for ${made} requests`);
+    // As many requests as may be under way at once: those of sixteen passes, four events.
+    assert.ok(opened <= 20, `${opened} new connections for ${made} requests`);
     assert.ok(api.proxy.requests.every(({ userAgent }) => userAgent.startsWith('finetune-operator/')));
     assert.deepEqual(api.refused(requests), []);
   });
