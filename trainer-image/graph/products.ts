@@ -12,30 +12,27 @@ export function lowered(x: Tensor): Tensor {
   return x.dtype === 'float32' ? cast(x, x.graph.products) : x;
 }
 
+type Transposes = { transposeA?: boolean; transposeB?: boolean };
+
 /** The product of [m, k] and [k, n], each side transposed first if asked. */
-export function matmul(
-  left: Tensor,
-  right: Tensor,
-  { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
-): Tensor {
-  const [a, b] = [lowered(left), lowered(right)];
-  const shape = matmulShape(a.shape, b.shape, transposeA, transposeB);
-  const attrs = {
-    T: { type: a.dtype },
-    transpose_a: { bool: transposeA },
-    transpose_b: { bool: transposeB },
-  };
-  return single(a.graph, 'MatMul', [a, b], { dtype: a.dtype, shape }, attrs);
+export function matmul(left: Tensor, right: Tensor, transposes: Transposes = {}): Tensor {
+  return product('MatMul', ['transpose_a', 'transpose_b'], [left, right], transposes);
 }
 
 /** Products of the last two axes for each element of the leading ones, which must be equal on both sides. */
-export function batchMatmul(
-  left: Tensor,
-  right: Tensor,
-  { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
+export function batchMatmul(left: Tensor, right: Tensor, transposes: Transposes = {}): Tensor {
+  return product('BatchMatMulV2', ['adj_x', 'adj_y'], [left, right], transposes);
+}
+
+/** `flags`: what the op calls the transposes of its sides. */
+function product(
+  op: 'MatMul' | 'BatchMatMulV2',
+  [flagA, flagB]: readonly [string, string],
+  [left, right]: readonly [Tensor, Tensor],
+  { transposeA = false, transposeB = false }: Transposes,
 ): Tensor {
   const [a, b] = [lowered(left), lowered(right)];
   const shape = matmulShape(a.shape, b.shape, transposeA, transposeB);
-  const attrs = { T: { type: a.dtype }, adj_x: { bool: transposeA }, adj_y: { bool: transposeB } };
-  return single(a.graph, 'BatchMatMulV2', [a, b], { dtype: a.dtype, shape }, attrs);
+  const attrs = { T: { type: a.dtype }, [flagA]: { bool: transposeA }, [flagB]: { bool: transposeB } };
+  return single(a.graph, op, [a, b], { dtype: a.dtype, shape }, attrs);
 }
