@@ -59,11 +59,7 @@ export async function preflight(
   const encoded = join(workDirectory, 'encoded');
   const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, encoded, tokenizer });
   const inputs = {
-    // Weights on a volume are read where they lie.
-    model: [...(config.model.kind === 'volume' ? [] : weights), ...small].reduce(
-      (sum, { bytes }) => sum + bytes,
-      0,
-    ),
+    model: [...(modelSource.placesLinks ? [] : weights), ...small].reduce((sum, { bytes }) => sum + bytes, 0),
     dataset: await folderBytes(dataDirectory),
     encoded: (await folderBytes(encoded)) * copiesOfRows(config),
   };

@@ -29,10 +29,11 @@ export async function openInputs({ config, workDirectory, report, log }: Context
   const modelSource = await openSource(config.model);
   const files = await findModelFiles(modelSource);
   await fetchModel(modelSource, files, modelDirectory);
-  // Of what will be read: the volume itself, or the copy from a bucket.
-  const { kind, uri } = config.model;
-  const read =
-    kind === 'volume' ? modelSource : await openSource({ kind: 'volume', uri, directory: modelDirectory });
+  // Of what will be read: the files behind the links, or the copies.
+  const { uri } = config.model;
+  const read = modelSource.placesLinks
+    ? modelSource
+    : await openSource({ kind: 'volume', uri, directory: modelDirectory });
   const digest = await modelDigest(read);
   refuseChanged('ModelError', `the model at ${uri}`, digest, config.expected?.modelDigest);
   await downloadDataset(config, await openSource(config.dataset.source), dataDirectory);

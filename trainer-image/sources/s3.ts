@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
@@ -16,7 +15,7 @@ import { readCredentials } from './credentials.ts';
 import { localFailure } from './local-failure.ts';
 import { s3Failure } from './s3-failure.ts';
 import type { FileEntry, Source } from './source.ts';
-import { refuseTooMany, truncated, withIdleTimeout } from './transfer.ts';
+import { refuseTooMany, saveFile, truncated, withIdleTimeout } from './transfer.ts';
 
 type S3Location = Extract<Location, { kind: 's3' }>;
 
@@ -59,6 +58,7 @@ async function createClient(location: S3Location): Promise<S3Client> {
 
 class S3Source implements Source {
   readonly uri: string;
+  readonly placesLinks = false;
   readonly #location: S3Location;
   readonly #client: S3Client;
 
@@ -102,55 +102,48 @@ class S3Source implements Source {
     return page.Contents?.[0]?.Key === key;
   }
 
-  /** A connection that breaks in the middle goes on where it stopped, as long as the object is the same. */
   async download(path: string, file: string): Promise<{ bytes: number; sha256: string }> {
+    return saveFile(file, this.#content(path));
+  }
+
+  /** A connection that breaks in the middle goes on where it stopped, as long as the object is the same. */
+  async *#content(path: string): AsyncGenerator<Buffer> {
     const key = this.#key(path);
-    const hash = createHash('sha256');
-    const target = await open(file, 'w').catch((error) => Promise.reject(localFailure(error, 'write', file)));
     let done = 0;
     let size: number | undefined;
     let etag: string | undefined;
     let breaks = 0;
-    try {
-      while (size === undefined || done < size) {
-        const answer = await this.#try('read', key, () =>
-          this.#client.send(
-            new GetObjectCommand({
-              Bucket: this.#location.bucket,
-              Key: key,
-              ...(done === 0 ? {} : { Range: `bytes=${done}-`, IfMatch: etag }),
-            }),
-          ),
-        );
-        size ??= answer.ContentLength ?? 0;
-        etag ??= answer.ETag;
-        try {
-          for await (const chunk of withIdleTimeout(answer.Body as Readable, idleTimeoutMs)) {
-            hash.update(chunk);
-            await target.write(chunk).catch((error) => Promise.reject(localFailure(error, 'write', file)));
-            done += chunk.length;
-          }
-          if (done !== size) throw truncated(this.uri, path, done, size);
-        } catch (error) {
-          breaks += 1;
-          if (error instanceof TrainerError) throw error;
-          if (breaks === maxAttempts) {
-            throw new TrainerError(
-              'SourceUnavailable',
-              `The connection to ${this.#location.endpoint} broke ${breaks} times while "${key}" was read; ${done} of ${size} bytes arrived.`,
-              'Check the network between the pod and the server; the run is tried again within spec.retry.limit.',
-              { cause: error },
-            );
-          }
+    while (size === undefined || done < size) {
+      const answer = await this.#try('read', key, () =>
+        this.#client.send(
+          new GetObjectCommand({
+            Bucket: this.#location.bucket,
+            Key: key,
+            ...(done === 0 ? {} : { Range: `bytes=${done}-`, IfMatch: etag }),
+          }),
+        ),
+      );
+      size ??= answer.ContentLength ?? 0;
+      etag ??= answer.ETag;
+      try {
+        for await (const chunk of withIdleTimeout(answer.Body as Readable, idleTimeoutMs)) {
+          done += chunk.length;
+          yield chunk;
+        }
+        if (done !== size) throw truncated(this.uri, path, done, size);
+      } catch (error) {
+        breaks += 1;
+        if (error instanceof TrainerError) throw error;
+        if (breaks === maxAttempts) {
+          throw new TrainerError(
+            'SourceUnavailable',
+            `The connection to ${this.#location.endpoint} broke ${breaks} times while "${key}" was read; ${done} of ${size} bytes arrived.`,
+            'Check the network between the pod and the server; the run is tried again within spec.retry.limit.',
+            { cause: error },
+          );
         }
       }
-    } catch (error) {
-      await target.close();
-      await rm(file, { force: true });
-      throw error;
     }
-    await target.close();
-    return { bytes: done, sha256: hash.digest('hex') };
   }
 
   async place(path: string, file: string): Promise<void> {

@@ -4,14 +4,16 @@ export type FileEntry = { path: string; bytes: number };
 /** Every method fails with a TrainerError that names the place; nothing here ever prints a credential. */
 export type Source = {
   uri: string;
+  /** Whether `place` makes links: then placed files take no room on the local disk and are read where they lie. */
+  placesLinks: boolean;
   /** Files below `folder` (the whole source without it), sorted by path. A folder that is not there is empty. */
   list(folder?: string): Promise<FileEntry[]>;
   exists(path: string): Promise<boolean>;
-  /** Streams a file to the disk and hashes it on the way. */
+  /** Streams a file to a new file on the disk, in place of whatever is there, and hashes it on the way. */
   download(path: string, file: string): Promise<{ bytes: number; sha256: string }>;
   /**
-   * Makes a file readable at the local path `file`: from a bucket a copy, on a volume a link, since a large file that is
-   * read once needs no copy. What is behind a link may change while it is read.
+   * Makes a file readable at the local path `file`, in place of whatever is there: from a bucket a copy, on a volume a
+   * link, since a large file that is read once needs no copy. What is behind a link may change while it is read.
    */
   place(path: string, file: string): Promise<void>;
   /** At most `length` bytes from `start`, and the size of the whole file. */

@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { constants, createReadStream, createWriteStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import {
   access,
   copyFile,
@@ -14,15 +14,16 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { type Location, paths } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
 import { localFailure } from './local-failure.ts';
 import { type FileEntry, isSafePath, type Source } from './source.ts';
-import { refuseTooMany, truncated } from './transfer.ts';
+import { refuseTooMany, saveFile, truncated } from './transfer.ts';
 
 type VolumeLocation = Extract<Location, { kind: 'volume' }>;
+
+/** Read at a time when a file is copied. */
+const chunkBytes = 1024 * 1024;
 
 /**
  * A folder on a mounted volume. Symbolic links are followed as long as they stay on the volume: the cache of the
@@ -34,6 +35,7 @@ export function openVolume(location: VolumeLocation): Source {
 
 class VolumeSource implements Source {
   readonly uri: string;
+  readonly placesLinks = true;
   readonly #root: string;
 
   constructor({ uri, directory }: VolumeLocation) {
@@ -78,25 +80,11 @@ class VolumeSource implements Source {
   async download(path: string, file: string): Promise<{ bytes: number; sha256: string }> {
     const source = await this.#inside(path);
     const size = (await this.#try('read', path, () => this.#statFile(source))).size;
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const measure = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk);
-        bytes += chunk.length;
-        done(null, chunk);
-      },
-    });
-    try {
-      await pipeline(createReadStream(source), measure, createWriteStream(file));
-    } catch (error) {
-      await rm(file, { force: true });
-      throw (error as NodeJS.ErrnoException).path === file || isFull(error)
-        ? localFailure(error, 'write', file)
-        : this.#failure(error, 'read', path);
-    }
-    if (bytes !== size) throw truncated(this.uri, path, bytes, size);
-    return { bytes, sha256: hash.digest('hex') };
+    const saved = await this.#try('read', path, () =>
+      saveFile(file, createReadStream(source, { highWaterMark: chunkBytes })),
+    );
+    if (saved.bytes !== size) throw truncated(this.uri, path, saved.bytes, size);
+    return saved;
   }
 
   async place(path: string, file: string): Promise<void> {
@@ -106,7 +94,7 @@ class VolumeSource implements Source {
       await access(source, constants.R_OK);
     });
     try {
-      // What an earlier run left in the same folder, as `download` overwrites it.
+      // What an earlier run left in the same folder, as `download` removes it.
       await rm(file, { force: true });
       await symlink(source, file);
     } catch (error) {
@@ -241,11 +229,6 @@ function boundaryOf(directory: string): string {
     .split('/')
     .slice(0, paths.volumes.split('/').length + 1)
     .join('/');
-}
-
-function isFull(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 function meaning(code: string, action: string): [TrainerError['category'], string] {

@@ -42,6 +42,7 @@ const at = (step: number, ...file: string[]) =>
 function outputWith(replaced: Partial<Source>): Source {
   return {
     uri: output.uri,
+    placesLinks: output.placesLinks,
     list: (folder) => output.list(folder),
     exists: (path) => output.exists(path),
     download: (path, file) => output.download(path, file),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -137,6 +137,16 @@ test('a connection that always breaks is SourceUnavailable and leaves no part be
   );
   proxy.stop();
   await assert.rejects(readFile(join(work, 'never.back')), { code: 'ENOENT' });
+});
+
+test('a download replaces a link, and never writes through it', async () => {
+  const source = await openSource(server.location('models'));
+  for (const name of ['new', 'kept']) await writeFile(join(work, name), name);
+  await source.upload(join(work, 'new'), 'new');
+  await symlink(join(work, 'kept'), join(work, 'link'));
+  await source.download('new', join(work, 'link'));
+  assert.equal(await readFile(join(work, 'link'), 'utf8'), 'new');
+  assert.equal(await readFile(join(work, 'kept'), 'utf8'), 'kept');
 });
 
 test('a missing object names bucket, key and endpoint', async () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   readlink,
@@ -17,6 +18,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { downloadFolder, uploadFolder } from '../../../trainer-image/sources/folder.ts';
 import { openSource } from '../../../trainer-image/sources/open.ts';
 import { isSafePath, type Source } from '../../../trainer-image/sources/source.ts';
+import { writeChunks } from '../../../trainer-image/sources/transfer.ts';
 
 let top: string;
 let root: string;
@@ -129,6 +131,16 @@ test('a placed file is the one on the volume', async () => {
   });
 });
 
+test('a download replaces a link that a run before left, and never writes through it', async () => {
+  await writeFile(join(root, 'model.safetensors'), 'weights');
+  await writeFile(join(root, 'other'), 'other');
+  const file = join(top, 'file');
+  await source.place('model.safetensors', file);
+  await source.download('other', file);
+  assert.equal(await readFile(file, 'utf8'), 'other');
+  assert.equal(await readFile(join(root, 'model.safetensors'), 'utf8'), 'weights');
+});
+
 test('what is not there is SourceNotFound and named', async () => {
   const missing = { category: 'SourceNotFound', message: 'Cannot read a/b in pvc://claim/models: ENOENT.' };
   await assert.rejects(source.download('a/b', join(top, 'got')), missing);
@@ -154,10 +166,15 @@ test('a target that cannot be written is OutputError', async () => {
 });
 
 test('a full work volume is told from a broken source', async () => {
-  await writeFile(join(root, 'f'), 'x');
-  // A link, since a failed download removes its file.
-  await symlink('/dev/full', join(top, 'full'));
-  await assert.rejects(source.download('f', join(top, 'full')), { category: 'ConfigError', message: /full/ });
+  const full = await open('/dev/full', 'w');
+  const chunks = async function* () {
+    yield Buffer.from('x');
+  };
+  await assert.rejects(writeChunks(full, '/work/f', chunks()), {
+    category: 'ConfigError',
+    message: 'The work volume is full: cannot write /work/f (ENOSPC).',
+  });
+  await full.close();
 });
 
 test('only plain relative paths are safe', () => {
