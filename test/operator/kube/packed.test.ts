@@ -25,6 +25,15 @@ describe('packed objects', () => {
     assert.ok(packed.bytes < JSON.stringify(object).length / 10);
   });
 
+  it('come back also where they are far larger than the buffers and the window', () => {
+    // The words repeat after 10 kB: within the window of the packer, not within one of half its size.
+    const words = Array.from({ length: 1000 }, (_, index) => `word ${(index * 7919) % 1009}`);
+    const object = { text: [...words, ...words].join(' ').repeat(20), words };
+    const packed = new Packed(object);
+    assert.deepEqual(packed.unpacked(), object);
+    assert.ok(packed.bytes < JSON.stringify(object).length / 5, `${packed.bytes}`);
+  });
+
   it('are found, replaced and removed like all others', () => {
     const store = new Store<Thing, 'state'>(
       { state: ({ over }) => [over ? 'over' : 'live'] },

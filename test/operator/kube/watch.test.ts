@@ -5,6 +5,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { Client } from '../../../operator/kube/client.ts';
 import { systemClock } from '../../../operator/kube/clock.ts';
 import { Connection } from '../../../operator/kube/connection.ts';
+import { Packed } from '../../../operator/kube/packed.ts';
 import { pods } from '../../../operator/kube/resources.ts';
 import { type Change, Store } from '../../../operator/kube/store.ts';
 import { Watch } from '../../../operator/kube/watch.ts';
@@ -46,19 +47,21 @@ describe('watch', () => {
     changes = [];
     handlerErrors = 0;
     onChange = ({ type, object }) => changes.push(`${type} ${object.metadata?.name} ${object.metadata?.uid}`);
-    const client = new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 800 });
-    watch = new Watch<V1Pod>({
-      client,
+    watch = watchOf(store);
+  });
+
+  const watchOf = (into: Store<V1Pod>) =>
+    new Watch<V1Pod>({
+      client: new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 800 }),
       clock: systemClock,
       log: createLog('error', true),
       observer: { listed() {}, failed() {}, event() {}, handlerFailed: () => handlerErrors++ },
-      store,
+      store: into,
       resource: pods,
       pageSize: 2,
       times,
       onChange: (change) => onChange(change),
     });
-  });
 
   afterEach(async () => {
     stop.abort();
@@ -85,6 +88,27 @@ describe('watch', () => {
     assert.equal(url.searchParams.get('allowWatchBookmarks'), 'true');
     const seconds = Number(url.searchParams.get('timeoutSeconds'));
     assert.ok(seconds >= 60 && seconds <= 120, `${seconds}`);
+  });
+
+  it('packs what is cold as its page arrives, not when the list is whole', async () => {
+    for (const name of ['a', 'b', 'c']) server.put(name, `uid-${name}`);
+    store = new Store<V1Pod>({}, ({ metadata }) => metadata?.name !== 'b');
+    watch = watchOf(store);
+    const made: unknown[] = [];
+    const entryOf = store.entryOf.bind(store);
+    store.entryOf = (pod) => {
+      const entry = entryOf(pod);
+      made.push([pod.metadata?.name, entry.kept instanceof Packed, count('list')]);
+      return entry;
+    };
+    start();
+    await until('synced', () => watch.hasSynced);
+    assert.deepEqual(made, [
+      ['a', true, 1],
+      ['b', false, 1],
+      ['c', true, 2],
+    ]);
+    assert.deepEqual(known(), server.state);
   });
 
   const listFaults: Fault['how'][] = ['500', '429', '410', 'reset', 'hang'];
