@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { miniLmDirectory } from '../test/golden/minilm.ts';
+import { median } from './averages.ts';
 import { bertBaseDirectory, emails, type Splits, sentences, writeSplits } from './inputs.ts';
-import { type Command, measured, median, Responder } from './process.ts';
+import { type Command, measured, Responder } from './process.ts';
 import { ourRun, peerRun, type RunFigures, type RunSettings, type Sampling } from './runs.ts';
 
 export type Bench = {

@@ -12,8 +12,8 @@ import { loadDataset } from '../trainer-image/data/dataset.ts';
 import { dataReport } from '../trainer-image/data/report.ts';
 import { loadTokenizer } from '../trainer-image/data/tokenizer.ts';
 import { sequenceClassification } from '../trainer-image/tasks/sequence-classification.ts';
+import { median } from './averages.ts';
 import { emails } from './inputs.ts';
-import { median } from './process.ts';
 
 const rows = Number(process.argv[2] ?? 20_000);
 const model = await miniLmDirectory();

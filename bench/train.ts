@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pythonPeers } from '../test/golden/python.ts';
+import { mean, median } from './averages.ts';
 import { cases, type Measured } from './cases.ts';
 import { type Line, peersTable } from './peers-table.ts';
-import { mean, median } from './process.ts';
 import { place, storeLines } from './results.ts';
 import { writeTable } from './table.ts';
 

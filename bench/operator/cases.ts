@@ -1,9 +1,10 @@
 /** What is measured about the operator, and the bars. */
 import { waitFor } from '../../test/cluster/wait.ts';
 import { namespace } from '../../test/operator/api.ts';
+import { median, quantile } from '../averages.ts';
 import { copyRemains, remainsOf } from './ended.ts';
 import { Poison, refuseItsJobs } from './poison.ts';
-import { quantile, type Runs } from './runs.ts';
+import type { Runs } from './runs.ts';
 import { Site, type SiteOptions } from './site.ts';
 
 export type Line = {
@@ -121,7 +122,7 @@ function memory(name: string, operator: Process): Line {
 function latency(name: string, runs: Runs, bar: number | null = null): Line[] {
   const seconds = runs.jobSeconds;
   return [
-    line(`${name}: FineTuneJob to Job, p50`, quantile(seconds, 0.5), 's'),
+    line(`${name}: FineTuneJob to Job, p50`, median(seconds), 's'),
     line(`${name}: FineTuneJob to Job, p99`, quantile(seconds, 0.99), 's', bar),
   ];
 }

@@ -126,9 +126,3 @@ function isProgressOnly(before: NonNullable<FineTuneJob['status']>, after: typeo
   });
   return after.progress !== undefined && isDeepStrictEqual(transition(before), transition(after));
 }
-
-/** The value that a part of all is not above, 0 to 1: the smallest one of which that holds. */
-export function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
-}

@@ -1,5 +1,5 @@
 /** Whether what was sampled stayed flat. Pure. */
-import { quantile } from '../operator/runs.ts';
+import { median } from '../averages.ts';
 
 export type Sample = {
   /** Since the start, in seconds. */
@@ -54,7 +54,7 @@ export function growths(samples: readonly Sample[]): Growth[] {
 function growthOf(figure: Figure, samples: readonly Sample[]): Growth {
   const values = samples.map((sample) => sample[figure]);
   const part = (from: number, to: number) =>
-    quantile(values.slice(Math.floor(values.length * from), Math.floor(values.length * to)), 0.5);
+    median(values.slice(Math.floor(values.length * from), Math.floor(values.length * to)));
   const { unit, atLeast } = bars[figure];
   const [secondQuarter, lastQuarter] = [part(0.25, 0.5), part(0.75, 1)];
   const bar = Math.max(1.1 * secondQuarter, secondQuarter + atLeast);
