@@ -20,8 +20,8 @@ const kept = {
 /**
  * Estimated peak memory of a run on the CPU. `trainedNumbers`: weights, gradients and state of the optimiser. With gradient
  * checkpointing one layer is kept, and of the others only the input. The constants are fitted to measured runs of MiniLM at
- * 2 x 32 and 16 x 256 tokens and of BERT-base at 8 x 128 with AdamW, and are above them by 9 to 18 %, in bfloat16 by 6 to
- * 14 %: bench/memory.ts shows estimate and measurement.
+ * 2 x 32 and 16 x 256 tokens and of BERT-base at 8 x 128 with AdamW, so that the estimate is above them: bench/memory.ts shows
+ * both.
  */
 export function trainingMemoryBytes(
   { hidden, layers, heads, intermediate }: EncoderSizes,
