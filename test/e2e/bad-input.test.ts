@@ -5,7 +5,16 @@ import type { FailureCategory } from '../../crds/failures.ts';
 import { asJsonLines, emailSplits } from '../demo/emails.ts';
 import { miniLmDirectory } from '../golden/minilm.ts';
 import { badModels, makeBadModel } from './bad-models.ts';
-import { applyJobs, type Changes, condition, fineTuneJob, s3, waitForEnd, waitForJob } from './jobs.ts';
+import {
+  applyJobs,
+  type Changes,
+  condition,
+  fineTuneJob,
+  type Job,
+  s3,
+  waitForEnd,
+  waitForJob,
+} from './jobs.ts';
 import { apply, secret } from './platform.ts';
 import { type Platform, sharedPlatform, temporaryDirectory } from './shared-platform.ts';
 
@@ -69,6 +78,44 @@ const refused: Record<string, Case> = {
   'too-long': {
     changes: () => ({ training: { maxLength: 513 } }),
     want: { category: 'ConfigError', message: /513.*512/s },
+  },
+};
+
+/** They pass preflight and fail in the trainer. `runtime`: a FineTuneRuntime of the same name, for this job alone. */
+const failing: Record<
+  string,
+  {
+    title: string;
+    changes: Changes;
+    runtime?: () => object;
+    category: FailureCategory;
+    also?: (status: NonNullable<Job['status']>) => void;
+  }
+> = {
+  'small-memory': {
+    title:
+      'a trainer killed for memory is tried with smaller batches, then fails, and the hint names the limit',
+    changes: { resources: { memory: '300Mi' }, retry: { outOfMemoryLimit: 1 } },
+    category: 'HostOutOfMemory',
+    also({ failure, usage, microBatch }) {
+      assert.match(`${failure?.message} ${failure?.hint}`, /300Mi/);
+      assert.deepEqual([usage?.attempts, microBatch?.retries], [2, 1]);
+    },
+  },
+  nan: {
+    title: 'a loss that is not finite fails at once, naming step and learning rate',
+    changes: { training: { learningRate: '1e30', warmup: '0' } },
+    category: 'NonFiniteLoss',
+    also({ failure, result }) {
+      assert.match(failure?.message ?? '', /step \d+/);
+      assert.equal(result, undefined);
+    },
+  },
+  strict: {
+    title: 'an accelerator that cannot be used is a clear failure, never a silent run on the CPU',
+    changes: { runtimeRef: { name: 'strict' } },
+    runtime: () => ({ image: platform.images.trainer.reference }),
+    category: 'AcceleratorUnusable',
   },
 };
 
@@ -153,14 +200,7 @@ suite('jobs that pass preflight, or never get there', { concurrency: 4 }, () => 
   test('an image that cannot be pulled: pending, and the status names it', async () => {
     const { cluster } = platform;
     const image = 'registry.invalid/no/such:image';
-    await apply(cluster, [
-      {
-        apiVersion: 'finetune.dev/v1alpha1',
-        kind: 'FineTuneRuntime',
-        metadata: { name: 'no-image' },
-        spec: { image },
-      },
-    ]);
+    await apply(cluster, [runtimeOf('no-image', { image })]);
     await applyJobs(
       cluster,
       fineTuneJob(cluster, namespace, 'no-image', { runtimeRef: { name: 'no-image' } }),
@@ -195,47 +235,20 @@ suite('jobs that pass preflight, or never get there', { concurrency: 4 }, () => 
     await cluster.kubectl(['delete', 'finetunejob', 'no-runtime', '-n', namespace]);
   });
 
-  test('a trainer killed for memory is tried with smaller batches, then fails, and the hint names the limit', async () => {
-    const { cluster } = platform;
-    await applyJobs(
-      cluster,
-      fineTuneJob(cluster, namespace, 'small-memory', {
-        resources: { memory: '300Mi' },
-        retry: { outOfMemoryLimit: 1 },
-      }),
-    );
-    const job = await waitForEnd(cluster, namespace, 'small-memory');
-    assert.equal(job.status?.failure?.category, 'HostOutOfMemory', JSON.stringify(job.status?.failure));
-    assert.match(`${job.status?.failure?.message} ${job.status?.failure?.hint}`, /300Mi/);
-    assert.deepEqual([job.status?.usage?.attempts, job.status?.microBatch?.retries], [2, 1]);
-  });
-
-  test('a loss that is not finite fails at once, naming step and learning rate', async () => {
-    const { cluster } = platform;
-    await applyJobs(
-      cluster,
-      fineTuneJob(cluster, namespace, 'nan', { training: { learningRate: '1e30', warmup: '0' } }),
-    );
-    const job = await waitForEnd(cluster, namespace, 'nan');
-    assert.equal(job.status?.failure?.category, 'NonFiniteLoss', JSON.stringify(job.status?.failure));
-    assert.match(job.status?.failure?.message ?? '', /step \d+/);
-    assert.equal(job.status?.result, undefined);
-  });
-
-  test('an accelerator that cannot be used is a clear failure, never a silent run on the CPU', async () => {
-    const { cluster, images } = platform;
-    await apply(cluster, [
-      {
-        apiVersion: 'finetune.dev/v1alpha1',
-        kind: 'FineTuneRuntime',
-        metadata: { name: 'strict' },
-        spec: { image: images.trainer.reference },
-      },
-    ]);
-    const strict = { runtimeRef: { name: 'strict' } };
-    await applyJobs(cluster, fineTuneJob(cluster, namespace, 'strict', strict));
-    const job = await waitForEnd(cluster, namespace, 'strict');
-    assert.equal(job.status?.failure?.category, 'AcceleratorUnusable', JSON.stringify(job.status?.failure));
-    await cluster.kubectl(['delete', 'finetuneruntime', 'strict']);
-  });
+  for (const [name, { title, changes, runtime, category, also }] of Object.entries(failing)) {
+    test(title, async () => {
+      const { cluster } = platform;
+      if (runtime !== undefined) await apply(cluster, [runtimeOf(name, runtime())]);
+      await applyJobs(cluster, fineTuneJob(cluster, namespace, name, changes));
+      const { status } = await waitForEnd(cluster, namespace, name);
+      assert.ok(status);
+      assert.equal(status.failure?.category, category, JSON.stringify(status.failure));
+      also?.(status);
+      if (runtime !== undefined) await cluster.kubectl(['delete', 'finetuneruntime', name]);
+    });
+  }
 });
+
+function runtimeOf(name: string, spec: object): object {
+  return { apiVersion: 'finetune.dev/v1alpha1', kind: 'FineTuneRuntime', metadata: { name }, spec };
+}
