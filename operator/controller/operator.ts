@@ -61,6 +61,8 @@ function connect({ config, kubeConfig, log, version }: OperatorOptions) {
     name: config.leaseName,
     onChange: (leading) => metrics.leader.set({ name: config.leaseName }, leading ? 1 : 0),
   });
+  // A replica that waits says so, not only one that lost the lease.
+  if (config.leaderElect) metrics.leader.set({ name: config.leaseName }, 0);
   const client = new Client({
     ...common,
     timeoutMs: config.apiTimeoutSeconds * 1000,

@@ -137,13 +137,15 @@ describe('the rendered chart', () => {
 
   test('monitors, Service and budget are there when they are wanted', async () => {
     const kinds = async (...values: string[]) => (await render(...values)).map(({ kind }) => kind);
-    const optional = ['ServiceMonitor', 'PodMonitor', 'PodDisruptionBudget'];
+    const optional = ['ServiceMonitor', 'PodMonitor', 'PodDisruptionBudget', 'PrometheusRule', 'ConfigMap'];
     const normal = await kinds();
     assert.ok(normal.includes('Service') && optional.every((kind) => !normal.includes(kind)));
     const all = await kinds(
       'metrics.serviceMonitor={"enabled":true,"labels":{"release":"prometheus"}}',
       'metrics.podMonitor.enabled=true',
       'podDisruptionBudget.enabled=true',
+      'metrics.prometheusRule.enabled=true',
+      'metrics.dashboard.enabled=true',
     );
     assert.deepEqual(
       optional.filter((kind) => !all.includes(kind)),
@@ -191,7 +193,12 @@ describe('the rendered chart', () => {
   });
 
   test('every object carries the common labels', async () => {
-    const all = await render('metrics.podMonitor.enabled=true', 'networkPolicy.namespaces=["team-a"]');
+    const all = await render(
+      'metrics.podMonitor.enabled=true',
+      'metrics.prometheusRule.enabled=true',
+      'metrics.dashboard.enabled=true',
+      'networkPolicy.namespaces=["team-a"]',
+    );
     for (const { kind, metadata } of all) {
       assert.equal(
         metadata.labels?.['app.kubernetes.io/name'],
@@ -208,6 +215,7 @@ describe('the rendered chart', () => {
     'settings.port=1': 'port',
     'runtime.spec.accelarator={}': 'accelarator',
     'metrics.podMonitor.enable=true': 'enable',
+    'metrics.dashboard={"label":{}}': 'label',
     'networkPolicy.namespaces=["Team A"]': 'namespaces',
     'networkPolicy.prometheus=[{}]': 'prometheus',
     'resources.limit={}': 'limit',
