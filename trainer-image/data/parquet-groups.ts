@@ -35,13 +35,19 @@ export class ParquetError extends Error {
   }
 }
 
-/** hyparquet has Snappy too, but follows lengths of damaged data without end. It checks the sizes of the results. */
+/**
+ * hyparquet has Snappy too, but follows lengths of damaged data without end. It checks the sizes of the results, and reads
+ * behind their ends where a page says that it has more values than it has: what Node unpacks lies in larger buffers, whose
+ * rest is whatever was in memory, so each page gets one of its own size.
+ */
 const compressors: Compressors = {
   SNAPPY: snappyUncompressor(),
-  GZIP: (bytes, size) => gunzipSync(bytes, { maxOutputLength: Math.max(1, size) }),
-  ZSTD: (bytes, size) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, size) }),
-  BROTLI: (bytes, size) => brotliDecompressSync(bytes, { maxOutputLength: Math.max(1, size) }),
+  GZIP: (bytes, size) => exact(gunzipSync(bytes, { maxOutputLength: Math.max(1, size) })),
+  ZSTD: (bytes, size) => exact(zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, size) })),
+  BROTLI: (bytes, size) => exact(brotliDecompressSync(bytes, { maxOutputLength: Math.max(1, size) })),
 };
+
+const exact = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

@@ -132,6 +132,20 @@ test('a run without end fills the memory of its own thread alone', async () => {
   });
 });
 
+// The byte of the file that is the length of a text, and what it becomes.
+const tooLong = [
+  ['brotli', 202, 76],
+  ['zstd', 106, 251],
+] as const;
+for (const [name, at, length] of tooLong)
+  test(`${name}: a text that says it is longer than its page is refused, not filled from other memory`, async () => {
+    const bytes = await readFile(goldenFile(name));
+    bytes[at] = length;
+    const file = join(folder, 'too-long');
+    await writeFile(file, bytes);
+    await assert.rejects(valuesOf(file), { category: 'DataError', message: /^f.parquet: it is damaged/ });
+  });
+
 test('rows of a dataset are counted by rows, and bad ones named', async () => {
   await writeTinyModel(join(folder, 'model'));
   const tokenizer = await loadTokenizer(join(folder, 'model'), {
