@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
 import type { Lease } from '../../../operator/kube/lease.ts';
 import { stageName } from '../../../operator/manifests/names.ts';
+import { freePorts } from '../../cluster/control-plane.ts';
 import { type Api, createJob, eventually, read, startApi } from '../api.ts';
 
 const main = join(import.meta.dirname, '../../../operator/main.ts');
@@ -17,10 +18,12 @@ class Replica {
   readonly process: ChildProcess;
   readonly ended: Promise<[code: number | null, signal: string | null]>;
   output = '';
+  readonly #port: number;
 
-  constructor(name: string, api: Api) {
+  constructor(name: string, api: Api, port: number) {
     this.name = name;
-    this.process = spawn(process.execPath, [main, '--port=0', `--identity=${name}`], {
+    this.#port = port;
+    this.process = spawn(process.execPath, [main, `--port=${port}`, `--identity=${name}`], {
       env: { ...process.env, KUBECONFIG: api.kubeConfigFile },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -32,6 +35,12 @@ class Replica {
 
   signal(signal: NodeJS.Signals): void {
     this.process.kill(signal);
+  }
+
+  /** What its metrics say of the lease. */
+  async leads(): Promise<string | undefined> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#port}/metrics`)).text();
+    return /^leader_election_master_status\{.*\} (.*)$/m.exec(text)?.[1];
   }
 
   says(message: string): boolean {
@@ -50,8 +59,9 @@ describe('two replicas', () => {
     await api.stop();
   });
 
-  const start = (name: string) => {
-    const replica = new Replica(name, api);
+  const start = async (name: string) => {
+    const [port = 0] = await freePorts(1);
+    const replica = new Replica(name, api, port);
     replicas.push(replica);
     return replica;
   };
@@ -73,14 +83,15 @@ describe('two replicas', () => {
   const leastMs = 8000;
 
   it('hand over at once on a clean stop, after the lease ran out on a crash, and a paused leader does no harm', async () => {
-    const first = start('first');
+    const first = await start('first');
     await takesOver(first, 20_000);
-    const second = start('second');
+    const second = await start('second');
     await eventually(
       'second waits',
       async () => second.says('listed') && second.says('waiting for the lease'),
     );
     await works('one');
+    assert.deepEqual([await first.leads(), await second.leads()], ['1', '0']);
 
     first.signal('SIGTERM');
     assert.deepEqual(await first.ended, [0, null]);
@@ -90,7 +101,7 @@ describe('two replicas', () => {
     assert.ok(handedOverMs < leastMs, `handed over after ${handedOverMs} ms, as after a crash`);
     await works('two');
 
-    const third = start('third');
+    const third = await start('third');
     await eventually('third waits', async () => third.says('waiting for the lease'));
     second.signal('SIGKILL');
     const killed = performance.now();
@@ -100,7 +111,7 @@ describe('two replicas', () => {
     assert.ok(tookMs > leastMs, `the lease was taken ${tookMs} ms after the crash, before it ran out`);
     await works('three');
 
-    const fourth = start('fourth');
+    const fourth = await start('fourth');
     await eventually('fourth waits', async () => fourth.says('waiting for the lease'));
     third.signal('SIGSTOP');
     await takesOver(fourth, 25_000);
