@@ -158,6 +158,12 @@ test('an empty split, one label, too many labels are DataError', async () => {
     message: 'All 1 rows of train.jsonl have the label "spam".',
   });
   await assert.rejects(
+    load({ 'train.jsonl': '{"text": "a", "label": []}', 'test.jsonl': testRows }, (config) => {
+      config.problemType = 'MultiLabelClassification';
+    }),
+    { category: 'DataError', message: 'None of the 1 rows of train.jsonl has a label.' },
+  );
+  await assert.rejects(
     load({ 'train.jsonl': Array.from({ length: 300 }, (_, row) => ['free', row]), 'test.jsonl': testRows }),
     { category: 'DataError', message: /more than 256 different labels/ },
   );
