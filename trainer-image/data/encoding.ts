@@ -187,15 +187,16 @@ async function encodePairs(
 
 /**
  * Tokens that two texts keep of `maxLength` beside the special ones, as the tokenizers library has it: the longer one is
- * cut down to the room that the shorter one leaves; where both are longer than half of the room, each gets a half.
+ * cut down to the room that the shorter one leaves; where both are longer than half of the room, each gets a half, and the
+ * longer one, or of equal ones the second, the token that is left of an odd room. Release 0.23.2 of the library, the last one
+ * for Node.js, gives that token to others where a text is longer than `maxLength`; transformers has 0.23.3.
  */
 export function longestFirst(a: number, b: number, maxLength: number, special: number): [number, number] {
   const room = maxLength - special;
   if (a + b <= room) return [a, b];
   const half = Math.floor(room / 2);
   const short = Math.min(a, b, half);
-  // The library cuts each text to maxLength first, and only then looks which one is longer.
-  return Math.min(a, maxLength) > Math.min(b, maxLength) ? [room - short, short] : [short, room - short];
+  return a > b ? [room - short, short] : [short, room - short];
 }
 
 /** `full` are the lengths before anything was cut. */
