@@ -35,6 +35,7 @@ export function specialCount({ before, after }: Frame): number {
   return before.ids.length + after.ids.length;
 }
 
+/** What the tokenizer puts around any text, learned from a short one. */
 export async function frameOf(tokenizer: Tokenizer): Promise<Frame> {
   const encoding = await tokenizer.encode('a');
   const mask = encoding.getSpecialTokensMask();
@@ -55,6 +56,7 @@ function part(encoding: JsEncoding, start: number, end: number): Tokens {
   };
 }
 
+/** An encoder that cuts texts as `cut` says. Its errors are those of the library, but for pairs that the tokenizer cannot join. */
 export function createEncoder(tokenizer: Tokenizer, frame: Frame, cut: Cut): Encoder {
   const flattened = (texts: readonly Tokens[]) =>
     flatten(
