@@ -122,55 +122,6 @@ test('a model that misses the gate is Rejected: its report is there, the model i
   assert.ok(existsSync(outputOf('rejected', 'report', 'report.html')));
 });
 
-test('a loss that is no number ends the run, names step and rate, and keeps the checkpoint before it', async () => {
-  const ended = await place.run(
-    configFor('nan', (config) => {
-      config.training.learningRate = 1e30;
-      config.training.warmup = 0.5;
-      config.training.maxGradNorm = 0;
-      config.checkpoints.everySteps = 1;
-    }),
-  );
-  failed(
-    ended,
-    'NonFiniteLoss',
-    16,
-    /became (NaN|Infinity) in step \d+ at learning rate .*checkpoint of step \d+/,
-  );
-});
-
-test('weights that are no numbers are the fault of the base model, with and without its evaluation', async () => {
-  const file = join(place.directory, 'model', 'model.safetensors');
-  const whole = readFileSync(file);
-  const broken = Buffer.from(whole);
-  broken.writeFloatLE(Number.NaN, broken.length - 4);
-  writeFileSync(file, broken);
-  try {
-    for (const baseline of [true, false]) {
-      const ended = await place.run(
-        configFor(`broken-${baseline}`, (config) => {
-          config.evaluation.baseline = baseline;
-        }),
-      );
-      failed(ended, 'ModelError', 12, /^The loss of the base model is NaN before anything was trained\.$/);
-    }
-  } finally {
-    writeFileSync(file, whole);
-  }
-});
-
-test('a last step that ruins the model ends the run, also without a validation split', async () => {
-  const ended = await place.run(
-    configFor('ruined', (config) => {
-      config.dataset.splits.validation = undefined;
-      config.training.epochs = 0.01;
-      config.training.warmup = 0;
-      config.training.learningRate = 1e38;
-    }),
-  );
-  failed(ended, 'NonFiniteLoss', 16, /^The evaluation loss became (NaN|Infinity) in step 1\./);
-});
-
 test('an accelerator that was asked for and cannot be used is a failure, never a silent CPU run', async () => {
   const ask = (whenUnusable: 'Fail' | 'UseCPU') =>
     configFor(`gpu-${whenUnusable}`, ({ accelerator }) => {
