@@ -88,7 +88,7 @@ export const dataset = withRules(
         })
         .optional()
         .describe(
-          'The labels, or tags, in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split, sorted.',
+          'The labels, or tags, in the order of their ids. A row with any other label is an error. Without it the labels are those of the train split: in the order of the base model (id2label in its config.json) where it has the same ones, else sorted.',
         ),
       slices: z
         .array(z.string().min(1).max(128))

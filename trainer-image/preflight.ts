@@ -12,7 +12,8 @@ import { trainingMemoryBytes } from './data/estimate.ts';
 import { dataReport, fitReport } from './data/report.ts';
 import { loadTokenizer, type TextTokenizer } from './data/tokenizer.ts';
 import { folderBytes, type InputBytes, refuseSmallVolume, trainingDiskBytes } from './disk.ts';
-import { type ModelConfig, readArchitecture } from './model/architecture.ts';
+import { type Architecture, type ModelConfig, readArchitecture } from './model/architecture.ts';
+import { labelsOfConfig, labelsOfHead } from './model/config-labels.ts';
 import type { TensorEntry } from './model/safetensors.ts';
 import { mapWeights } from './model/weights.ts';
 import { frozenWeights } from './optim/freezing.ts';
@@ -57,24 +58,23 @@ export async function preflight(
   await downloadDataset(config, datasetSource, dataDirectory);
   onPhase('Preparing');
   const encoded = join(workDirectory, 'encoded');
-  const dataset = await loadDataset(config, taskOf(config), { directory: dataDirectory, encoded, tokenizer });
+  const modelLabels = labelsOfConfig(model.raw);
+  const places = { directory: dataDirectory, encoded };
+  const dataset = await loadDataset(config, taskOf(config), { ...places, tokenizer, modelLabels });
   const inputs = {
     model: [...(modelSource.placesLinks ? [] : weights), ...small].reduce((sum, { bytes }) => sum + bytes, 0),
     dataset: await folderBytes(dataDirectory),
     encoded: (await folderBytes(encoded)) * copiesOfRows(config),
   };
+  const { raw, architecture } = readArchitecture(modelDirectory, {
+    task: config.task,
+    labels: dataset.task.width(dataset.labels.length),
+    packed: config.training.packing === 'BestFitDecreasing',
+  });
+  const { keys, newlyInitialized } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const report: PreflightReport = {
-    ...dataReport({ ...dataset, splits: dataset.texts }),
-    ...plan(
-      config,
-      dataset,
-      readArchitecture(modelDirectory, {
-        task: config.task,
-        labels: dataset.task.width(dataset.labels.length),
-        packed: config.training.packing === 'BestFitDecreasing',
-      }),
-      { tensors, inputs },
-    ),
+    ...dataReport({ ...dataset, splits: dataset.texts }, labelsOfHead(raw, newlyInitialized)),
+    ...plan(config, dataset, architecture, { stored: keys, inputs }),
     modelDigest: await modelDigest(modelSource),
   };
   refuseSmallVolume(report.diskEstimateBytes, config.workBytes);
@@ -129,14 +129,13 @@ async function checkOutput(source: Source, workDirectory: string): Promise<void>
   await rm(file);
 }
 
-/** Steps, memory, disk and parameters. Throws TrainerError when weights or patterns of weights do not fit config.json. */
+/** Steps, memory, disk and `stored` parameters. Throws TrainerError when patterns of weights match none. */
 function plan(
   config: RunConfig,
   { task, labels, splits }: Dataset,
-  { architecture }: ModelConfig,
-  { tensors, inputs }: { tensors: ReadonlyMap<string, TensorEntry>; inputs: InputBytes },
+  architecture: Architecture,
+  { stored, inputs }: { stored: ReadonlyMap<string, string>; inputs: InputBytes },
 ) {
-  const { keys } = mapWeights(tensors, architecture.parameters, architecture.prefix);
   const count = (parameters: typeof architecture.parameters) =>
     parameters.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
   const { gradientCheckpointing, bf16, rDropAlpha } = config.training;
@@ -161,6 +160,6 @@ function plan(
     memoryEstimateBytes: trainingMemoryBytes(architecture.sizes, numbers, batch),
     diskEstimateBytes: trainingDiskBytes(inputs, numbers),
     modelType: architecture.modelType,
-    parameters: count(architecture.parameters.filter(({ name }) => keys.has(name))),
+    parameters: count(architecture.parameters.filter(({ name }) => stored.has(name))),
   };
 }

@@ -21,6 +21,7 @@ import { stepsFrom } from './run/steps.ts';
 import { evaluateOn, validateIfDue } from './run/validation.ts';
 import { openSource } from './sources/open.ts';
 
+/** Runs or goes on with a run. Throws TrainerError with the category of what ended it; SIGTERM gives the outcome Interrupted. */
 export async function train(context: Context): Promise<Outcome> {
   const { config } = context;
   const output = await openSource(config.output);

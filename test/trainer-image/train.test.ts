@@ -122,23 +122,6 @@ test('a model that misses the gate is Rejected: its report is there, the model i
   assert.ok(existsSync(outputOf('rejected', 'report', 'report.html')));
 });
 
-test('a loss that is no number ends the run, names step and rate, and keeps the checkpoint before it', async () => {
-  const ended = await place.run(
-    configFor('nan', (config) => {
-      config.training.learningRate = 1e30;
-      config.training.warmup = 0.5;
-      config.training.maxGradNorm = 0;
-      config.checkpoints.everySteps = 1;
-    }),
-  );
-  failed(
-    ended,
-    'NonFiniteLoss',
-    16,
-    /became (NaN|Infinity) in step \d+ at learning rate .*checkpoint of step \d+/,
-  );
-});
-
 test('an accelerator that was asked for and cannot be used is a failure, never a silent CPU run', async () => {
   const ask = (whenUnusable: 'Fail' | 'UseCPU') =>
     configFor(`gpu-${whenUnusable}`, ({ accelerator }) => {

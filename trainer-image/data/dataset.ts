@@ -42,6 +42,16 @@ export function datasetFiles({ dataset }: RunConfig): string[] {
   return [...new Set([train, validation, test].filter((file) => file !== undefined))];
 }
 
+type DatasetInputs = {
+  /** Folder with the downloaded files. */
+  directory: string;
+  /** Folder for the encoded rows. */
+  encoded: string;
+  tokenizer: TextTokenizer;
+  /** Labels that config.json of the model names, in the order of their ids. */
+  modelLabels?: readonly string[];
+};
+
 /**
  * Reads the splits from the downloaded files below `directory` and writes them, encoded, below the folder `encoded`:
  * memory holds the texts of two chunks and a few bytes for each row.
@@ -51,7 +61,7 @@ export function datasetFiles({ dataset }: RunConfig): string[] {
 export async function loadDataset(
   config: RunConfig,
   task: Task,
-  { directory, encoded, tokenizer }: { directory: string; encoded: string; tokenizer: TextTokenizer },
+  { directory, encoded, tokenizer, modelLabels }: DatasetInputs,
 ): Promise<Dataset> {
   task.checkTokenizer(tokenizer);
   const { splits, fractions, labels: given } = config.dataset;
@@ -62,7 +72,7 @@ export async function loadDataset(
       'Set one of them: the model is compared with the base model on held-out rows.',
     );
   }
-  const labels = new Labels(given);
+  const labels = new Labels(given, modelLabels);
   const read = (file: string, to: string) =>
     readSplit(join(directory, file), { file, config, task, tokenizer, labels, to });
   const trainFile = await read(splits.train, join(encoded, 'train-file'));

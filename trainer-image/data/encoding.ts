@@ -35,6 +35,7 @@ export function specialCount({ before, after }: Frame): number {
   return before.ids.length + after.ids.length;
 }
 
+/** What the tokenizer puts around any text, learned from a short one. */
 export async function frameOf(tokenizer: Tokenizer): Promise<Frame> {
   const encoding = await tokenizer.encode('a');
   const mask = encoding.getSpecialTokensMask();
@@ -55,6 +56,7 @@ function part(encoding: JsEncoding, start: number, end: number): Tokens {
   };
 }
 
+/** An encoder that cuts texts as `cut` says. Its errors are those of the library, but for pairs that the tokenizer cannot join. */
 export function createEncoder(tokenizer: Tokenizer, frame: Frame, cut: Cut): Encoder {
   const flattened = (texts: readonly Tokens[]) =>
     flatten(
@@ -187,15 +189,16 @@ async function encodePairs(
 
 /**
  * Tokens that two texts keep of `maxLength` beside the special ones, as the tokenizers library has it: the longer one is
- * cut down to the room that the shorter one leaves; where both are longer than half of the room, each gets a half.
+ * cut down to the room that the shorter one leaves; where both are longer than half of the room, each gets a half, and the
+ * longer one, or of equal ones the second, the token that is left of an odd room. Release 0.23.2 of the library, the last one
+ * for Node.js, gives that token to others where a text is longer than `maxLength`; transformers has 0.23.3.
  */
 export function longestFirst(a: number, b: number, maxLength: number, special: number): [number, number] {
   const room = maxLength - special;
   if (a + b <= room) return [a, b];
   const half = Math.floor(room / 2);
   const short = Math.min(a, b, half);
-  // The library cuts each text to maxLength first, and only then looks which one is longer.
-  return Math.min(a, maxLength) > Math.min(b, maxLength) ? [room - short, short] : [short, room - short];
+  return a > b ? [room - short, short] : [short, room - short];
 }
 
 /** `full` are the lengths before anything was cut. */

@@ -13,15 +13,20 @@ export async function* readJsonl(
   }
 }
 
+/** Some take one array of all rows for JSON Lines. */
+const arrayReason =
+  "an array begins here; a JSON Lines file has one object a line, as jq -c '.[]' writes them";
+
 /** The object of a line, or the reason why it is bad. */
 function parseLine(text: string, columns: readonly string[]): DataRecord['values'] | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `not valid JSON: ${jsonReason(error)}`;
+    return `not valid JSON: ${/^\s*\[/.test(text) ? arrayReason : jsonReason(error)}`;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
+  if (Array.isArray(value)) return `not a JSON object: ${arrayReason}`;
+  if (typeof value !== 'object' || value === null) return 'not a JSON object';
   const object = value as Record<string, unknown>;
   for (const column of columns)
     if (!Object.hasOwn(object, column)) return missingColumn(column, Object.keys(object));

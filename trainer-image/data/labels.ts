@@ -4,13 +4,19 @@ import { quote } from './record.ts';
 /** Above this number the column is not a label but, by mistake, an id or a text. */
 const maxLabels = 256;
 
-/** The labels of a run: given in the order of their ids, or gathered from the train file and then sorted. */
+/**
+ * The labels of a run: given in the order of their ids, or gathered from the train file. These are then put in the order
+ * of the model's own labels, where they are the same, so that a trained classifier goes on with what it knows, and else
+ * sorted.
+ */
 export class Labels {
   #ids = new Map<string, number>();
   #open: boolean;
+  readonly #ofModel: readonly string[];
 
-  constructor(given: readonly string[] | undefined) {
+  constructor(given: readonly string[] | undefined, ofModel: readonly string[] = []) {
     this.#open = given === undefined;
+    this.#ofModel = ofModel;
     for (const label of given ?? []) this.#ids.set(label, this.#ids.size);
   }
 
@@ -55,7 +61,8 @@ export class Labels {
     if (!this.#open) return this.identity();
     this.#open = false;
     const gathered = this.names();
-    this.#ids = new Map(sortLabels(gathered).map((label, id) => [label, id]));
+    const ordered = inOrderOf(this.#ofModel, gathered) ?? sortLabels(gathered);
+    this.#ids = new Map(ordered.map((label, id) => [label, id]));
     return Int32Array.from(gathered, (label) => this.#ids.get(label) as number);
   }
 
@@ -66,6 +73,17 @@ export class Labels {
   identity(): Int32Array {
     return Int32Array.from(this.#ids.values());
   }
+}
+
+/** `labels` in the order of `others`, if these are the same but perhaps for case, as run_glue of transformers has it. */
+function inOrderOf(others: readonly string[], labels: readonly string[]): string[] | undefined {
+  for (const key of [(label: string) => label, (label: string) => label.toLowerCase()]) {
+    const byKey = new Map(labels.map((label) => [key(label), label]));
+    const ordered = new Set(others.map((other) => byKey.get(key(other))));
+    if (ordered.has(undefined) || ordered.size < others.length || ordered.size < labels.length) continue;
+    return [...ordered] as string[];
+  }
+  return undefined;
 }
 
 /** Integers by value (so that "10" follows "9"), anything else by code points, as Python sorts strings. */

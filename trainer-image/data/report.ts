@@ -19,8 +19,11 @@ export type DataReport = Pick<
 /** Splits of whole texts with their task. */
 export type ReportedData = Pick<Dataset, 'task' | 'labels' | 'splits' | 'slices'>;
 
-/** What a person should know about the data before trusting a model trained on it. */
-export function dataReport(dataset: ReportedData): DataReport {
+/**
+ * What a person should know about the data before trusting a model trained on it.
+ * @param headLabels those that the classifier of the base model was trained for, if it has one.
+ */
+export function dataReport(dataset: ReportedData, headLabels?: readonly string[]): DataReport {
   const { labels, splits } = dataset;
   const lengths = splits.train.fullLengths.slice().sort();
   const { leaked, nearLeaked, ...figures } = figuresOf(dataset);
@@ -30,7 +33,7 @@ export function dataReport(dataset: ReportedData): DataReport {
     tokens: { median: quantile(lengths, 0.5), p95: quantile(lengths, 0.95), max: quantile(lengths, 1) },
     leakedRows: leaked.test,
     nearLeakedRows: nearLeaked.test,
-    warnings: dataWarnings(dataset, { leaked, nearLeaked, ...figures }),
+    warnings: dataWarnings(dataset, { leaked, nearLeaked, ...figures }, headLabels),
   };
 }
 

@@ -89,8 +89,13 @@ async function* withoutMark(chunks: AsyncIterable<Buffer>, name: string): AsyncG
 function checkedStart(start: Buffer, name: string): Buffer {
   for (const { magic, what, hint } of otherFormats) {
     if (!magic.every((byte, index) => start[index] === byte)) continue;
-    const content = compressionOf(name) === undefined ? `${name} is` : `The content of ${name} is`;
-    throw new TrainerError('DataError', `${content} ${what}.`, hint);
+    const inside = compressionOf(name) !== undefined;
+    const content = inside ? `The content of ${name} is` : `${name} is`;
+    const twice = inside && what.startsWith('compressed');
+    throw new TrainerError('DataError', `${content} ${what}.`, twice ? 'Compress it only once.' : hint);
   }
+  // No format for text begins with a character that is none; UTF-16 without a mark has one beside each Latin letter.
+  if (start.subarray(0, 4).includes(0))
+    throw new TrainerError('DataError', `${name} is UTF-16 or no text at all.`, 'Save it as UTF-8.');
   return start.subarray(0, 3).equals(byteOrderMark) ? start.subarray(3) : start;
 }

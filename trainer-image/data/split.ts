@@ -31,7 +31,7 @@ export function drawSplits(
     throw new TrainerError(
       'DataError',
       `dataset.fractions.${name} of ${fraction} takes no row out of ${labels.length}.`,
-      'Raise the fraction, or give more rows.',
+      'The last row of each label stays in train: give more rows of each label, or a file for the split.',
     );
   };
   const test = fractions.test === undefined ? undefined : take('test', fractions.test);

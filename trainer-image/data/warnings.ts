@@ -12,10 +12,15 @@ const maxWarningLength = 256;
 const maxWarnings = 12;
 
 /** Findings in plain words, those that endanger the result most first. */
-export function dataWarnings({ task, labels, splits, slices }: ReportedData, figures: DataFigures): string[] {
+export function dataWarnings(
+  { task, labels, splits, slices }: ReportedData,
+  figures: DataFigures,
+  headLabels?: readonly string[],
+): string[] {
   return [
     ...leakage(splits, figures),
     ...conflicts(figures),
+    ...otherHead(labels, headLabels),
     ...missingLabels(labels, splits),
     ...fewRows(splits),
     ...smallSlices(slices),
@@ -57,6 +62,16 @@ function conflicts({ conflictingRows }: DataFigures): string[] {
     ? []
     : [
         `${conflictingRows} train rows have a text that also occurs with another label. Check how they were labelled.`,
+      ];
+}
+
+/** A head of another size is refused; one of the same size is used, whatever its labels were. */
+function otherHead(labels: readonly string[], headLabels: readonly string[] = []): string[] {
+  const isSame = (label: string, id: number) => label.toLowerCase() === headLabels[id]?.toLowerCase();
+  return labels.length !== headLabels.length || labels.every(isSame)
+    ? []
+    : [
+        `The classifier of the model knows other labels, or another order of them: ${list(headLabels)}. Its weights mislead at first. Use the model's base, or that order in dataset.labels.`,
       ];
 }
 

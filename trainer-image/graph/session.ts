@@ -9,6 +9,7 @@ import { savedModelBytes, savedModelTag } from './saved-model.ts';
 
 export type Feed = { readonly tensor: Tensor; readonly data: HostArray; readonly shape: readonly number[] };
 
+/** A graph, loaded: its variables live until `close`. Tensors of a run are deleted with it, also when it fails. */
 export class Session {
   readonly #binding: Binding;
   readonly #model: number;

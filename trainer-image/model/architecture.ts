@@ -71,16 +71,18 @@ const families: Readonly<Record<string, (raw: RawConfig, options: ModelOptions) 
 export function readArchitecture(directory: string, options: ArchitectureOptions): ModelConfig {
   const path = join(directory, 'config.json');
   const parsed = z.record(z.string(), z.unknown()).safeParse(readJson(path));
-  if (!parsed.success) throw unsupported(`${path} is not a JSON object.`);
+  if (!parsed.success)
+    throw unsupported(`${path} is not a JSON object.`, 'Upload the whole model folder again.');
   const raw = parsed.data;
   const type = raw['model_type'];
   const family = typeof type === 'string' && Object.hasOwn(families, type) ? families[type] : undefined;
   if (typeof type !== 'string' || family === undefined) {
-    throw unsupported(`The model type ${JSON.stringify(type) ?? '(none)'} is not supported.`);
+    throw unsupported(
+      `The model type ${JSON.stringify(type) ?? '(none)'} is not supported.`,
+      `Use a model of one of these types: ${Object.keys(families).join(', ')}.`,
+    );
   }
-  if (options.task === 'MaskedLM' && raw['tie_word_embeddings'] === false) {
-    throw unsupported('tie_word_embeddings is false: for MaskedLM only true is supported.');
-  }
+  refuseSettings(raw, options.task);
   try {
     const model = family(raw, options);
     if (options.packed && model.heads[options.task].reads === 'all') throw unpackable(type, options.task);
@@ -124,15 +126,22 @@ function unpackable(modelType: string, task: Task): TrainerError {
   );
 }
 
+/** Settings that no family has for itself. */
+function refuseSettings(raw: RawConfig, task: Task): void {
+  if (task === 'MaskedLM' && raw['tie_word_embeddings'] === false)
+    throw unsupported('tie_word_embeddings is false: for MaskedLM only true is supported.');
+  if (raw['quantization_config'] !== undefined && raw['quantization_config'] !== null)
+    throw unsupported('config.json has a quantization_config: quantised models cannot be trained.');
+}
+
 function invalid(error: z.ZodError): TrainerError {
   const problems = error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   return unsupported(`config.json has settings that are not supported: ${problems.join('; ')}.`);
 }
 
-function unsupported(message: string): TrainerError {
-  return new TrainerError(
-    'ModelError',
-    message,
-    `Use a model of one of these types: ${Object.keys(families).join(', ')}.`,
-  );
+function unsupported(
+  message: string,
+  hint = 'Use a model without these settings, for example the one that this one was made from.',
+): TrainerError {
+  return new TrainerError('ModelError', message, hint);
 }

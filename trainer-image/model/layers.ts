@@ -27,10 +27,12 @@ export function norm(x: Tensor, name: string, epsilon: number, { weight }: Scope
   return layerNorm(x, weight(`${name}.weight`), weight(`${name}.bias`), epsilon);
 }
 
+/** The next place in the graph that draws masks; undefined where nothing is dropped. */
 export function dropoutOf({ random }: Scope, rate: number): Dropout {
   return random === undefined ? undefined : { source: random, rate };
 }
 
+/** Dropout while training, x itself else. */
 export function drop(x: Tensor, rate: number, scope: Scope): Tensor {
   return dropout(x, dropoutOf(scope, rate));
 }

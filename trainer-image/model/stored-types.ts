@@ -19,6 +19,9 @@ export const storedTypes = {
 
 export type StoredType = keyof typeof storedTypes;
 
+/** Types of weights that can be read; quantised ones have others. */
+export const weightTypes: ReadonlySet<StoredType> = new Set(['F32', 'F16', 'BF16']);
+
 /** Values of F32, F16 or BF16 bytes; undefined for types that are not weights. */
 export function toFloat32(bytes: Uint8Array, dtype: StoredType): Float32Array | undefined {
   const count = bytes.byteLength / storedTypes[dtype];

@@ -40,6 +40,7 @@ export type TrainedTask = {
   readonly packed?: boolean | undefined;
 };
 
+/** One graph for a step of training and for prediction, over the same variables. Throws TrainerError ConfigError for patterns of weights that match none. */
 export function buildTrainingGraph(
   architecture: Architecture,
   { task, labels: labelCount, loss = {}, packed = false }: TrainedTask,

@@ -2,6 +2,7 @@
 import { TrainerError } from '../failure.ts';
 import type { ParameterSpec } from './parameters.ts';
 import type { TensorEntry } from './safetensors.ts';
+import { weightTypes } from './stored-types.ts';
 
 export type WeightMap = {
   /** Key in the checkpoint by parameter name. */
@@ -17,7 +18,7 @@ const listed = 8;
 
 /**
  * Accepts keys with or without `prefix` (a checkpoint of the bare model has none) and the old names `gamma` and `beta`.
- * Throws TrainerError ModelError listing all missing and all wrongly shaped tensors.
+ * Throws TrainerError ModelError listing all tensors that are missing, of another shape, or of a type that is no weight.
  */
 export function mapWeights(
   entries: ReadonlyMap<string, TensorEntry>,
@@ -33,6 +34,7 @@ export function mapWeights(
   const newlyInitialized: string[] = [];
   const missing: string[] = [];
   const misshapen: string[] = [];
+  const unreadable: string[] = [];
   for (const { name, shape, initial } of parameters) {
     const bare = name.startsWith(prefix) ? name.slice(prefix.length) : name;
     const key = byName.get(name) ?? byName.get(bare);
@@ -40,9 +42,11 @@ export function mapWeights(
     if (key === undefined || entry === undefined) (initial ? newlyInitialized : missing).push(name);
     else if (entry.shape.join() !== shape.join())
       misshapen.push(`${key} is [${entry.shape.join(', ')}], want [${shape.join(', ')}]`);
-    else keys.set(name, key);
+    else if (weightTypes.has(entry.dtype)) keys.set(name, key);
+    else unreadable.push(`${key} is ${entry.dtype}`);
   }
   if (missing.length > 0 || misshapen.length > 0) throw mismatch(missing, misshapen);
+  if (unreadable.length > 0) throw notWeights(unreadable);
   const used = new Set(keys.values());
   return { keys, newlyInitialized, unusedKeys: [...entries.keys()].filter((key) => !used.has(key)) };
 }
@@ -62,8 +66,16 @@ function mismatch(missing: readonly string[], misshapen: readonly string[]): Tra
     'ModelError',
     `The checkpoint does not fit its config.json: ${parts.join('; ')}.`,
     head
-      ? 'The checkpoint has a classifier for another number of labels: use its base model, or data with as many labels.'
+      ? 'The checkpoint has a classifier for another number of labels: use its base model, or list all its labels in dataset.labels.'
       : 'Check that config.json and the weights belong to the same model.',
+  );
+}
+
+function notWeights(unreadable: readonly string[]): TrainerError {
+  return new TrainerError(
+    'ModelError',
+    `The checkpoint has ${unreadable.length} tensors of a type that is not read as a weight: ${list(unreadable)}.`,
+    `Use the model with weights in ${[...weightTypes].join(', ')}: what is quantised cannot be trained.`,
   );
 }
 

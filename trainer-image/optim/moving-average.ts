@@ -16,6 +16,7 @@ export type MovingAverage = {
   readonly started: Tensor;
 };
 
+/** Adds a variable beside each weight that follows it, and what sets all of them to the weights. */
 export function movingAverage(
   graph: Graph,
   weights: readonly Variable[],

@@ -3,6 +3,7 @@ import type { RunConfig } from '../../crds/trainer-contract.ts';
 import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { TrainerError } from '../failure.ts';
 import { readArchitecture } from '../model/architecture.ts';
+import { labelsOfConfig } from '../model/config-labels.ts';
 import { downloadDataset, loadModelTokenizer } from '../preflight.ts';
 import { fetchModel, findModelFiles, modelDigest } from '../sources/model-files.ts';
 import { openSource } from '../sources/open.ts';
@@ -47,6 +48,7 @@ export async function openInputs({ config, workDirectory, report, log }: Context
     directory: dataDirectory,
     encoded: join(workDirectory, 'encoded'),
     tokenizer,
+    modelLabels: labelsOfConfig(model.raw),
   });
   refuseChangedSplits(config, dataset);
   return {

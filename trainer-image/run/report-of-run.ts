@@ -4,6 +4,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { dataReport } from '../data/report.ts';
 import { bootstrapGain } from '../metrics/bootstrap.ts';
 import { sliceScores } from '../metrics/slices.ts';
+import { labelsOfHead } from '../model/config-labels.ts';
 import { type Report, verdictSentence, type WorstError } from '../report/report.ts';
 import type { Evaluated } from '../tasks/task.ts';
 import { bestMetric } from './early-stopping.ts';
@@ -44,7 +45,10 @@ export function buildReport(run: Run, final: Evaluated, worstErrors: WorstError[
       newlyInitialized: [...model.newlyInitialized],
       unusedKeys: [...model.unusedKeys],
     },
-    data: dataReport({ ...dataset, splits: dataset.texts }),
+    data: dataReport(
+      { ...dataset, splits: dataset.texts },
+      labelsOfHead(model.config, model.newlyInitialized),
+    ),
     training: trainingOf(run),
     stepLosses: state.steps.map(({ loss }) => loss),
     learningRates: state.steps.map(({ learningRate }) => learningRate),

@@ -18,7 +18,6 @@ export function validateIfDue(run: Run): void {
   if (validation === undefined || !due || state.validation.at(-1)?.step === state.step) return;
   const started = performance.now();
   const evaluated = evaluateOn(run, validation);
-  refuseNonFinite({ evalLoss: evaluated.loss, step: state.step }, checkpoints.records());
   const scores = task.scores({ evaluated, split: validation, labels });
   const point = { step: state.step, ...metricsOfModel(task.kind, scores) };
   state.validation.push(point);
@@ -32,12 +31,17 @@ export function validateIfDue(run: Run): void {
   progress.afterValidation((performance.now() - started) / 1000);
 }
 
-/** The model as it is now on a split. */
-export function evaluateOn({ context, model, inputs }: Run, split: EncodedSplit): Evaluated {
-  return evaluate(model, split, {
+/** The model as it is now on a split. Throws TrainerError where its loss is no finite number. */
+export function evaluateOn(
+  { context, model, inputs, state, checkpoints }: Run,
+  split: EncodedSplit,
+): Evaluated {
+  const evaluated = evaluate(model, split, {
     task: inputs.dataset.task,
     labels: inputs.dataset.labels,
     ...context.config.training,
     stopRequested: context.stopRequested,
   });
+  refuseNonFinite({ evalLoss: evaluated.loss, step: state.step }, checkpoints.records());
+  return evaluated;
 }

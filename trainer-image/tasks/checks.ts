@@ -1,7 +1,7 @@
 import type { EncodedSplit } from '../data/encoded.ts';
 import { TrainerError } from '../failure.ts';
 
-/** @throws TrainerError DataError when all labels of the train split are the same. */
+/** @throws TrainerError DataError when all labels of the train split are the same, or there is none. */
 export function refuseOneLabel(train: EncodedSplit, labels: readonly string[]): void {
   const present = new Set<number>();
   for (const label of train.labels) {
@@ -11,7 +11,9 @@ export function refuseOneLabel(train: EncodedSplit, labels: readonly string[]): 
   const [only] = present;
   throw new TrainerError(
     'DataError',
-    `All ${train.rows} rows of ${train.file} have the label ${JSON.stringify(labels[only ?? 0])}.`,
+    only === undefined
+      ? `None of the ${train.rows} rows of ${train.file} has a label.`
+      : `All ${train.rows} rows of ${train.file} have the label ${JSON.stringify(labels[only])}.`,
     'A classifier needs at least two different labels. Check dataset.columns.',
   );
 }

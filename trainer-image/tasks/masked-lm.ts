@@ -21,6 +21,7 @@ const maskedPart = 0.8;
 /** ... and this part by a random token; the rest stays as it is. */
 const randomPart = 0.1;
 
+/** The task with this way to choose tokens; MaskedLM has no labels of its own. */
 export function maskedLM(masking: Masking): Task {
   return {
     kind: 'MaskedLM',

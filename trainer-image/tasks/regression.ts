@@ -16,6 +16,8 @@ export const regression: Task = {
     const { label: column = 'label' } = columns;
     const value = toNumber(values[column]);
     if (value === undefined) return `${quote(column)} is ${kindOf(values[column])}, not a finite number`;
+    if (Math.abs(value) > largestValue)
+      return `${quote(column)} is the number ${value}, whose square is too large to learn from: scale the numbers`;
     return { ...texts, labels: [], value };
   },
   readsWords: false,
@@ -95,9 +97,11 @@ export const regression: Task = {
 function toNumber(value: unknown): number | undefined {
   const text = typeof value === 'string' && /^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$/.test(value);
   const number = typeof value === 'number' || text ? Number(value) : Number.NaN;
-  // Training computes in float32, where larger numbers are infinite.
-  return Number.isFinite(Math.fround(number)) ? number : undefined;
+  return Number.isFinite(number) ? number : undefined;
 }
+
+/** The loss is a sum of squares in float32, which ends at 3e38. */
+const largestValue = 1e15;
 
 /** Four digits say enough about a predicted number. */
 const shown = (value: number) => String(Number(value.toPrecision(4)));

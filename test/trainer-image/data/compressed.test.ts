@@ -69,6 +69,7 @@ for (const [suffix, compress] of Object.entries(codecs)) {
     assert.rejects(read(compress(packed(one)), name), {
       category: 'DataError',
       message: /^The content of train.jsonl.\w+ is compressed with/,
+      hint: 'Compress it only once.',
     }));
 
   test(`.${suffix}: a file that expands beyond reason is refused before it is read to its end`, async () => {

@@ -26,7 +26,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 type Files = Record<string, [text: string, label: unknown][] | string>;
-async function load(files: Files, change?: (config: RunConfig) => void) {
+async function load(files: Files, change?: (config: RunConfig) => void, modelLabels?: string[]) {
   for (const [name, content] of Object.entries(files)) {
     const lines =
       typeof content === 'string'
@@ -39,6 +39,7 @@ async function load(files: Files, change?: (config: RunConfig) => void) {
     directory: folder,
     encoded: scratchFolder(),
     tokenizer,
+    ...(modelLabels && { modelLabels }),
   });
 }
 const train: [string, unknown][] = [
@@ -80,6 +81,29 @@ test('labels that are integers are sorted by value, others by code point', async
     '\u{1f600}',
   ]);
   assert.deepEqual(await labelsOf([true, false]), ['false', 'true']);
+});
+
+test('labels take the order of the model where it has the same ones, if need be in another case', async () => {
+  const files: Files = { 'train.jsonl': train, 'test.jsonl': testRows };
+  const labelsFor = async (model: string[], change?: (config: RunConfig) => void) =>
+    (await load(files, change, model)).labels;
+  assert.deepEqual(await labelsFor(['spam', 'ham']), ['spam', 'ham']);
+  assert.deepEqual(await labelsFor(['SPAM', 'Ham']), ['spam', 'ham']);
+  for (const others of [['spam'], ['spam', 'eggs'], ['spam', 'ham', 'eggs'], ['spam', 'SPAM'], []])
+    assert.deepEqual(await labelsFor(others), ['ham', 'spam'], others.join());
+  const given = (config: RunConfig) => {
+    config.dataset.labels = ['ham', 'spam'];
+  };
+  assert.deepEqual(await labelsFor(['spam', 'ham'], given), ['ham', 'spam']);
+  const both: Files = {
+    'train.jsonl': [
+      ['free', 'b'],
+      ['now', 'B'],
+    ],
+    'test.jsonl': [['at', 'b']],
+  };
+  assert.deepEqual((await load(both, undefined, ['b', 'B'])).labels, ['b', 'B']);
+  assert.deepEqual((await load(both, undefined, ['B', 'x'])).labels, ['B', 'b']);
 });
 
 test('a label outside the list is named by file and line, in every split', async () => {
@@ -133,6 +157,12 @@ test('an empty split, one label, too many labels are DataError', async () => {
     category: 'DataError',
     message: 'All 1 rows of train.jsonl have the label "spam".',
   });
+  await assert.rejects(
+    load({ 'train.jsonl': '{"text": "a", "label": []}', 'test.jsonl': testRows }, (config) => {
+      config.problemType = 'MultiLabelClassification';
+    }),
+    { category: 'DataError', message: 'None of the 1 rows of train.jsonl has a label.' },
+  );
   await assert.rejects(
     load({ 'train.jsonl': Array.from({ length: 300 }, (_, row) => ['free', row]), 'test.jsonl': testRows }),
     { category: 'DataError', message: /more than 256 different labels/ },

@@ -104,6 +104,14 @@ const jsonl: Record<string, Case> = {
     given: JSON.stringify({ text: 'a', label: 'x'.repeat(129) }),
     bad: [[1, /129 characters/]],
   },
+  'an array of all rows says what JSON Lines are': {
+    given: '[{"text":"a","label":"x"}]\n[\n{"text":"b","label":"y"}\n',
+    rows: [row(3, 'b', 'y')],
+    bad: [
+      [1, /^not a JSON object: an array begins here; .*one object a line/],
+      [2, /^not valid JSON: an array begins here/],
+    ],
+  },
   'a deeply nested line does not overflow the stack': {
     given: `${'['.repeat(5_000_000)}\n{"text":"b","label":"y"}\n`,
     rows: [row(2, 'b', 'y')],
@@ -243,6 +251,18 @@ for (const [what, given] of Object.entries(otherFormats))
     for (const format of ['JSONL', 'CSV', 'TSV'] as const)
       await assert.rejects(read(format, given), { category: 'DataError', message: `f is ${what}.` });
   });
+
+test('UTF-16 without its mark is refused as such', async () => {
+  for (const encoded of [
+    Buffer.from('{"text": 1}', 'utf16le'),
+    Buffer.from('{"text": 1}', 'utf16le').swap16(),
+  ])
+    for (const format of ['JSONL', 'CSV', 'Text'] as const)
+      await assert.rejects(read(format, encoded), {
+        category: 'DataError',
+        message: 'f is UTF-16 or no text at all.',
+      });
+});
 
 test('bad rows are listed up to a bound, and counted', () => {
   const bad = new BadRows('train.jsonl');

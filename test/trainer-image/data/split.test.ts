@@ -72,6 +72,10 @@ test('fractions that leave nothing are refused', () => {
     category: 'DataError',
     message: 'dataset.fractions.test of 0 takes no row out of 10.',
   });
+  assert.throws(() => drawSplits(labelsOf(1, 1, 1), 3, { test: 0.5 }, 1), {
+    category: 'DataError',
+    hint: /last row of each label stays in train/,
+  });
 });
 
 test('without fractions all rows stay in train', () => {

@@ -182,10 +182,19 @@ const refused: Record<string, { family: string; changes: Record<string, unknown>
     changes: { tie_word_embeddings: false },
     want: /tie_word_embeddings is false: for MaskedLM only true/,
   },
+  'quantised weights': {
+    family: 'modernbert',
+    changes: { quantization_config: { quant_method: 'bitsandbytes' } },
+    want: /quantization_config: quantised models cannot be trained/,
+  },
 };
 for (const [name, { family, changes, want }] of Object.entries(refused)) {
   test(`${family} with ${name} is refused by the name of the field`, () => {
-    assert.throws(() => architectureOf(family, changes), { category: 'ModelError', message: want });
+    assert.throws(() => architectureOf(family, changes), {
+      category: 'ModelError',
+      message: want,
+      hint: /without these settings/,
+    });
   });
 }
 

@@ -50,6 +50,28 @@ test('20 steps equal 10 steps, a checkpoint, a new process and 10 steps, to the 
   third.close();
 });
 
+test('from whichever step a checkpoint is, the steps after it are the same to the last bit', async () => {
+  const end = 12;
+  const at = (step: number) => join(directory, `step-${step}`);
+  const model = await openSmall(binding, options);
+  const steps: string[] = [];
+  const digests: string[] = [];
+  for (let step = 0; step < end; step++) {
+    digests.push(saveAll(model, at(step)));
+    steps.push(...trainSpan(model, step, step + 1));
+  }
+  assert.equal(new Set(digests).size, end, 'every step changes the weights');
+  const last = saveAll(model, at(end));
+  model.close();
+  const other = await openSmall(binding, options);
+  for (let step = end - 1; step >= 0; step--) {
+    loadAll(other, at(step));
+    assert.deepEqual(trainSpan(other, step, end), steps.slice(step), `from step ${step}`);
+    assert.equal(saveAll(other, at(end)), last, `from step ${step}`);
+  }
+  other.close();
+});
+
 test('the same seed gives the same weights, another seed others', async () => {
   const train = async (seed: number): Promise<string> => {
     const model = await openSmall(binding, { ...options, seed });

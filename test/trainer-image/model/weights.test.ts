@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ParameterSpec } from '../../../trainer-image/model/parameters.ts';
+import type { StoredType } from '../../../trainer-image/model/stored-types.ts';
 import { mapWeights } from '../../../trainer-image/model/weights.ts';
 
 const parameters: ParameterSpec[] = [
@@ -13,9 +14,12 @@ const parameters: ParameterSpec[] = [
 const shapes: Record<string, number[]> = Object.fromEntries(
   parameters.map(({ name, shape }) => [name, [...shape]]),
 );
-const entries = (given: Record<string, number[]>) =>
+const entries = (given: Record<string, number[]>, types: Record<string, StoredType> = {}) =>
   new Map(
-    Object.entries(given).map(([name, shape]) => [name, { dtype: 'F32' as const, shape, begin: 0, end: 0 }]),
+    Object.entries(given).map(([name, shape]) => [
+      name,
+      { dtype: types[name] ?? 'F32', shape, begin: 0, end: 0 },
+    ]),
   );
 const renamed = (change: (name: string) => string) =>
   Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [change(name), shape]));
@@ -58,6 +62,22 @@ test('any other missing tensor and every wrong shape is an error that names all 
 
 test('a classifier for another number of labels is an error with its own hint', () => {
   assert.throws(() => map({ ...shapes, 'classifier.weight': [5, 2] }), { hint: /another number of labels/ });
+});
+
+test('tensors of a type that is no weight are an error that names them', () => {
+  // Half precision is read, and what is not used may be of any type.
+  const types = {
+    'bert.embeddings.weight': 'I8',
+    'bert.LayerNorm.bias': 'BF16',
+    'bert.embeddings.position_ids': 'I64',
+  } as const;
+  const quantised = entries({ ...shapes, 'bert.embeddings.position_ids': [1] }, types);
+  assert.throws(() => mapWeights(quantised, parameters, 'bert.'), {
+    category: 'ModelError',
+    message:
+      'The checkpoint has 1 tensors of a type that is not read as a weight: bert.embeddings.weight is I8.',
+    hint: /F32, F16, BF16/,
+  });
 });
 
 test('a checkpoint of something else is refused', () => {
