@@ -25,7 +25,8 @@ import { waitFor } from './wait.ts';
 
 type Log = (line: string) => void;
 
-const tools: Tool[] = [
+/** What a cluster is made of and spoken to with; benchmarks build more for themselves. */
+export const clusterTools: readonly Tool[] = [
   'etcd',
   'kube-apiserver',
   'kube-controller-manager',
@@ -68,7 +69,7 @@ export class EmbeddedCluster {
     if (process.getuid?.() !== 0)
       throw new Error('the embedded cluster needs root: run this command with sudo');
     await ensurePackages(log);
-    await ensureBinaries(tools, log);
+    await ensureBinaries(clusterTools, log);
     const directory = clusterDirectory(name);
     await mkdir(directory, { recursive: true });
     return withLock(lockOf(name), log, async () => {

@@ -5,7 +5,7 @@
 
 Usage: python test/golden/architectures.py [FAMILY...]      (Python as in requirements.txt; all families if none is named)
        python test/golden/architectures.py verify DIRECTORY
-verify loads DIRECTORY/<family>-<task>/, which verify-architectures.ts has written, as a user of Transformers would, and
+verify loads DIRECTORY/<family>-<task>/, which exports.test.ts has written, as a user of Transformers would, and
 compares the logits with the golden ones.
 """
 

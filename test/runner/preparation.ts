@@ -1,6 +1,7 @@
 /** What is slow to get on a fresh machine. Steps that do not need each other run side by side, from the first moment. */
 import { tensorflowDirectory } from '../../trainer-image/tensorflow/directory.ts';
-import { builds, ensureBinaries, type Tool } from '../cluster/binaries.ts';
+import { ensureBinaries } from '../cluster/binaries.ts';
+import { clusterTools } from '../cluster/embedded.ts';
 import { buildImages } from '../cluster/images.ts';
 import { ensurePackages, ensureProgram } from '../cluster/packages.ts';
 import { miniLmDirectory } from '../golden/minilm.ts';
@@ -28,7 +29,7 @@ export const steps: Record<StepName, Step> = {
   's3-server': { after: ['api-server'], run: (log) => ensureBinaries(['versitygw'], log) },
   'cluster-programs': {
     after: ['api-server', 'job-controller', 's3-server'],
-    run: (log) => ensureBinaries(Object.keys(builds) as Tool[], log),
+    run: (log) => ensureBinaries(clusterTools, log),
   },
   tensorflow: { after: ['packages'], run: tensorflowDirectory },
   images: { after: ['packages', 'tensorflow'], run: buildImages },

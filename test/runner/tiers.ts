@@ -52,7 +52,7 @@ export const tiers: readonly Tier[] = [
   {
     name: 'trainer',
     title: 'the trainer against figures of PyTorch and transformers',
-    needs: ['tensorflow', 's3-server', 'minilm'],
+    needs: ['tensorflow', 's3-server', 'minilm', 'python-peers'],
     concurrency: 2,
     fileTimeoutSeconds: 900,
     live: false,
