@@ -101,6 +101,8 @@ export class Stage {
    * without a failure): longer than the end of a run is waited for.
    */
   async restartServer(how: 'restart' | 'restart-compacted'): Promise<void> {
+    // A Job controller that ends between the pod of a resumed Job and its status would leave it said to be suspended for ever.
+    await this.witness.quiet(100, 300);
     this.isServerReady = false;
     await stopProcess(this.#controllers, 0);
     if (how === 'restart-compacted') await this.#plane.compact();
