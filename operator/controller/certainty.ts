@@ -23,11 +23,12 @@ export async function decideSurely(
 ): Promise<{ job: FineTuneJob; plan: Plan } | undefined> {
   const { job } = observed;
   const now = new Date();
-  const seen = podsInDoubt(viewRun(observed, now))
+  const run = viewRun(observed, now);
+  const seen = podsInDoubt(run)
     ? { ...observed, pods: withEnded(await readPods(client, job, signal), observed.pods) }
     : observed;
   const plan = decide(seen, now);
-  if (!jobInDoubt(plan)) return { job, plan };
+  if (!jobInDoubt(plan, run)) return { job, plan };
   const newest = await readJob(client, job, signal);
   if (newest === undefined) return undefined;
   const isSame = newest.metadata.resourceVersion === job.metadata.resourceVersion;

@@ -48,12 +48,16 @@ export class Sync {
     const decided = await decideSurely(observed, decide, client, signal);
     if (decided === undefined) return { kind: 'done' };
     const { job, plan } = decided;
+    const { poll } = plan;
+    const target = poll && { jobUid: uid, runId: job.spec.runId, podUid: poll.podUid, ip: poll.ip };
+    // Before anything is written: a trainer answers while the API server is away, and may be gone when it is back.
+    if (target !== undefined) poller.target(key, uid, target);
     const outcome = await execute(job, plan, this.#dependencies, jobLog, signal);
     if (outcome === 'again') return { kind: 'again' };
     if (outcome === 'wrote') this.#count(job, plan);
     this.#dependencies.series.show(key, job, plan.status);
-    const { poll } = plan;
-    poller.target(key, uid, poll && { jobUid: uid, runId: job.spec.runId, podUid: poll.podUid, ip: poll.ip });
+    // After it: what the trainer said last is known until the status tells it.
+    if (target === undefined) poller.target(key, uid, undefined);
     const laterMs = typeof outcome === 'object' ? outcome.laterMs : Number.POSITIVE_INFINITY;
     const ms = Math.min(plan.requeueAfterMs ?? Number.POSITIVE_INFINITY, laterMs);
     return Number.isFinite(ms) ? { kind: 'after', ms } : { kind: 'done' };

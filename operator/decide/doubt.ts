@@ -37,9 +37,10 @@ export function withEnded(read: readonly V1Pod[], known: readonly V1Pod[]): V1Po
 }
 
 /**
- * Whether a plan holds, resumes, ends or removes something. The user may have asked for the opposite just now, or another
- * replica may have brought the run to its end: the job has to be read anew, and decided on again if it has changed.
+ * Whether a plan holds, resumes, ends or removes something, or makes a Job again. The user may have asked for the opposite
+ * just now, another replica may have brought the run to its end, or the Job is gone because the job itself is: the job has
+ * to be read anew, and decided on again if it has changed. Only the first Job of a stage costs no question.
  */
-export function jobInDoubt({ actions }: Plan): boolean {
-  return actions.some(({ kind }) => kind !== 'create');
+export function jobInDoubt({ actions }: Plan, run: Run): boolean {
+  return actions.some(({ kind }) => kind !== 'create' || isMadeAgain(run));
 }

@@ -72,6 +72,12 @@ export function controlPlaneIdentities(names: string[]): Parameters<Certificates
   };
 }
 
+/**
+ * An API server that is asked to end takes no connection from then on, and lets watches that are open go on for a minute
+ * before it ends. What is there to be seen of that is seen within this time.
+ */
+const drainMs = 2000;
+
 /** A control plane without a node: enough to try resources, admission and authorization. */
 export type ControlPlane = {
   kubeconfig: string;
@@ -80,7 +86,7 @@ export type ControlPlane = {
   /** Stops the API server and starts it on the same address with the same data. */
   restartApiServer(): Promise<void>;
   /** Starts those controllers of kube-controller-manager; its binary must be there (ensureBinaries). */
-  startControllers(names: readonly string[]): Promise<void>;
+  startControllers(names: readonly string[]): Promise<ProcessRecord>;
   /** Starts another program of the cache beside the API server. */
   run(tool: Tool, args: readonly string[]): Promise<ProcessRecord>;
   /** Makes etcd forget all versions but the newest. */
@@ -150,12 +156,12 @@ class LocalControlPlane implements ControlPlane {
   }
 
   async restartApiServer(): Promise<void> {
-    if (this.#apiServer) await stopProcess(this.#apiServer, 20_000);
+    if (this.#apiServer) await stopProcess(this.#apiServer, drainMs);
     await this.#startApiServer();
   }
 
-  async startControllers(names: readonly string[]): Promise<void> {
-    await this.run('kube-controller-manager', [
+  startControllers(names: readonly string[]): Promise<ProcessRecord> {
+    return this.run('kube-controller-manager', [
       `--kubeconfig=${this.kubeconfig}`,
       `--controllers=${names.join(',')}`,
       '--leader-elect=false',

@@ -8,6 +8,12 @@ import type { WorkloadName } from './workloads.ts';
 /** `plans` strike where the defect shows, named by what happens there, and every run without a fault comes there. */
 export type Mutant = { name: string; patches: Patch[]; plans: string[] };
 
+const notReadAnew: Patch = {
+  file: 'operator/decide/doubt.ts',
+  find: "kind !== 'create' || isMadeAgain(run)",
+  replace: "kind !== 'create'",
+};
+
 export const mutants: readonly Mutant[] = [
   {
     name: 'children are matched by name instead of UID',
@@ -69,8 +75,15 @@ export const mutants: readonly Mutant[] = [
         find: 'if (write.resource !== resource) continue;',
         replace: 'continue;',
       },
+      // Alone it would do no harm here.
+      notReadAnew,
     ],
     plans: ['child-deleted-after-end/delay/event-of-finetunejobs-Succeeded-Succeeded.1'],
+  },
+  {
+    name: 'a Job is made again without a look at whether its job is still there',
+    patches: [notReadAnew],
+    plans: ['delete-midway/delay/event-of-finetunejobs-deleted.1'],
   },
   {
     name: 'the status is written before what it says is done',

@@ -4,22 +4,28 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { ownNamespaceRules } from '../../operator/permissions.ts';
 import { ensureBinaries } from '../cluster/binaries.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
+import { type ProcessRecord, stopProcess } from '../cluster/processes.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { account, accountToken, startPlane } from '../operator/api.ts';
 import { collections, DirectApi, pathOf } from './direct-api.ts';
 import { Witness } from './witness.ts';
+
+const controllers = ['job-controller', 'garbage-collector-controller'];
 
 export class Stage {
   /** A server that starts answers 403 until it has read the roles. */
   isServerReady = true;
   readonly #plane: ControlPlane;
+  #controllers: ProcessRecord;
   readonly #token: string;
   readonly #prefix: string;
   readonly api: DirectApi;
   readonly witness: Witness;
   #namespaces = 0;
 
-  private constructor(plane: ControlPlane, token: string, prefix: string) {
+  private constructor(plane: ControlPlane, controllers: ProcessRecord, token: string, prefix: string) {
     this.#plane = plane;
+    this.#controllers = controllers;
     this.#token = token;
     this.#prefix = prefix;
     this.api = new DirectApi(plane.kubeconfig);
@@ -31,8 +37,8 @@ export class Stage {
     await ensureBinaries(['kube-controller-manager']);
     const plane = await startPlane(name);
     try {
-      await plane.startControllers(['job-controller', 'garbage-collector-controller']);
-      const stage = new Stage(plane, await accountToken(plane), `127.${net}`);
+      const running = await plane.startControllers(controllers);
+      const stage = new Stage(plane, running, await accountToken(plane), `127.${net}`);
       stage.witness.start();
       return stage;
     } catch (error) {
@@ -89,11 +95,25 @@ export class Stage {
     this.witness.forget(namespace);
   }
 
+  /**
+   * The controllers start again with the API server, as they do where both run on one machine. Left alone they would try
+   * their watches again after up to a minute (client-go's reflectors wait longer each time, and forget it after two minutes
+   * without a failure): longer than the end of a run is waited for.
+   */
   async restartServer(how: 'restart' | 'restart-compacted'): Promise<void> {
+    // A Job controller that ends between the pod of a resumed Job and its status would leave it said to be suspended for ever.
+    await this.witness.quiet(100, 300);
     this.isServerReady = false;
+    await stopProcess(this.#controllers, 0);
     if (how === 'restart-compacted') await this.#plane.compact();
     await this.#plane.restartApiServer();
     this.isServerReady = true;
+    // The garbage collector looks for new kinds twice a minute only, so it has to find ours at its start.
+    const { prefix } = collections.fineTuneJobs;
+    await waitFor(prefix, async () => (await this.api.call('GET', prefix)) !== undefined, {
+      timeoutMs: 60_000,
+    });
+    this.#controllers = await this.#plane.startControllers(controllers);
   }
 }
 

@@ -35,6 +35,7 @@ export class Witness {
   readonly #scenes = new Map<string, Scene>();
   readonly #end = new AbortController();
   #watching: Promise<unknown> | undefined;
+  #lastAt = 0;
 
   constructor(api: DirectApi) {
     this.#api = api;
@@ -91,7 +92,14 @@ export class Witness {
     }
   }
 
+  /** Resolves when nothing was seen anywhere for a while, or after `limitMs`. */
+  async quiet(ms: number, limitMs: number): Promise<void> {
+    const end = performance.now() + limitMs;
+    while (performance.now() < Math.min(end, this.#lastAt + ms)) await sleep(50);
+  }
+
   #take(sighting: Sighting): void {
+    this.#lastAt = performance.now();
     this.scene(sighting.object.metadata?.namespace ?? '').take(sighting);
   }
 }

@@ -109,7 +109,9 @@ describe('pods that were read anew', () => {
 });
 
 describe('the job is read anew', () => {
-  const { next } = trained();
+  const { next, trainJob } = trained();
+  const { next: checking } = pass(observe());
+  const passedPod = aPod(checking.batchJobs[0]!, 'check', endedStatus(0, validated('check')));
   const wanting = (world: Observed, suspend: boolean): Observed => ({
     ...world,
     job: { ...world.job, spec: { ...world.job.spec, suspend } },
@@ -120,9 +122,14 @@ describe('the job is read anew', () => {
     'before a Job is held': [wanting(next, true), true],
     'not while the user wants it held': [held, false],
     'not where the first Job is made': [observe(), false],
+    'not where the first train Job is made': [{ ...checking, pods: [passedPod] }, false],
+    'before a Job is made again that went, perhaps with the job': [
+      { ...next, batchJobs: next.batchJobs.filter((job) => job !== trainJob) },
+      true,
+    ],
     'not where nothing is done': [next, false],
   };
   for (const [name, [world, want]] of Object.entries(cases)) {
-    it(name, () => assert.equal(jobInDoubt(decide(world, start)), want));
+    it(name, () => assert.equal(jobInDoubt(decide(world, start), viewRun(world, start)), want));
   }
 });
