@@ -25,11 +25,12 @@ export class OperatorProcess {
   constructor({ program, kubeconfig, port, logFile, flags, group }: Options) {
     this.#port = port;
     const log = openSync(logFile, 'a');
-    const node = [process.execPath, ...imageFlags(), program, `--port=${port}`, ...flags];
+    const image = imageSettings();
+    const node = [process.execPath, ...image.flags, program, `--port=${port}`, ...flags];
     // The kernel kills the process when we end, however we end.
     const inGroup = ['sh', '-c', 'echo $$ > "$0" && exec "$@"', group];
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...inGroup, ...node], {
-      env: { KUBECONFIG: kubeconfig, PATH: process.env['PATH'] },
+      env: { ...image.env, KUBECONFIG: kubeconfig, PATH: process.env['PATH'] },
       stdio: ['ignore', log, log],
     });
   }
@@ -102,12 +103,17 @@ export class OperatorProcess {
   }
 }
 
-/** Flags of Node in the image of the operator. */
-function imageFlags(): string[] {
+/** Environment and flags of Node in the image of the operator. */
+function imageSettings(): { env: Record<string, string>; flags: string[] } {
   const dockerfile = readFileSync(join(import.meta.dirname, '../../Dockerfile'), 'utf8');
-  const entrypoint = /^ENTRYPOINT (\["node", .*"\/app\/operator\.mjs"\])$/m.exec(dockerfile)?.[1];
+  const stage = /^FROM runtime AS operator$(.*?)(?=^FROM )/ms.exec(dockerfile)?.[1] ?? '';
+  const entrypoint = /^ENTRYPOINT (\["node", .*"\/app\/operator\.mjs"\])$/m.exec(stage)?.[1];
   if (entrypoint === undefined) throw new Error('the Dockerfile has no ENTRYPOINT that starts the operator');
-  return (JSON.parse(entrypoint) as string[]).slice(1, -1);
+  const pairs = [...stage.matchAll(/^ENV (.+)$/gm)].flatMap(([, line = '']) => line.split(' '));
+  return {
+    env: Object.fromEntries(pairs.map((pair) => pair.split('=', 2) as [string, string])),
+    flags: (JSON.parse(entrypoint) as string[]).slice(1, -1),
+  };
 }
 
 /** Sum of a metric over its series. */
