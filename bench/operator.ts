@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundleOperator } from '../test/faults/bundle.ts';
-import { cases, type Line } from './operator/cases.ts';
+import { cases } from './operator/cases.ts';
+import type { Line } from './operator/lines.ts';
 import { storeLines } from './results.ts';
 
 const resultsFile = join(import.meta.dirname, 'results', 'operator.json');
@@ -48,8 +49,9 @@ try {
 }
 process.exit(met ? 0 : 1);
 
-function show({ case: name, value, unit, bar }: Line): void {
+function show({ case: name, value, unit, bar, peer, peerName }: Line): void {
   const kept = bar === null || value <= bar;
   met &&= kept;
-  console.log(`${kept ? ' ' : '✖'} ${name}: ${value} ${unit}${bar === null ? '' : ` (bar ${bar})`}`);
+  const notes = [bar === null ? '' : ` (bar ${bar})`, peer === null ? '' : `; ${peerName}: ${peer}`];
+  console.log(`${kept ? ' ' : '✖'} ${name}: ${value} ${unit}${notes.join('')}`);
 }

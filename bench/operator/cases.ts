@@ -2,19 +2,11 @@
 import { waitFor } from '../../test/cluster/wait.ts';
 import { namespace } from '../../test/operator/api.ts';
 import { copyRemains, remainsOf } from './ended.ts';
+import { beside, type Line, latency, line, namesOf, requestCount, requestLines } from './lines.ts';
+import { peerBurst } from './peer.ts';
 import { Poison, refuseItsJobs } from './poison.ts';
 import { quantile, type Runs } from './runs.ts';
 import { Site, type SiteOptions } from './site.ts';
-
-export type Line = {
-  case: string;
-  value: number;
-  unit: string;
-  /** The value is to be at most this; null = it has no bar. */
-  bar: number | null;
-  peer: number | null;
-  peerName: string | null;
-};
 
 export type Settings = SiteOptions & { jobs: number; log: (line: string) => void };
 
@@ -22,19 +14,21 @@ type Case = (settings: Settings) => Promise<Line[]>;
 
 /** With how many jobs each is measured. */
 export const cases: Record<string, { measure: Case; jobs: number }> = {
-  burst: { measure: burst, jobs: 1000 },
+  burst: { measure: burstBesidePeer, jobs: 1000 },
   rate: { measure: rate, jobs: 1000 },
   poison: { measure: poison, jobs: 500 },
   large: { measure: burst, jobs: 10_000 },
   restart: { measure: restart, jobs: 10_000 },
 };
 
-export function line(name: string, value: number, unit: string, bar: number | null = null): Line {
-  return { case: name, value: Number(value.toPrecision(4)), unit, bar, peer: null, peerName: null };
+/** The operator, then Kubeflow's Trainer with as many jobs on a cluster of its own. */
+async function burstBesidePeer(settings: Settings): Promise<Line[]> {
+  const ours = await burst(settings);
+  settings.log('Kubeflow Trainer');
+  return beside(ours, await peerBurst(burstName(settings.jobs), settings));
 }
 
-const namesOf = (prefix: string, count: number) =>
-  Array.from({ length: count }, (_, i) => `${prefix}-${String(i + 1).padStart(5, '0')}`);
+const burstName = (jobs: number) => `${jobs} jobs at once`;
 
 /** All at once, `active` trainers at a time. */
 async function burst(settings: Settings): Promise<Line[]> {
@@ -45,7 +39,7 @@ async function burst(settings: Settings): Promise<Line[]> {
     log(`all ${jobs} FineTuneJobs are there`);
     await site.runs.allEnded(log);
     checkSuccess(site.runs, jobs);
-    const name = `${jobs} jobs at once`;
+    const name = burstName(jobs);
     return [
       line(`${name}: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
       ...latency(name, site.runs),
@@ -94,20 +88,20 @@ type Process = Awaited<ReturnType<Site['startOperator']>>['operator'];
 async function costs(name: string, site: Site, operator: Process, jobs: number): Promise<Line[]> {
   const { progressWrites, statusWrites } = site.runs;
   const all = await site.requests();
-  const perJob = (count: number) => count / jobs;
-  const ofJobs = [...all].filter(([what]) => !what.endsWith(' leases'));
-  const total = ofJobs.reduce((sum, [, count]) => sum + count, 0) - progressWrites;
   const counted = statusWrites - (all.get('update finetunejobs/status') ?? 0);
   if (counted !== 0)
     throw new Error(`the audit log and the watch differ by ${counted} status writes of ${statusWrites}`);
   const connections = await operator.metric('finetune_operator_api_connections_total');
   const requests = await operator.metric('rest_client_requests_total');
   return [
-    line(`${name}: API requests a job without progress writes`, perJob(total), 'requests', 14),
-    ...ofJobs
-      .toSorted(([a], [b]) => a.localeCompare(b))
-      .map(([what, count]) => line(`${name}: ${what} a job`, perJob(count), 'requests')),
-    line(`${name}: progress writes a job, of the status updates`, perJob(progressWrites), 'requests'),
+    line(
+      `${name}: API requests a job without progress writes`,
+      (requestCount(all) - progressWrites) / jobs,
+      'requests',
+      14,
+    ),
+    ...requestLines(name, all, jobs),
+    line(`${name}: progress writes a job, of the status updates`, progressWrites / jobs, 'requests'),
     line(`${name}: TLS handshakes for 1000 requests`, (connections / requests) * 1000, 'handshakes', 20),
     memory(name, operator),
     line(`${name}: operator CPU`, operator.cpuSeconds, 's'),
@@ -116,14 +110,6 @@ async function costs(name: string, site: Site, operator: Process, jobs: number):
 
 function memory(name: string, operator: Process): Line {
   return line(`${name}: operator memory, high-water mark`, operator.peakRssBytes / 2 ** 20, 'MiB', 250);
-}
-
-function latency(name: string, runs: Runs, bar: number | null = null): Line[] {
-  const seconds = runs.jobSeconds;
-  return [
-    line(`${name}: FineTuneJob to Job, p50`, quantile(seconds, 0.5), 's'),
-    line(`${name}: FineTuneJob to Job, p99`, quantile(seconds, 0.99), 's', bar),
-  ];
 }
 
 function checkSuccess(runs: Runs, jobs: number): void {

@@ -1,4 +1,4 @@
-/** What became of the FineTuneJobs of a run, one entry each, as the API server tells it. */
+/** What became of the jobs of a run, one entry each, as the API server tells it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
@@ -34,8 +34,13 @@ export class Runs {
 
   seeBatchJob({ type, object }: Sighting<V1Job>): void {
     const own = object.metadata?.labels ?? {};
-    const entry = this.#entries.get(own[labels.job] ?? '');
-    if (type !== 'ADDED' || entry === undefined || own[labels.stage] !== 'preflight') return;
+    if (type === 'ADDED' && own[labels.stage] === 'preflight') this.jobMade(own[labels.job] ?? '');
+  }
+
+  /** A Job is there for it. */
+  jobMade(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
     this.#seenAt = performance.now();
     entry.jobAt ??= this.#seenAt;
   }
@@ -48,8 +53,15 @@ export class Runs {
     if (entry.last !== undefined && isProgressOnly(entry.last, status)) entry.progressWrites++;
     entry.last = status;
     if (status.phase !== undefined) entry.phase = status.phase;
-    if (status.completionTime === undefined || entry.endedAt !== undefined) return;
-    entry.endedAt = performance.now();
+    if (status.completionTime !== undefined) this.ended(metadata.name);
+  }
+
+  /** It is over. @param phase how, where nothing told it before */
+  ended(name: string, phase?: string): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined || entry.endedAt !== undefined) return;
+    this.#seenAt = entry.endedAt = performance.now();
+    if (phase !== undefined) entry.phase = phase;
     delete entry.last;
     this.#ended++;
   }
@@ -69,7 +81,7 @@ export class Runs {
     return this.#sum(({ writes }) => writes);
   }
 
-  /** Seconds from the request for a FineTuneJob to its first Job; of those that have one. */
+  /** Seconds from the request for a job to its first Job; of those that have one. */
   get jobSeconds(): number[] {
     return [...this.#entries.values()].flatMap(({ askedAt, jobAt }) =>
       jobAt === undefined ? [] : [(jobAt - askedAt) / 1000],

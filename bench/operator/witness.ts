@@ -7,7 +7,7 @@ import type { DirectApi } from '../../test/faults/direct-api.ts';
 
 export type Sighting<T> = { type: string; object: T };
 
-type Options = {
+export type WitnessOptions = {
   /** Path of the collection, with a selector where one is wanted. */
   path: string;
   /** Only names, labels and times: most of an object is of no interest. */
@@ -17,7 +17,7 @@ type Options = {
 /** Passes on each event of a collection that is empty at first, until the signal fires. */
 export async function witness<T>(
   { access: { server, ca, cert, key } }: Pick<DirectApi, 'access'>,
-  { path, metadataOnly = false }: Options,
+  { path, metadataOnly = false }: WitnessOptions,
   onSighting: (sighting: Sighting<T>) => void,
   signal: AbortSignal,
 ): Promise<void> {

@@ -55,6 +55,13 @@ export const builds = {
     version: 'v4.3.1',
     variables: ['helm.sh/helm/v4/internal/version.version=v4.3.1'],
   },
+  // What npm run bench:operator compares with: Kubeflow's Trainer, and JobSet in the version that its manifests install.
+  'trainer-controller-manager': {
+    module: 'trainer',
+    package: 'github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager',
+    version: 'v2.0.0',
+  },
+  jobset: { module: 'jobset', package: 'sigs.k8s.io/jobset', version: 'v0.8.2' },
 } satisfies Record<string, Build>;
 
 export type Tool = keyof typeof builds;
@@ -86,6 +93,13 @@ export async function ensureBinaries(
       );
     }
   });
+}
+
+/** Folder with the sources of a tool's module as it is built, its manifests among them. Fetched where it is missing. */
+export async function moduleDirectory(tool: Tool): Promise<string> {
+  const { module, package: path }: Build = builds[tool];
+  const list = ['list', '-mod=readonly', '-f', '{{.Module.Dir}}', path];
+  return (await run('go', list, { cwd: join(modules, module), timeoutMs: 300_000 })).trim();
 }
 
 async function checkGo(): Promise<void> {

@@ -46,9 +46,13 @@ export async function startPlane(name: string, more: MoreArguments = {}): Promis
   }
 }
 
-/** A token of the operator's account. */
-export async function accountToken(plane: ControlPlane): Promise<string> {
-  return (await plane.kubectl(['create', 'token', account, '--duration=24h'])).trim();
+/** A token of an account: without a name that of the operator. */
+export async function accountToken(
+  plane: ControlPlane,
+  of: { name: string; namespace: string } = { name: account, namespace },
+): Promise<string> {
+  const args = ['create', 'token', of.name, `--namespace=${of.namespace}`, '--duration=24h'];
+  return (await plane.kubectl(args)).trim();
 }
 
 export async function startApi(name: string): Promise<Api> {
