@@ -56,6 +56,8 @@ LABEL org.opencontainers.image.title="finetune-operator" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=bundles /out/operator/ /app/
 EXPOSE 8080
+# What the C library frees goes back to the system: without it the short-lived buffers of long lists leave holes that stay.
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
 # A small heap for what comes and goes, and garbage collection before the rest has grown by more than a third: without them
 # the memory of ten thousand jobs is half as much again.
 ENTRYPOINT ["node", "--enable-source-maps", "--max-semi-space-size=4", "--heap-growing-percent=30", "/app/operator.mjs"]

@@ -1,7 +1,7 @@
 /** FineTuneJob: one fine-tuning run, owned by the data scientist. Source of the CRD, the types and the field reference. */
 import { z } from 'zod';
 import { dataset } from './dataset.schema.ts';
-import { cpuQuantity, memoryQuantity, objectName, withRules } from './fields.ts';
+import { type CelRule, cpuQuantity, memoryQuantity, objectName, withRules } from './fields.ts';
 import { gate } from './gate.schema.ts';
 import { limits } from './limits.schema.ts';
 import { source } from './source.schema.ts';
@@ -130,15 +130,44 @@ const mutable = new Set([
   'runId',
 ]);
 
-const immutability = Object.entries(specFields)
-  .filter(([name]) => !mutable.has(name) && name !== 'managedBy')
-  .map(([name, field]) => ({
-    rule: field.safeParse(undefined).success
-      ? `self.runId != oldSelf.runId || (has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name}))`
-      : `self.runId != oldSelf.runId || self.${name} == oldSelf.${name}`,
+const immutable = Object.keys(specFields).filter((name) => !mutable.has(name) && name !== 'managedBy');
+
+/** Most often nothing has changed, so that is asked before the run. */
+function immutability(name: string): CelRule {
+  return {
+    rule: `${isUnchanged(name)} || self.runId != oldSelf.runId`,
     message: `${name} cannot change within a run; set a new runId to start a new run with it`,
     fieldPath: `.${name}`,
-  }));
+  };
+}
+
+/** CEL for "the field is what it was". A field with a default is always there. */
+function isUnchanged(name: string): string {
+  const isSame = `self.${name} == oldSelf.${name}`;
+  const { data, success } = (specFields as Record<string, z.ZodType>)[name]!.safeParse(undefined);
+  if (!success || data !== undefined) return isSame;
+  return `(has(self.${name}) ? has(oldSelf.${name}) && ${isSame} : !has(oldSelf.${name}))`;
+}
+
+/**
+ * CEL for "the status is being written": such a write leaves the spec alone, and one of the spec the status; the API server
+ * sees to both. It stands before comparisons that would cost much at each write of the status, and is true for most of these.
+ */
+const statusIsWritten = ['waitingSince.hasValue()', 'progress.?step.orValue(0)', 'preflight.hasValue()']
+  .map((part) => `self.?status.?${part} != oldSelf.?status.?${part}`)
+  .join(' || ');
+
+/** Fields with so many members that they are compared only where the spec may have changed. */
+const large = new Set(['training', 'dataset']);
+
+/** The same rule at the root of the resource, where the status can be seen too. */
+function fromRoot({ rule, message, fieldPath }: CelRule): CelRule {
+  return {
+    rule: `${statusIsWritten} || ${rule.replaceAll(/\b(self|oldSelf)\./g, '$1.spec.')}`,
+    message,
+    fieldPath: `.spec${fieldPath}`,
+  };
+}
 
 export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('The run that is wanted.'), [
   {
@@ -169,18 +198,18 @@ export const fineTuneJobSpec = withRules(z.strictObject(specFields).describe('Th
     fieldPath: '.budget',
   },
   {
-    rule: 'self.runId != oldSelf.runId || !oldSelf.cancel || self.cancel',
+    rule: '!oldSelf.cancel || self.cancel || self.runId != oldSelf.runId',
     message:
       'a run cannot be taken up again once it is cancelled; set a new runId together with cancel: false',
     fieldPath: '.cancel',
   },
   {
-    rule: 'has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)',
+    rule: isUnchanged('managedBy'),
     message: 'managedBy cannot change; make another job',
     fieldPath: '.managedBy',
   },
   ...taskRules,
-  ...immutability,
+  ...immutable.filter((name) => !large.has(name)).map(immutability),
 ]);
 
 export const fineTuneJob = withRules(
@@ -190,6 +219,7 @@ export const fineTuneJob = withRules(
       rule: 'size(self.metadata.name) <= 63',
       message: 'the name of a FineTuneJob has at most 63 characters',
     },
+    ...immutable.filter((name) => large.has(name)).map((name) => fromRoot(immutability(name))),
   ],
 ).describe('FineTuneJob fine-tunes a pre-trained language model and compares it with the original.');
 

@@ -53,7 +53,7 @@ export function source(description: string) {
       .describe(`${description} Exactly one of its members is set.`),
     [
       {
-        rule: '[has(self.s3), has(self.persistentVolumeClaim)].filter(x, x).size() == 1',
+        rule: 'has(self.s3) != has(self.persistentVolumeClaim)',
         message: 'set exactly one of s3 and persistentVolumeClaim',
       },
     ],

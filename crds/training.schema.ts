@@ -240,6 +240,9 @@ const fields = z
   .prefault({})
   .describe('How the model is trained. Names and defaults are those of Hugging Face Transformers.');
 
+/** Fields that change the loss of one label a text, and of nothing else. */
+export const imbalanceFields = ['classWeights', 'focalLossGamma'] as const;
+
 /** Refuses the settings of a choice that was not made: they would have no effect. */
 function onlyWith(field: string, member: string, value: string): CelRule {
   return {
@@ -254,6 +257,13 @@ export const training = withRules(fields, [
   onlyWith('schedule', 'polynomial', 'Polynomial'),
   onlyWith('schedule', 'reduceLROnPlateau', 'ReduceLROnPlateau'),
   onlyWith('optimizer', 'sgd', 'SGD'),
+  ...imbalanceFields.map(
+    (field): CelRule => ({
+      rule: `!has(self.${field}) || double(self.labelSmoothing) == 0.0`,
+      message: `set only one of ${field} and labelSmoothing`,
+      fieldPath: `.${field}`,
+    }),
+  ),
   {
     rule: "!has(self.packing) || self.packing == 'None' || self.trainSamplingStrategy == 'GroupByLength'",
     message: 'packed rows are all full: set packing: None to choose them by a budget of tokens',

@@ -1,16 +1,17 @@
 /** The HTTP server for the kubelet and for Prometheus. It never asks the API server. */
 import { createServer, type Server } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 
 export type ProbeAnswers = {
   /** What is stuck; empty = healthy. */
   stuck: () => string[];
   /** What is not ready yet; empty = ready. */
   missing: () => string[];
-  metrics: () => Promise<string>;
+  /** Text for Prometheus, in pieces. */
+  metrics: () => AsyncIterable<string>;
 };
 
 async function answer(path: string, answers: ProbeAnswers): Promise<{ status: number; body: string }> {
-  if (path === '/metrics') return { status: 200, body: await answers.metrics() };
   const probes: Record<string, () => string[]> = { '/healthz': answers.stuck, '/readyz': answers.missing };
   const problems = probes[path]?.();
   if (problems === undefined) return { status: 404, body: 'not found\n' };
@@ -27,12 +28,15 @@ export function serveProbes(port: number, answers: ProbeAnswers): Promise<Server
       response.writeHead(405).end();
       return;
     }
+    if (path === '/metrics') {
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+      // Who hangs up in the middle, or meets an error, gets no end: half a scrape is none.
+      pipeline(answers.metrics(), response).catch(() => response.destroy());
+      return;
+    }
     answer(path, answers).then(
-      ({ status, body }) => {
-        const type =
-          path === '/metrics' ? 'text/plain; version=0.0.4; charset=utf-8' : 'text/plain; charset=utf-8';
-        response.writeHead(status, { 'content-type': type }).end(body);
-      },
+      ({ status, body }) =>
+        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(body),
       (error) => response.writeHead(500).end(`${error}\n`),
     );
   });

@@ -15,10 +15,11 @@ type Options = {
 
 export class OperatorProcess extends MeasuredProcess {
   constructor({ program, kubeconfig, port, logFile, flags, group }: Options) {
-    const node = [process.execPath, ...imageFlags(), program, `--port=${port}`, ...flags];
+    const image = imageSettings();
+    const node = [process.execPath, ...image.flags, program, `--port=${port}`, ...flags];
     super({
       command: ['sh', '-c', 'echo $$ > "$0" && exec "$@"', group, ...node],
-      env: { KUBECONFIG: kubeconfig, PATH: process.env['PATH'] },
+      env: { ...image.env, KUBECONFIG: kubeconfig, PATH: process.env['PATH'] },
       port,
       logFile,
     });
@@ -36,12 +37,17 @@ export class OperatorProcess extends MeasuredProcess {
   }
 }
 
-/** Flags of Node in the image of the operator. */
-function imageFlags(): string[] {
+/** Environment and flags of Node in the image of the operator. */
+function imageSettings(): { env: Record<string, string>; flags: string[] } {
   const dockerfile = readFileSync(join(import.meta.dirname, '../../Dockerfile'), 'utf8');
-  const entrypoint = /^ENTRYPOINT (\["node", .*"\/app\/operator\.mjs"\])$/m.exec(dockerfile)?.[1];
+  const stage = /^FROM runtime AS operator$(.*?)(?=^FROM )/ms.exec(dockerfile)?.[1] ?? '';
+  const entrypoint = /^ENTRYPOINT (\["node", .*"\/app\/operator\.mjs"\])$/m.exec(stage)?.[1];
   if (entrypoint === undefined) throw new Error('the Dockerfile has no ENTRYPOINT that starts the operator');
-  return (JSON.parse(entrypoint) as string[]).slice(1, -1);
+  const pairs = [...stage.matchAll(/^ENV (.+)$/gm)].flatMap(([, line = '']) => line.split(' '));
+  return {
+    env: Object.fromEntries(pairs.map((pair) => pair.split('=', 2) as [string, string])),
+    flags: (JSON.parse(entrypoint) as string[]).slice(1, -1),
+  };
 }
 
 /** Sum of a metric over its series. */

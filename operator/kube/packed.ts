@@ -1,18 +1,32 @@
 /** An object that hardly anybody will look at again, in a small part of its memory. */
 import { deserialize, serialize } from 'node:v8';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 
 /** By default each call would take a quarter of a megabyte for objects of a few kilobytes. */
 const deflate = { level: 1, windowBits: 14, memLevel: 5, chunkSize: 4096 };
 const inflate = { windowBits: 14, chunkSize: 8192 };
 
-/** Plain data: objects, arrays, strings, numbers, Dates. */
+/** Packs plain data: objects, arrays, strings, numbers, Dates. */
+export class Packer<T extends object> {
+  /** The first one. What others have in common with it is not kept again for each: they are of one kind, so that is most. */
+  #first: Buffer | undefined;
+
+  pack(object: T): Packed<T> {
+    const bytes = serialize(object);
+    const packed = new Packed<T>(bytes, this.#first);
+    this.#first ??= bytes;
+    return packed;
+  }
+}
+
 export class Packed<T extends object> {
   /** A string, because V8 keeps one without slack, which it does not for thousands of small buffers. */
   readonly #text: string;
+  readonly #dictionary: Buffer | undefined;
 
-  constructor(object: T) {
-    this.#text = deflateRawSync(serialize(object), deflate).toString('latin1');
+  constructor(bytes: Buffer, dictionary: Buffer | undefined) {
+    this.#text = deflateRawSync(bytes, withDictionary(deflate, dictionary)).toString('latin1');
+    this.#dictionary = dictionary;
   }
 
   get bytes(): number {
@@ -20,6 +34,11 @@ export class Packed<T extends object> {
   }
 
   unpacked(): T {
-    return deserialize(inflateRawSync(Buffer.from(this.#text, 'latin1'), inflate)) as T;
+    const options = withDictionary(inflate, this.#dictionary);
+    return deserialize(inflateRawSync(Buffer.from(this.#text, 'latin1'), options)) as T;
   }
+}
+
+function withDictionary(options: ZlibOptions, dictionary: Buffer | undefined): ZlibOptions {
+  return dictionary === undefined ? options : { ...options, dictionary };
 }

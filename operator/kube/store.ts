@@ -1,6 +1,6 @@
 /** What a watch knows: objects by namespace and name, with indexes. */
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { Packed } from './packed.ts';
+import { Packed, Packer } from './packed.ts';
 
 export type Change<T> =
   | { type: 'added'; object: T }
@@ -35,6 +35,7 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   readonly #indexes: Record<I, Index<T>>;
   readonly #found: Found<I>;
   readonly #isCold: (object: T) => boolean;
+  readonly #packer = new Packer<T>();
 
   /** @param isCold whether an object is hardly looked at any more: it is kept packed */
   constructor(indexes: Record<I, Index<T>>, isCold: (object: T) => boolean = () => false) {
@@ -69,7 +70,7 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   /** The object as `replace` takes it. A list comes page by page: all of a large one unpacked would be most of the memory. */
   entryOf(object: T): Entry<T> {
     const { uid, resourceVersion } = object.metadata ?? {};
-    const kept = this.#isCold(object) ? new Packed(object) : object;
+    const kept = this.#isCold(object) ? this.#packer.pack(object) : object;
     return { key: keyOf(object), uid, resourceVersion, kept };
   }
 

@@ -140,6 +140,30 @@ suite('changes within a run', () => {
     });
   }
 
+  for (const [name, changes] of Object.entries({
+    training: { 'spec.training.epochs': '4' },
+    dataset: { 'spec.dataset.labels': ['spam', 'ham'] },
+  })) {
+    test(`${name} cannot change while the status does, whichever of the two is written`, async () => {
+      const created = stored(await server.create(job(start, `${name}-and-status`)));
+      const progress = {
+        phase: 'Training',
+        totalSteps: 10,
+        epoch: '0',
+        percent: 0,
+        updatedAt: '2026-01-01T00:00:00Z',
+      };
+      const atStep = (step: number) => ({ 'status.progress': { ...progress, step } });
+      const running = stored(await server.updateStatus(changed(created, atStep(1))));
+      const both = { ...changes, ...atStep(2), 'status.waitingSince': '2026-01-01T00:00:00Z' };
+      const message = `${name} cannot change within a run`;
+      assertRefused(await server.update(changed(running, both)), `spec.${name}`, message);
+      const written = stored(await server.updateStatus(changed(running, both)));
+      assert.deepEqual(written.spec, created.spec);
+      assertRefused(await server.update(changed(written, changes)), `spec.${name}`, message);
+    });
+  }
+
   test('a gate cannot be added, and can with a new runId', async () => {
     const before = stored(await server.create(job({}, 'add-gate')));
     const gate = { 'spec.gate': { metric: 'f1', minimum: '0.9' } };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { Packed } from '../../../operator/kube/packed.ts';
+import { Packer } from '../../../operator/kube/packed.ts';
 import { Store } from '../../../operator/kube/store.ts';
 
 type Thing = {
@@ -20,7 +21,7 @@ describe('packed objects', () => {
       text: 'ünïcode 漢字 \u0000',
       list: Array(500).fill({ a: 1.5, none: null }),
     };
-    const packed = new Packed(object);
+    const packed = new Packer<typeof object>().pack(object);
     assert.deepEqual(packed.unpacked(), object);
     assert.ok(packed.bytes < JSON.stringify(object).length / 10);
   });
@@ -29,9 +30,19 @@ describe('packed objects', () => {
     // The words repeat after 10 kB: within the window of the packer, not within one of half its size.
     const words = Array.from({ length: 1000 }, (_, index) => `word ${(index * 7919) % 1009}`);
     const object = { text: [...words, ...words].join(' ').repeat(20), words };
-    const packed = new Packed(object);
+    const packed = new Packer<typeof object>().pack(object);
     assert.deepEqual(packed.unpacked(), object);
     assert.ok(packed.bytes < JSON.stringify(object).length / 5, `${packed.bytes}`);
+  });
+
+  it('keep once what they have in common with the first one', () => {
+    const texts = Array.from({ length: 40 }, (_, i) => createHash('sha256').update(`${i}`).digest('hex'));
+    const run = (name: string) => ({ name, texts, started: new Date(1e12) });
+    const packer = new Packer<ReturnType<typeof run>>();
+    const [first, second] = [packer.pack(run('first')), packer.pack(run('second'))];
+    assert.deepEqual(first.unpacked(), run('first'));
+    assert.deepEqual(second.unpacked(), run('second'));
+    assert.ok(second.bytes < first.bytes / 10, `${second.bytes} of ${first.bytes} bytes`);
   });
 
   it('are found, replaced and removed like all others', () => {
