@@ -49,6 +49,11 @@ export const settings = z.strictObject({
     .describe(
       'Shortest time between writes of the progress of a job, or of another detail such as its node.',
     ),
+  statusWritesPerSecond: seconds(0.1, 10_000)
+    .default(20)
+    .describe(
+      'Such writes of all jobs together: with more jobs than get theirs within --status-seconds it takes up to six times as long.',
+    ),
   pollConcurrency: count(1, 1024).default(32).describe('Trainers that are asked at the same time.'),
 });
 export type Config = z.output<typeof settings>;

@@ -27,14 +27,14 @@ type JobMemory = {
 type Options = {
   client: Client;
   clock: Clock;
-  /** Shortest time from a write of a status to the next one that changes a detail; the longest that a step waits. */
-  detailMs: number;
+  /** Shortest time from a write of a status to the next one that changes a detail, as it is now; the longest that a step waits. */
+  detailMs: () => number;
 };
 
 export class Memory {
   readonly #client: Client;
   readonly #clock: Clock;
-  readonly #detailMs: number;
+  readonly #detailMs: () => number;
   readonly #jobs = new Map<string, JobMemory>();
 
   constructor({ client, clock, detailMs }: Options) {
@@ -58,7 +58,7 @@ export class Memory {
     const memory = this.#of(jobUid);
     const now = this.#clock.now();
     memory.statusWrittenAt ??= now;
-    return Math.max(0, memory.statusWrittenAt + this.#detailMs - now);
+    return Math.max(0, memory.statusWrittenAt + this.#detailMs() - now);
   }
 
   /** Milliseconds for which a step that the status does not tell yet may wait, since it was first asked. */
@@ -66,7 +66,7 @@ export class Memory {
     const memory = this.#of(jobUid);
     const now = this.#clock.now();
     memory.stepSeenAt ??= now;
-    return Math.max(0, memory.stepSeenAt + this.#detailMs - now);
+    return Math.max(0, memory.stepSeenAt + this.#detailMs() - now);
   }
 
   deleted(jobUid: string, resource: Resource, ref: Ref, uid: string): void {

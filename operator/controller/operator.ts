@@ -22,6 +22,7 @@ import { observeState, queueObserver, requestObserver, watchObserver } from './o
 import { Poller } from './poller.ts';
 import { Queue } from './queue.ts';
 import { JobSeries } from './series.ts';
+import { statusIntervalMs } from './status-interval.ts';
 import { Sync } from './sync.ts';
 
 export type OperatorOptions = {
@@ -85,11 +86,13 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
   });
   observeState(metrics, queue, caches);
   const series = new JobSeries(metrics);
+  const { statusSeconds, statusWritesPerSecond } = config;
+  const intervalMs = (count: number) => statusIntervalMs(statusSeconds * 1000, statusWritesPerSecond, count);
   const poller = new Poller({
     clock,
     log,
     pollMs: config.pollSeconds * 1000,
-    publishMs: config.statusSeconds * 1000,
+    publishMs: intervalMs,
     concurrency: config.pollConcurrency,
     ...(trainerPort === undefined ? {} : { port: trainerPort }),
     onPoll: (result) => metrics.progressPolls.inc({ result }),
@@ -105,7 +108,7 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     instance: identity,
     onDrop,
   });
-  const memory = new Memory({ client, clock, detailMs: config.statusSeconds * 1000 });
+  const memory = new Memory({ client, clock, detailMs: () => intervalMs(caches.jobs.warm) });
   const record = events.record.bind(events);
   const isBusy = () => queue.isBusy;
   const sync = new Sync({ client, caches, memory, record, isBusy, decide, poller, series, metrics });

@@ -24,8 +24,8 @@ type Options = {
   clock: Clock;
   log: Log;
   pollMs: number;
-  /** Shortest time between two publications of one job. */
-  publishMs: number;
+  /** Shortest time between two publications of one job, while so many trainers are asked. */
+  publishMs: (trainers: number) => number;
   concurrency: number;
   /** Port of the trainers. */
   port?: number;
@@ -116,7 +116,7 @@ export class Poller {
     const { clock, publishMs, onPublish } = this.#options;
     const now = clock.now();
     const isNew = !isDeepStrictEqual(entry.published?.value, value);
-    if (now - entry.publishedAt < publishMs * (isNew ? 1 : quietIntervals)) return;
+    if (now - entry.publishedAt < publishMs(this.#entries.size) * (isNew ? 1 : quietIntervals)) return;
     entry.published = { podUid: entry.target.podUid, at: new Date(), value };
     entry.publishedAt = now;
     onPublish(entry.key);

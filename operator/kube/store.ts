@@ -36,6 +36,7 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   readonly #found: Found<I>;
   readonly #isCold: (object: T) => boolean;
   readonly #packer = new Packer<T>();
+  #warm = 0;
 
   /** @param isCold whether an object is hardly looked at any more: it is kept packed */
   constructor(indexes: Record<I, Index<T>>, isCold: (object: T) => boolean = () => false) {
@@ -47,6 +48,11 @@ export class Store<T extends KubernetesObject, I extends string = never> {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** How many are not kept packed. */
+  get warm(): number {
+    return this.#warm;
   }
 
   get(key: string): T | undefined {
@@ -83,7 +89,7 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     const key = keyOf(object);
     const previous = this.get(key);
     if (previous === undefined) return [];
-    this.#entries.delete(key);
+    this.#set(key, undefined);
     this.#drop(key, previous);
     return [{ type: 'deleted', object: previous }];
   }
@@ -106,7 +112,7 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     const { key } = entry;
     const previous = this.get(key);
     if (previous !== undefined) this.#drop(key, previous);
-    this.#entries.set(key, entry);
+    this.#set(key, entry);
     this.#file(key, object);
     if (previous === undefined) return [{ type: 'added', object }];
     if (previous.metadata?.uid === entry.uid) return [{ type: 'updated', object }];
@@ -114,6 +120,13 @@ export class Store<T extends KubernetesObject, I extends string = never> {
       { type: 'deleted', object: previous },
       { type: 'added', object },
     ];
+  }
+
+  #set(key: string, entry: Entry<T> | undefined): void {
+    const isWarm = (one: Entry<T> | undefined) => one !== undefined && !(one.kept instanceof Packed);
+    this.#warm += Number(isWarm(entry)) - Number(isWarm(this.#entries.get(key)));
+    if (entry === undefined) this.#entries.delete(key);
+    else this.#entries.set(key, entry);
   }
 
   #isKnown({ key, uid, resourceVersion }: Entry<T>): boolean {

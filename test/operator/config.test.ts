@@ -8,6 +8,7 @@ describe('configuration', () => {
     assert.equal(config.workers, 16);
     assert.equal(config.leaderElect, true);
     assert.equal(config.statusSeconds, 10);
+    assert.equal(config.statusWritesPerSecond, 20);
   });
 
   it('comes from variables and flags, and the flag wins', () => {

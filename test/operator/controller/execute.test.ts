@@ -21,7 +21,7 @@ function start(isBusy = false) {
     return { ...object, metadata: { ...object.metadata, uid: 'u', resourceVersion: '1' } };
   };
   const client = { create: take('create'), replace: take('status') } as unknown as Client;
-  const memory = new Memory({ client, clock, detailMs: 10_000 });
+  const memory = new Memory({ client, clock, detailMs: () => 10_000 });
   const log = createLog('error');
   const { signal } = new AbortController();
   const act = (world: Observed) =>
@@ -70,7 +70,7 @@ function deletion(refusal: ErrorKind) {
   const job = { ...aJob(), status: { phase: 'Succeeded' as const } };
   const { apiVersion, kind, metadata } = job;
   const client = { delete: () => Promise.reject(new ApiError(refusal, 'refused')) } as unknown as Client;
-  const memory = new Memory({ client, clock: new FakeClock(), detailMs: 0 });
+  const memory = new Memory({ client, clock: new FakeClock(), detailMs: () => 0 });
   const { name, uid } = metadata;
   const action = {
     kind: 'delete' as const,

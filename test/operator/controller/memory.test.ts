@@ -13,7 +13,7 @@ const noClient = {} as Client;
 
 test('a watch has half a second to show a write, then it is read', async () => {
   const clock = new FakeClock();
-  const memory = new Memory({ client: noClient, clock, detailMs: 10_000 });
+  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
   assert.equal(memory.behindMs('u', nothing), 0);
   memory.wrote('u', fineTuneJobs, written);
   assert.equal(memory.behindMs('u', nothing), 500);
@@ -29,7 +29,7 @@ test('a watch has half a second to show a write, then it is read', async () => {
 
 test('details wait from one write of the status to the next, and after a start', async () => {
   const clock = new FakeClock();
-  const memory = new Memory({ client: noClient, clock, detailMs: 10_000 });
+  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
   assert.equal(memory.untilDetailMs('u'), 10_000);
   await clock.advance(10_000);
   assert.equal(memory.untilDetailMs('u'), 0);
@@ -40,7 +40,7 @@ test('details wait from one write of the status to the next, and after a start',
 
 test('a step waits since it was first seen, until a write tells of it', async () => {
   const clock = new FakeClock();
-  const memory = new Memory({ client: noClient, clock, detailMs: 10_000 });
+  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
   assert.equal(memory.untilStepMs('u'), 10_000);
   await clock.advance(4000);
   assert.equal(memory.untilStepMs('u'), 6000);

@@ -28,7 +28,7 @@ describe('poller', () => {
       clock: systemClock,
       log: createLog('error', true),
       pollMs: 40,
-      publishMs,
+      publishMs: () => publishMs,
       timeoutMs: 300,
       concurrency: 2,
       port: await stub.start(),

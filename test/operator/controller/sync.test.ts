@@ -51,7 +51,7 @@ async function passWithoutWrites({ job, runtime, batchJobs, pods }: Observed) {
   const sync = new Sync({
     client,
     caches,
-    memory: new Memory({ client, clock, detailMs: 0 }),
+    memory: new Memory({ client, clock, detailMs: () => 0 }),
     record: () => {},
     isBusy: () => false,
     decide,

@@ -54,6 +54,7 @@ describe('packed objects', () => {
     store.put(thing('b', false));
     assert.deepEqual(store.put(thing('a', true, '2')), [{ type: 'updated', object: thing('a', true, '2') }]);
     assert.deepEqual(store.get('n/a'), thing('a', true, '2'));
+    assert.equal(store.warm, 1);
     assert.deepEqual(store.by('state', 'over'), [thing('a', true, '2')]);
     assert.deepEqual(store.keysBy('state', 'live'), ['n/b']);
     assert.deepEqual(
@@ -63,11 +64,13 @@ describe('packed objects', () => {
     // The list shows what is known, packed or not: no change.
     const list = [thing('a', true, '2'), thing('b', false)].map((object) => store.entryOf(object));
     assert.deepEqual([...store.replace(list)], []);
+    assert.equal(store.warm, 1);
     assert.deepEqual(store.put(thing('a', false, '3')), [
       { type: 'updated', object: thing('a', false, '3') },
     ]);
     assert.deepEqual(store.keysBy('state', 'over'), []);
     assert.deepEqual(store.remove(thing('b', true)), [{ type: 'deleted', object: thing('b', false) }]);
     assert.equal(store.size, 1);
+    assert.equal(store.warm, 1);
   });
 });

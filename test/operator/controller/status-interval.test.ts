@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { statusIntervalMs } from '../../../operator/controller/status-interval.ts';
+
+it('details of few jobs are written at the shortest interval, of many as all of them together may, but within a minute', () => {
+  assert.equal(statusIntervalMs(10_000, 20, 1), 10_000);
+  assert.equal(statusIntervalMs(10_000, 20, 200), 10_000);
+  assert.equal(statusIntervalMs(10_000, 20, 1000), 50_000);
+  assert.equal(statusIntervalMs(10_000, 20, 10_000), 60_000);
+});
