@@ -1,94 +1,114 @@
-/** The metrics of single jobs: set on each pass, removed with the job. */
+/** The metrics of single jobs: known from each pass and each answer of a trainer, gone with the job. */
+import type { Gauge, MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { Progress } from '../../crds/trainer-contract.ts';
 import type { FineTuneJob } from '../decide/plan.ts';
 import type { Metrics } from '../metrics.ts';
 
-type JobLabels = { namespace: string; name: string };
-type Info = JobLabels & { uid: string; task: string; runtime: string };
-type Series = { info: Info; phase: string | undefined };
+type Numbers = {
+  step: number | undefined;
+  progress: number | undefined;
+  trainLoss: number | undefined;
+  evalLoss: number | undefined;
+  gpuSeconds: number | undefined;
+  cost: number | undefined;
+};
+type Shown = Numbers & { uid: string; task: string; runtime: string; phase: string | undefined };
 
 export class JobSeries {
-  readonly #metrics: Metrics;
-  readonly #series = new Map<string, Series>();
+  /** By "namespace/name". */
+  readonly #jobs = new Map<string, Shown>();
 
   constructor(metrics: Metrics) {
-    this.#metrics = metrics;
+    const { jobInfo, jobPhase, jobLoss, jobEvalLoss, jobProgress, jobStep, jobGpuSeconds, jobCost } = metrics;
+    readOff(jobInfo, () =>
+      this.#values(({ uid, task, runtime }) => ({ value: 1, labels: { uid, task, runtime } })),
+    );
+    readOff(jobPhase, () =>
+      this.#values(({ phase }) => (phase === undefined ? undefined : { value: 1, labels: { phase } })),
+    );
+    const numbers: [Gauge<'namespace' | 'name'>, keyof Numbers][] = [
+      [jobLoss, 'trainLoss'],
+      [jobEvalLoss, 'evalLoss'],
+      [jobProgress, 'progress'],
+      [jobStep, 'step'],
+      [jobGpuSeconds, 'gpuSeconds'],
+      [jobCost, 'cost'],
+    ];
+    for (const [gauge, name] of numbers) {
+      readOff(gauge, () =>
+        this.#values(({ [name]: value }) => (value === undefined ? undefined : { value, labels: {} })),
+      );
+    }
   }
 
   /** What a pass found and wants. */
-  show(
-    key: string,
-    { metadata: { namespace, name, uid }, spec }: FineTuneJob,
-    status: FineTuneJobStatus,
-  ): void {
-    const { jobInfo, jobPhase } = this.#metrics;
-    const known = this.#series.get(key);
-    if (known !== undefined && known.info.uid !== uid) this.remove(key);
-    const info = { namespace, name, uid, task: spec.task, runtime: spec.runtimeRef.name };
-    const { phase } = status;
-    if (known?.info.runtime !== info.runtime || known.info.task !== info.task) {
-      if (known !== undefined) jobInfo.remove(known.info);
-      jobInfo.set(info, 1);
-    }
-    if (known?.phase !== phase && known?.phase !== undefined) {
-      jobPhase.remove({ namespace, name, phase: known.phase });
-    }
-    if (phase !== undefined) jobPhase.set({ namespace, name, phase }, 1);
-    this.#series.set(key, { info, phase });
-    const { gpuSeconds, cost } = status.usage ?? {};
-    if (gpuSeconds !== undefined) this.#metrics.jobGpuSeconds.set({ namespace, name }, gpuSeconds);
-    if (cost !== undefined) this.#metrics.jobCost.set({ namespace, name }, Number(cost));
-    if (status.progress === undefined) return;
-    const { trainLoss, evalLoss, step, totalSteps } = status.progress;
-    this.#numbers(
-      { namespace, name },
-      {
-        step,
-        totalSteps,
-        trainLoss: decimal(trainLoss),
-        evalLoss: decimal(evalLoss),
-      },
-    );
+  show(key: string, { metadata: { uid }, spec }: FineTuneJob, status: FineTuneJobStatus): void {
+    const known = this.#jobs.get(key);
+    const shown = known?.uid === uid ? known : { ...unknown, uid };
+    const { phase, usage, progress } = status;
+    this.#jobs.set(key, Object.assign(shown, { task: spec.task, runtime: spec.runtimeRef.name, phase }));
+    shown.gpuSeconds = usage?.gpuSeconds ?? shown.gpuSeconds;
+    shown.cost = decimal(usage?.cost) ?? shown.cost;
+    if (progress === undefined) return;
+    const { trainLoss, evalLoss } = progress;
+    update(shown, { ...progress, trainLoss: decimal(trainLoss), evalLoss: decimal(evalLoss) });
   }
 
   /** What the trainer says now: newer than what is in the status. */
   live(key: string, progress: Progress): void {
-    const known = this.#series.get(key);
-    if (known === undefined) return;
-    const { namespace, name } = known.info;
-    this.#numbers({ namespace, name }, progress);
+    const shown = this.#jobs.get(key);
+    if (shown !== undefined) update(shown, progress);
   }
 
   remove(key: string): void {
-    const known = this.#series.get(key);
-    if (known === undefined) return;
-    this.#series.delete(key);
-    const { info, phase } = known;
-    const labels = { namespace: info.namespace, name: info.name };
-    const { jobInfo, jobPhase, jobLoss, jobEvalLoss, jobProgress, jobStep } = this.#metrics;
-    const { jobGpuSeconds, jobCost } = this.#metrics;
-    jobInfo.remove(info);
-    if (phase !== undefined) jobPhase.remove({ ...labels, phase });
-    for (const gauge of [jobLoss, jobEvalLoss, jobProgress, jobStep, jobGpuSeconds, jobCost])
-      gauge.remove(labels);
+    this.#jobs.delete(key);
   }
 
-  #numbers(
-    labels: JobLabels,
-    numbers: {
-      step: number;
-      totalSteps: number;
-      trainLoss?: number | undefined;
-      evalLoss?: number | undefined;
-    },
-  ): void {
-    const { jobLoss, jobEvalLoss, jobProgress, jobStep } = this.#metrics;
-    jobStep.set(labels, numbers.step);
-    jobProgress.set(labels, numbers.totalSteps === 0 ? 0 : numbers.step / numbers.totalSteps);
-    if (numbers.trainLoss !== undefined) jobLoss.set(labels, numbers.trainLoss);
-    if (numbers.evalLoss !== undefined) jobEvalLoss.set(labels, numbers.evalLoss);
+  /** A value of each job that has one, with the labels that every series of a job has. */
+  #values(measure: (shown: Shown) => MetricValue<string> | undefined): MetricValue<string>[] {
+    return [...this.#jobs].flatMap(([key, shown]) => {
+      const found = measure(shown);
+      if (found === undefined) return [];
+      const [namespace = '', name = ''] = key.split('/');
+      return [{ value: found.value, labels: { namespace, name, ...found.labels } }];
+    });
   }
+}
+
+/** All fields from the start, so that V8 keeps one shape for all jobs. */
+const unknown: Shown = {
+  uid: '',
+  task: '',
+  runtime: '',
+  phase: undefined,
+  step: undefined,
+  progress: undefined,
+  trainLoss: undefined,
+  evalLoss: undefined,
+  gpuSeconds: undefined,
+  cost: undefined,
+};
+
+/** Makes the values of a gauge at each scrape: kept as series of prom-client, those of ten thousand jobs take 20 MiB and more. */
+function readOff<L extends string>(gauge: Gauge<L>, values: () => MetricValue<string>[]): void {
+  const get = gauge.get.bind(gauge);
+  gauge.get = async (): Promise<MetricObjectWithValues<MetricValue<L>>> => ({
+    ...(await get()),
+    values: values() as MetricValue<L>[],
+  });
+}
+
+type Told = Pick<Progress, 'step' | 'totalSteps'> & {
+  trainLoss?: number | undefined;
+  evalLoss?: number | undefined;
+};
+
+function update(shown: Shown, { step, totalSteps, trainLoss, evalLoss }: Told): void {
+  shown.step = step;
+  shown.progress = totalSteps === 0 ? 0 : step / totalSteps;
+  shown.trainLoss = trainLoss ?? shown.trainLoss;
+  shown.evalLoss = evalLoss ?? shown.evalLoss;
 }
 
 function decimal(text: string | undefined): number | undefined {

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { FineTuneJobStatus } from '../../../crds/status.schema.ts';
+import type { Progress } from '../../../crds/trainer-contract.ts';
+import { JobSeries } from '../../../operator/controller/series.ts';
+import type { FineTuneJob } from '../../../operator/decide/plan.ts';
+import { createMetrics, type Metrics, scrape } from '../../../operator/metrics.ts';
+
+const job = (uid: string): FineTuneJob =>
+  ({
+    metadata: { namespace: 'n', name: 'a"b', uid },
+    spec: { task: 'MaskedLM', runtimeRef: { name: 'default' } },
+  }) as FineTuneJob;
+const running = {
+  phase: 'Training',
+  usage: { gpuSeconds: 12, cost: '0.5' },
+  progress: { step: 5, totalSteps: 20, trainLoss: '1.5', evalLoss: '2' },
+} as unknown as FineTuneJobStatus;
+
+describe('metrics of single jobs', () => {
+  let metrics: Metrics;
+  let series: JobSeries;
+  beforeEach(() => {
+    metrics = createMetrics('0.0.0');
+    series = new JobSeries(metrics);
+  });
+
+  const lines = async (): Promise<string[]> => {
+    let text = '';
+    for await (const part of scrape(metrics)) text += part;
+    return text.split('\n').filter((line) => line.startsWith('finetune_job_'));
+  };
+
+  it('tell what the status tells, and are the newer answer of the trainer where there is one', async () => {
+    series.show('n/a"b', job('1'), running);
+    series.live('n/a"b', { step: 6, totalSteps: 20, trainLoss: 1.25 } as Progress);
+    series.live('n/stranger', { step: 1, totalSteps: 2 } as Progress);
+    const labels = 'namespace="n",name="a\\"b"';
+    assert.deepEqual((await lines()).toSorted(), [
+      `finetune_job_cost{${labels}} 0.5`,
+      `finetune_job_eval_loss{${labels}} 2`,
+      `finetune_job_gpu_seconds{${labels}} 12`,
+      `finetune_job_info{${labels},uid="1",task="MaskedLM",runtime="default"} 1`,
+      `finetune_job_loss{${labels}} 1.25`,
+      `finetune_job_phase{${labels},phase="Training"} 1`,
+      `finetune_job_progress_ratio{${labels}} 0.3`,
+      `finetune_job_step{${labels}} 6`,
+    ]);
+  });
+
+  it('of a job that was made anew under its name begin anew, and go with the job', async () => {
+    series.show('n/a"b', job('1'), running);
+    series.show('n/a"b', job('2'), { phase: 'Pending' } as FineTuneJobStatus);
+    assert.deepEqual(
+      (await lines()).map((line) => line.replace(/\{.*/, '')),
+      ['finetune_job_info', 'finetune_job_phase'],
+    );
+    series.remove('n/a"b');
+    assert.deepEqual(await lines(), []);
+  });
+});
