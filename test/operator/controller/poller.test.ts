@@ -17,6 +17,8 @@ describe('poller', () => {
   let results: string[];
   let answers: number[];
   let published: { key: string; at: number; step: number | undefined }[];
+  /** What the clock said last: a busy machine may come between the poller's look at it and what the test sees of it. */
+  let now: number;
 
   beforeEach(async () => {
     stub = new TrainerStub();
@@ -25,7 +27,13 @@ describe('poller', () => {
     answers = [];
     published = [];
     poller = new Poller({
-      clock: systemClock,
+      clock: {
+        ...systemClock,
+        now: () => {
+          now = systemClock.now();
+          return now;
+        },
+      },
       log: createLog('error', true),
       pollMs: 40,
       publishMs: () => publishMs,
@@ -36,7 +44,7 @@ describe('poller', () => {
       onAnswer: (_, value) => answers.push(value.step),
       onPublish: (key) => {
         const step = poller.progressOf(identity.jobUid)?.value.step;
-        published.push({ key, at: performance.now(), step });
+        published.push({ key, at: now, step });
       },
     });
     running = poller.run(stop.signal);
@@ -62,8 +70,7 @@ describe('poller', () => {
     assert.equal(answers.length, good, 'every answer is seen by the metrics');
     for (const [i, { at, key }] of published.entries()) {
       assert.equal(key, 'n/job');
-      if (i > 0)
-        assert.ok(at - published[i - 1]!.at >= publishMs - 1, `${at - published[i - 1]!.at} ms apart`);
+      if (i > 0) assert.ok(at - published[i - 1]!.at >= publishMs, `${at - published[i - 1]!.at} ms apart`);
     }
   });
 
@@ -72,7 +79,7 @@ describe('poller', () => {
     poller.target('n/job', identity.jobUid, target);
     await until(() => published.length === 2);
     assert.ok(answers.length > 2);
-    assert.ok(published[1]!.at - published[0]!.at >= publishMs * 6 - 1);
+    assert.ok(published[1]!.at - published[0]!.at >= publishMs * 6);
   });
 
   it('counts bad answers and passes none on', async () => {
