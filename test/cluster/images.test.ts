@@ -64,6 +64,8 @@ for (const name of ['operator', 'trainer']) {
         'YARN_VERSION',
         'FINETUNE_TENSORFLOW',
         'LD_LIBRARY_PATH',
+        'MALLOC_ARENA_MAX',
+        'MALLOC_TRIM_THRESHOLD_',
       ];
       assert.deepEqual(
         (Env ?? []).map((entry) => entry.split('=')[0] as string).filter((entry) => !known.includes(entry)),
