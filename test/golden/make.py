@@ -112,7 +112,7 @@ def small():
 
 
 def minilm(directory):
-    settings = {**SETTINGS, "learningRate": 5e-5, "totalSteps": 20, "warmupSteps": 2}
+    settings = {**SETTINGS, "learningRate": 5e-5, "totalSteps": 50, "warmupSteps": 5}
     model = BertForSequenceClassification.from_pretrained(
         directory, num_labels=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
     )
