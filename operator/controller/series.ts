@@ -45,7 +45,7 @@ export class JobSeries {
   /** What a pass found and wants. */
   show(key: string, { metadata: { uid }, spec }: FineTuneJob, status: FineTuneJobStatus): void {
     const known = this.#jobs.get(key);
-    const shown = known?.uid === uid ? known : { ...unknown, uid };
+    const shown = known?.uid === uid ? known : { ...nothingKnown, uid };
     const { phase, usage, progress } = status;
     this.#jobs.set(key, Object.assign(shown, { task: spec.task, runtime: spec.runtimeRef.name, phase }));
     shown.gpuSeconds = usage?.gpuSeconds ?? shown.gpuSeconds;
@@ -77,7 +77,7 @@ export class JobSeries {
 }
 
 /** All fields from the start, so that V8 keeps one shape for all jobs. */
-const unknown: Shown = {
+const nothingKnown: Shown = {
   uid: '',
   task: '',
   runtime: '',
