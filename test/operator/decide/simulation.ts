@@ -5,6 +5,8 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
+import { millis } from '../../../operator/decide/present.ts';
+import { endedAs } from '../../../operator/decide/stage.ts';
 import { failJobExitCodes } from '../../../operator/manifests/failure-policy.ts';
 import {
   after,
@@ -31,6 +33,7 @@ const stopSeconds = 90;
 
 export class Simulation {
   readonly #dice: Dice;
+  readonly #runtime: FineTuneRuntime;
   #observed: Observed;
   #made = 0;
   /** Seconds since the start. */
@@ -40,6 +43,7 @@ export class Simulation {
 
   constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice) {
     this.#dice = dice;
+    this.#runtime = runtime;
     this.#observed = { job, runtime, batchJobs: [], pods: [], foreign: [], progress: undefined };
   }
 
@@ -54,6 +58,22 @@ export class Simulation {
   /** Train pods whose container runs. */
   get trainers(): V1Pod[] {
     return this.#observed.pods.filter((pod) => isTrain(pod) && pod.status?.phase === 'Running');
+  }
+
+  /** Whether the run that the user wants has come to its end. */
+  get isOver(): boolean {
+    const { spec, status } = this.job;
+    return status?.runId === spec.runId && status.completionTime !== undefined;
+  }
+
+  /** Jobs and pods that there have been so far. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** An administrator takes the runtime away, or gives it back. */
+  offerRuntime(offered: boolean): void {
+    this.#set({ runtime: offered ? this.#runtime : undefined });
   }
 
   change(spec: object): void {
@@ -87,7 +107,7 @@ export class Simulation {
     const queued = (job: V1Job) => job.metadata?.labels?.['kueue.x-k8s.io/queue-name'] !== undefined;
     this.#set({
       batchJobs: this.batchJobs.map((job) =>
-        queued(job) ? { ...job, spec: { ...job.spec!, suspend } } : job,
+        queued(job) && job.spec?.suspend !== suspend ? withSuspend(job, suspend) : job,
       ),
     });
   }
@@ -182,30 +202,45 @@ export class Simulation {
     }
   }
 
-  /** One pod at a time, the next one only when the last is gone for good: podReplacementPolicy Failed. */
+  /**
+   * One pod at a time, the next one only when the last is gone for good: podReplacementPolicy Failed. A suspended Job has no
+   * deadline, and one that goes on has all of it before it again.
+   */
   #jobController(job: V1Job): V1Job {
     const pods = this.#observed.pods.filter(
       ({ metadata }) => metadata!.ownerReferences![0]!.uid === job.metadata!.uid,
     );
     const live = pods.filter(({ status }) => status?.phase === 'Pending' || status?.phase === 'Running');
-    const over = job.status?.conditions?.[0] !== undefined;
-    const late = job.spec?.activeDeadlineSeconds === 1 && job.spec.suspend !== true;
-    if (over || late || job.spec?.suspend === true) for (const pod of live) this.#askToStop(pod);
+    const over = endedAs(job) !== undefined;
+    const suspended = job.spec?.suspend === true;
+    const late = !suspended && this.#isLate(job);
+    if (over || late || suspended) for (const pod of live) this.#askToStop(pod);
     if (over) return job;
-    const end = (type: string, reason: string, message = '') => ({
-      ...job,
-      status: jobCondition(type, reason, message),
-    });
-    if (late && live.length === 0) return end('Failed', 'DeadlineExceeded');
+    const startTime = job.status?.startTime ?? after(this.time);
+    const status = { ...job.status, ...(!suspended && { startTime }) };
+    const end = this.#endOf(job, pods, late && live.length === 0);
+    if (end !== undefined) return { ...job, status: { ...status, ...end } };
+    if (live.length === 0 && !suspended && !late && this.#dice() < 0.7) this.#makePod(job);
+    return { ...job, status };
+  }
+
+  #isLate({ spec, status }: V1Job): boolean {
+    const startedAt = millis(status?.startTime);
+    const seconds = spec?.activeDeadlineSeconds;
+    if (startedAt === undefined || seconds === undefined) return false;
+    return after(this.time).getTime() - startedAt >= seconds * 1000;
+  }
+
+  #endOf(job: V1Job, pods: V1Pod[], isTooLate: boolean): V1Job['status'] {
+    if (isTooLate) return jobCondition('Failed', 'DeadlineExceeded');
     const codes = pods.map((pod) => pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode);
-    if (codes.includes(0)) return end('Complete', 'CompletionsReached');
+    if (codes.includes(0)) return jobCondition('Complete', 'CompletionsReached');
     const final = codes.find((code) => code !== undefined && failJobExitCodes.includes(code));
     if (final !== undefined)
-      return end('Failed', 'PodFailurePolicy', `failed with exit code ${final} matching`);
+      return jobCondition('Failed', 'PodFailurePolicy', `failed with exit code ${final} matching`);
     const failures = codes.filter((code) => code !== undefined && code !== 143).length;
-    if (failures > (job.spec?.backoffLimit ?? 6)) return end('Failed', 'BackoffLimitExceeded');
-    if (live.length === 0 && job.spec?.suspend !== true && !late && this.#dice() < 0.7) this.#makePod(job);
-    return job;
+    if (failures > (job.spec?.backoffLimit ?? 6)) return jobCondition('Failed', 'BackoffLimitExceeded');
+    return undefined;
   }
 
   #makePod(job: V1Job): void {
@@ -221,4 +256,10 @@ export class Simulation {
 
 function isTrain({ metadata }: V1Pod): boolean {
   return metadata?.labels?.['finetune.dev/stage'] === 'train';
+}
+
+/** Who evicts a Job takes its start back, so that its pods may go to other nodes. */
+function withSuspend(job: V1Job, suspend: boolean): V1Job {
+  const { startTime: _, ...evicted } = job.status ?? {};
+  return { ...job, spec: { ...job.spec!, suspend }, status: suspend ? evicted : { ...job.status } };
 }
