@@ -34,6 +34,8 @@ const stopSeconds = 90;
 export class Simulation {
   readonly #dice: Dice;
   readonly #runtime: FineTuneRuntime;
+  /** Seconds by which the clock of the node is ahead. */
+  readonly #ahead: number;
   #observed: Observed;
   #made = 0;
   /** Seconds since the start. */
@@ -41,8 +43,9 @@ export class Simulation {
   /** Seconds that trainers ran, by run. */
   readonly trained = new Map<string, number>();
 
-  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice) {
+  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, ahead: number) {
     this.#dice = dice;
+    this.#ahead = ahead;
     this.#runtime = runtime;
     this.#observed = { job, runtime, batchJobs: [], pods: [], foreign: [], progress: undefined };
   }
@@ -170,14 +173,15 @@ export class Simulation {
   }
 
   #start(pod: V1Pod): void {
-    this.#replace(pod, { ...pod, status: runningFrom(this.time) });
+    const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: after(this.time) }];
+    this.#replace(pod, { ...pod, status: { ...runningFrom(this.time + this.#ahead), conditions } });
   }
 
   #end(pod: V1Pod, exitCode: number): void {
     const status = endedStatus(exitCode, this.#lastWord(pod, exitCode));
     const terminated = status.containerStatuses![0]!.state!.terminated!;
     terminated.startedAt = pod.status!.containerStatuses![0]!.state!.running!.startedAt!;
-    terminated.finishedAt = after(this.time);
+    terminated.finishedAt = after(this.time + this.#ahead);
     this.#replace(pod, { ...pod, status });
   }
 

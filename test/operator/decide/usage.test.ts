@@ -15,7 +15,7 @@ import {
   runningFrom,
   runningStatus,
 } from '../builders.ts';
-import { inTraining, running, trainJob, withTrainJob } from './worlds.ts';
+import { inTraining, running, trainJob, withSpec, withTrainJob } from './worlds.ts';
 
 function endedAfter(
   from: number,
@@ -83,6 +83,28 @@ test('a container that could not be started used nothing, whatever the runtime s
   const failed = endedAfter(0, 20, 128);
   Object.assign(failed.containerStatuses![0]!.state!.terminated!, { startedAt: new Date(0) });
   assert.equal(usage({ ...running, pods: [pod('one', 0, failed)] })?.activeSeconds, 0);
+});
+
+test('a node whose clock is an hour behind charges no hour that nobody used', () => {
+  const onTheWay = (seconds: number) => ({
+    ...runningFrom(10 - 3600),
+    conditions: [{ type: 'PodScheduled', status: 'True', lastTransitionTime: after(seconds) }],
+  });
+  const world = inTraining(onTheWay(8));
+  assert.equal(answered(world, 'one', 40).job.status?.usage?.activeSeconds, 32);
+  const limits = { activeDeadlineSeconds: 600, budget: { maxGpuHours: '0.5' } };
+  const { status } = pass(withSpec(world, limits), after(40)).plan;
+  assert.deepEqual([status.phase, status.usage?.activeSeconds], ['Training', 0]);
+  // Its last word is right: both ends are by the same clock.
+  const ended = { ...world, pods: [pod('one', 0, endedAfter(10 - 3600, 70 - 3600, 31))] };
+  assert.equal(usage(ended)?.activeSeconds, 60);
+});
+
+test('a node whose clock is an hour ahead charges what was used when its trainer has ended', () => {
+  const world = answered(inTraining(runningFrom(10 + 3600)), 'one', 40);
+  assert.equal(world.job.status?.usage?.activeSeconds, 0);
+  const ended = { ...world, pods: [pod('one', 0, endedAfter(10 + 3600, 70 + 3600, 31))] };
+  assert.equal(usage(ended)?.activeSeconds, 60);
 });
 
 test('a trainer that lies about its steps cannot make a status that the API server refuses', () => {
