@@ -37,11 +37,16 @@ export class Simulation {
   /** Seconds by which the clock of the node is ahead. */
   readonly #ahead: number;
   #observed: Observed;
+  /** Pods that ended and are gone: the operator has them in mind until it is started again. */
+  #ended: V1Pod[] = [];
+  /** The run that the operator has begun, and since when; its status may not say so yet. */
+  #begun: { runId: string | undefined; at: number } = { runId: undefined, at: 0 };
+  #since = 0;
   #made = 0;
   /** Seconds since the start. */
   time = 0;
-  /** Seconds that trainers ran, by run. */
-  readonly trained = new Map<string, number>();
+  /** Seconds that trainers of the run ran. */
+  trained = 0;
 
   constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, ahead: number) {
     this.#dice = dice;
@@ -87,14 +92,27 @@ export class Simulation {
 
   /** The operator looks; its actions come true, and without the write of the status if it dies in between. */
   look(dies = false): Plan {
-    const plan = decide(this.#observed, after(this.time));
+    const pods = [...this.#observed.pods, ...this.#ended];
+    const plan = decide({ ...this.#observed, pods }, after(this.time));
+    this.#begin(plan, dies);
     const next = comeTrue(this.#observed, plan);
     const made = next.batchJobs.filter((job) => !this.batchJobs.includes(job));
     for (const job of made) job.metadata = { ...job.metadata, creationTimestamp: after(this.time) };
     // A Job that is made again has the old name and a new UID.
     for (const job of made) if (!this.#knows(job)) job.metadata!.uid = `job-${this.#made++}`;
     this.#set({ batchJobs: next.batchJobs, ...(dies ? {} : { job: next.job }) });
+    if (dies) this.#ended = [];
     return plan;
+  }
+
+  /** A run begins when it is decided on first; if the operator dies and the run before is wanted again, that goes on. */
+  #begin({ status: { runId } }: Plan, dies: boolean): void {
+    const stored = this.job.status?.runId;
+    if (runId === stored) this.#begun.runId = undefined;
+    else if (this.#begun.runId !== runId) this.#begun = { runId, at: this.time };
+    if (runId === stored || dies) return;
+    this.#since = this.#begun.at;
+    this.trained = 0;
   }
 
   /** Somebody deletes a Job or a pod by hand. */
@@ -119,8 +137,7 @@ export class Simulation {
   step(seconds: number, mood: Mood): void {
     this.time += seconds;
     for (const pod of this.trainers) {
-      const run = pod.metadata!.labels!['finetune.dev/run']!;
-      this.trained.set(run, (this.trained.get(run) ?? 0) + seconds);
+      if (millis(pod.metadata!.creationTimestamp)! >= after(this.#since).getTime()) this.trained += seconds;
     }
     for (const pod of this.#observed.pods) this.#kubelet(pod, mood);
     this.#collectGarbage();
@@ -158,7 +175,10 @@ export class Simulation {
     if (phase === 'Pending' && asked !== undefined) this.#replace(pod, undefined);
     else if (phase === 'Pending' && this.#dice() < 0.7) this.#start(pod);
     else if (phase === 'Running') this.#goOn(pod, mood, asked && new Date(asked));
-    else if (asked !== undefined && this.#dice() < 0.5) this.#replace(pod, undefined);
+    else if (asked !== undefined && this.#dice() < 0.5) {
+      this.#replace(pod, undefined);
+      this.#ended.push(pod);
+    }
   }
 
   #goOn(pod: V1Pod, mood: Mood, asked: Date | undefined): void {

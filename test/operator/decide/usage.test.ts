@@ -14,6 +14,7 @@ import {
   progressOf,
   runningFrom,
   runningStatus,
+  validated,
 } from '../builders.ts';
 import { inTraining, running, trainJob, withSpec, withTrainJob } from './worlds.ts';
 
@@ -186,4 +187,46 @@ test('the base model is shown while its successor trains, and stays', () => {
   };
   assert.deepEqual(world.job.status?.evaluation, shown);
   assert.deepEqual(pass({ ...world, progress: undefined }).plan.status.evaluation, shown);
+});
+
+/** Run 1 trained for 5,000 seconds, run 2 took its place, and at 6,000 s the user goes back to run 1, within an hour. */
+function backAgain(): Observed {
+  const old = pod('old', 0, endedAfter(0, 5000, 143, interrupted('old')));
+  const second = pass(withSpec({ ...running, pods: [old] }, { runId: '2' }), after(5500)).next;
+  const again = { runId: '1', activeDeadlineSeconds: 3600, budget: { maxGpuHours: '1' } };
+  return withSpec(pass(second, after(5500)).next, again, 3);
+}
+
+/** The same world with Jobs that were made at 6,000 s. */
+const madeAnew = (world: Observed): Observed => ({
+  ...world,
+  batchJobs: world.batchJobs.map((job) => ({
+    ...job,
+    metadata: { ...job.metadata, uid: `anew-${job.metadata?.name}`, creationTimestamp: after(6000) },
+  })),
+});
+
+test('a run that goes back to an earlier runId begins with nothing used, whatever is left of that one', () => {
+  // The Job of run 2 goes, then that of preflight is made.
+  let world = pass(backAgain(), after(6000)).next;
+  world = madeAnew(pass(world, after(6000)).next);
+  for (const at of [6000, 6010]) {
+    const { phase, usage: used, attempt, checkpoints } = pass(world, after(at)).plan.status;
+    assert.deepEqual([phase, used, attempt, checkpoints], ['Preflight', undefined, undefined, undefined]);
+  }
+  const withoutChecks = { ...world, batchJobs: [] };
+  assert.equal(pass(withoutChecks, after(6010)).plan.status.attempt, undefined);
+});
+
+test('and counts its own attempts, also one whose Job was deleted before anybody looked', () => {
+  let world = madeAnew(pass(pass(backAgain(), after(6000)).next, after(6000)).next);
+  const check = aPod(world.batchJobs[0]!, 'check', endedStatus(0, validated('check')));
+  world = madeAnew(pass({ ...world, pods: [...world.pods, check] }, after(6020)).next);
+  const train = world.batchJobs.find(({ metadata }) => metadata?.name === trainJob.metadata?.name)!;
+  const first = aPod(train, 'new', endedAfter(6030, 6040, 143), { creationTimestamp: after(6025) });
+  const pods = [...world.pods, first];
+  for (const batchJobs of [world.batchJobs, world.batchJobs.filter((job) => job !== train)]) {
+    const { status } = pass({ ...world, batchJobs, pods }, after(6050)).plan;
+    assert.deepEqual([status.usage?.attempts, status.usage?.activeSeconds], [1, 10]);
+  }
 });
