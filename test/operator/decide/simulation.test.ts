@@ -72,10 +72,11 @@ test('never two trainers, no end is taken back, nothing is counted twice, and ev
         if (i > 0) world.step(20, 'well');
         const before = world.job.status ?? {};
         if (i === 5 && dice() < 0.3) world.change({ cancel: true });
-        // What stops makes room at once, before the Job controller has seen that it is to end.
-        world.queue(before.phase === 'Stopping');
+        if (before.phase !== 'Stopping') world.queue(false);
         world.look();
         check(world, before);
+        // What stops makes room at once, before the Job controller has seen that it is to end.
+        if (world.job.status?.phase === 'Stopping') world.queue(true);
       }
       const { phase = '' } = world.job.status ?? {};
       assert.ok((jobEnds as readonly string[]).includes(phase), `it is still ${phase}`);

@@ -1,13 +1,12 @@
 /**
- * A small cluster in memory: what the Job controller, the garbage collector, a queue and the kubelet do to the Jobs and pods
- * of one FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
+ * A small cluster in memory: what Job controller, garbage collector, queue and kubelet do to the Jobs and pods of one
+ * FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
  */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
 import { millis } from '../../../operator/decide/present.ts';
-import { endedAs } from '../../../operator/decide/stage.ts';
-import { failJobExitCodes } from '../../../operator/manifests/failure-policy.ts';
+import { isQueued } from '../../../operator/decide/stage.ts';
 import {
   after,
   aPod,
@@ -15,13 +14,13 @@ import {
   endedStatus,
   failed,
   interrupted,
-  jobCondition,
   progressOf,
   rejected,
   runningFrom,
   succeeded,
   validated,
 } from '../builders.ts';
+import { control, withSuspend } from './job-controller.ts';
 
 type Dice = () => number;
 
@@ -37,8 +36,9 @@ export class Simulation {
   /** Seconds by which the clock of the node is ahead. */
   readonly #ahead: number;
   #observed: Observed;
-  /** Pods that ended and are gone: the operator has them in mind until it is started again. */
-  #ended: V1Pod[] = [];
+  /** Pods that ended and are gone. The operator has them in mind until it is started again. */
+  readonly #ended: V1Pod[] = [];
+  #forgotten = 0;
   /** The run that the operator has begun, and since when; its status may not say so yet. */
   #begun: { runId: string | undefined; at: number } = { runId: undefined, at: 0 };
   #since = 0;
@@ -92,7 +92,7 @@ export class Simulation {
 
   /** The operator looks; its actions come true, and without the write of the status if it dies in between. */
   look(dies = false): Plan {
-    const pods = [...this.#observed.pods, ...this.#ended];
+    const pods = [...this.#observed.pods, ...this.#ended.slice(this.#forgotten)];
     const plan = decide({ ...this.#observed, pods }, after(this.time));
     this.#begin(plan, dies);
     const next = comeTrue(this.#observed, plan);
@@ -101,7 +101,7 @@ export class Simulation {
     // A Job that is made again has the old name and a new UID.
     for (const job of made) if (!this.#knows(job)) job.metadata!.uid = `job-${this.#made++}`;
     this.#set({ batchJobs: next.batchJobs, ...(dies ? {} : { job: next.job }) });
-    if (dies) this.#ended = [];
+    if (dies) this.#forgotten = this.#ended.length;
     return plan;
   }
 
@@ -125,12 +125,7 @@ export class Simulation {
 
   /** A queue admits or evicts. */
   queue(suspend: boolean): void {
-    const queued = (job: V1Job) => job.metadata?.labels?.['kueue.x-k8s.io/queue-name'] !== undefined;
-    this.#set({
-      batchJobs: this.batchJobs.map((job) =>
-        queued(job) && job.spec?.suspend !== suspend ? withSuspend(job, suspend) : job,
-      ),
-    });
+    this.#set({ batchJobs: this.batchJobs.map((job) => (isQueued(job) ? withSuspend(job, suspend) : job)) });
   }
 
   /** Time goes on and the cluster with it. */
@@ -172,7 +167,8 @@ export class Simulation {
   #kubelet(pod: V1Pod, mood: Mood): void {
     const phase = pod.status?.phase;
     const asked = pod.metadata?.deletionTimestamp;
-    if (phase === 'Pending' && asked !== undefined) this.#replace(pod, undefined);
+    if (phase === 'Pending' && asked !== undefined)
+      this.#replace(pod, { ...pod, status: { phase: 'Failed' } });
     else if (phase === 'Pending' && this.#dice() < 0.7) this.#start(pod);
     else if (phase === 'Running') this.#goOn(pod, mood, asked && new Date(asked));
     else if (asked !== undefined && this.#dice() < 0.5) {
@@ -226,45 +222,14 @@ export class Simulation {
     }
   }
 
-  /**
-   * One pod at a time, the next one only when the last is gone for good: podReplacementPolicy Failed. A suspended Job has no
-   * deadline, and one that goes on has all of it before it again.
-   */
-  #jobController(job: V1Job): V1Job {
-    const pods = this.#observed.pods.filter(
-      ({ metadata }) => metadata!.ownerReferences![0]!.uid === job.metadata!.uid,
+  #jobController(before: V1Job): V1Job {
+    const pods = [...this.#observed.pods, ...this.#ended].filter(
+      ({ metadata }) => metadata!.ownerReferences![0]!.uid === before.metadata!.uid,
     );
-    const live = pods.filter(({ status }) => status?.phase === 'Pending' || status?.phase === 'Running');
-    const over = endedAs(job) !== undefined;
-    const suspended = job.spec?.suspend === true;
-    const late = !suspended && this.#isLate(job);
-    if (over || late || suspended) for (const pod of live) this.#askToStop(pod);
-    if (over) return job;
-    const startTime = job.status?.startTime ?? after(this.time);
-    const status = { ...job.status, ...(!suspended && { startTime }) };
-    const end = this.#endOf(job, pods, late && live.length === 0);
-    if (end !== undefined) return { ...job, status: { ...status, ...end } };
-    if (live.length === 0 && !suspended && !late && this.#dice() < 0.7) this.#makePod(job);
-    return { ...job, status };
-  }
-
-  #isLate({ spec, status }: V1Job): boolean {
-    const startedAt = millis(status?.startTime);
-    const seconds = spec?.activeDeadlineSeconds;
-    if (startedAt === undefined || seconds === undefined) return false;
-    return after(this.time).getTime() - startedAt >= seconds * 1000;
-  }
-
-  #endOf(job: V1Job, pods: V1Pod[], isTooLate: boolean): V1Job['status'] {
-    if (isTooLate) return jobCondition('Failed', 'DeadlineExceeded');
-    const codes = pods.map((pod) => pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode);
-    if (codes.includes(0)) return jobCondition('Complete', 'CompletionsReached');
-    const final = codes.find((code) => code !== undefined && failJobExitCodes.includes(code));
-    if (final !== undefined)
-      return jobCondition('Failed', 'PodFailurePolicy', `failed with exit code ${final} matching`);
-    const failures = codes.filter((code) => code !== undefined && code !== 143).length;
-    if (failures > (job.spec?.backoffLimit ?? 6)) return jobCondition('Failed', 'BackoffLimitExceeded');
-    return undefined;
+    const { job, stop, isShort } = control(before, pods, after(this.time));
+    for (const pod of stop) this.#askToStop(pod);
+    if (isShort && this.#dice() < 0.7) this.#makePod(job);
+    return job;
   }
 
   #makePod(job: V1Job): void {
@@ -280,10 +245,4 @@ export class Simulation {
 
 function isTrain({ metadata }: V1Pod): boolean {
   return metadata?.labels?.['finetune.dev/stage'] === 'train';
-}
-
-/** Who evicts a Job takes its start back, so that its pods may go to other nodes. */
-function withSuspend(job: V1Job, suspend: boolean): V1Job {
-  const { startTime: _, ...evicted } = job.status ?? {};
-  return { ...job, spec: { ...job.spec!, suspend }, status: suspend ? evicted : { ...job.status } };
 }
