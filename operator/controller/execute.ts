@@ -34,7 +34,7 @@ export async function execute(
   signal: AbortSignal,
 ): Promise<Outcome> {
   for (const action of plan.actions) {
-    if ((await perform(job, action, dependencies, log, signal)) === 'again') return 'again';
+    if ((await attempt(job, action, dependencies, log, signal)) === 'again') return 'again';
   }
   const status = JSON.parse(JSON.stringify(plan.status)) as FineTuneJobStatus;
   if (isDeepStrictEqual(status, job.status)) return 'unchanged';
@@ -67,6 +67,31 @@ function delayOf(
 }
 
 const isCreate = ({ kind }: Action) => kind === 'create';
+
+/** What the API server refuses is remembered: decided on again, the status says so, and the next try has time. */
+async function attempt(
+  job: FineTuneJob,
+  action: Action,
+  dependencies: ExecuteDependencies,
+  log: Log,
+  signal: AbortSignal,
+): Promise<'done' | 'again'> {
+  try {
+    return await perform(job, action, dependencies, log, signal);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const { kind } = action;
+    const name = (kind === 'create' ? action.object.metadata?.name : action.name) ?? '';
+    dependencies.memory.refused(job.metadata.uid, { kind, name, answer: error.answer ?? error.message });
+    log.warn('the API server refuses an action', { action: kind, object: name, error: error.message });
+    return 'again';
+  }
+}
+
+/** The operator is known, and what it asks for is not allowed or not valid: the same would be refused again. */
+function isRefusal(error: unknown): error is ApiError {
+  return isKind(error, 'Forbidden', 'Invalid') && error.status !== 401;
+}
 
 async function perform(
   job: FineTuneJob,

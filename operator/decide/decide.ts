@@ -9,6 +9,7 @@ import { expiry } from './checks/expired.ts';
 import { formerPodsLive } from './checks/former-run.ts';
 import { nameTaken } from './checks/name-taken.ts';
 import { preflight } from './checks/preflight.ts';
+import { actionsOf, asFarAsAllowed } from './checks/refused.ts';
 import { runtimeForbids, runtimeMissing } from './checks/runtime.ts';
 import { settingsImpossible } from './checks/settings.ts';
 import { suspendedByUser } from './checks/suspended.ts';
@@ -55,10 +56,12 @@ export function decide(observed: Observed, now: Date): Plan {
   }
   const answer =
     checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
-  const verdict = withinPendingDeadline(run, answer);
+  const allowed = asFarAsAllowed(run, answer);
+  // Ending a run that waited too long may be refused as well.
+  const verdict = asFarAsAllowed(run, withinPendingDeadline(run, allowed));
   const status = statusFrom(run, verdict);
   return {
-    actions: verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run),
+    actions: actionsOf(run, verdict),
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,

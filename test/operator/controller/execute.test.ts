@@ -6,7 +6,7 @@ import { execute } from '../../../operator/controller/execute.ts';
 import { Memory } from '../../../operator/controller/memory.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import type { Client } from '../../../operator/kube/client.ts';
-import { ApiError, type ErrorKind } from '../../../operator/kube/errors.ts';
+import { ApiError, type ErrorKind, errorOfStatus } from '../../../operator/kube/errors.ts';
 import { createLog } from '../../../operator/log.ts';
 import { aJob, endedStatus, observe, pass, runningStatus, validated } from '../builders.ts';
 import { fresh, inPreflight } from '../decide/worlds.ts';
@@ -97,4 +97,38 @@ test('a delete that meets a conflict is tried again: no watch tells of an object
 
 test('what is gone already was deleted', async () => {
   assert.equal(await deletion('NotFound'), 'unchanged');
+});
+
+/** What comes of a new run whose Job meets this error, and what is remembered of it. */
+async function creation(error: ApiError) {
+  const client = { create: () => Promise.reject(error) } as unknown as Client;
+  const memory = new Memory({ client, clock: new FakeClock(), detailMs: () => 0 });
+  const world = observe();
+  const dependencies = { client, memory, record: () => {}, isBusy: () => false };
+  const { signal } = new AbortController();
+  const outcome = execute(world.job, pass(world).plan, dependencies, createLog('error', true), signal);
+  return { outcome, refusals: () => memory.refusals(world.job.metadata.uid) };
+}
+
+test('a refusal is remembered with the words of the API server, and decided on anew', async () => {
+  for (const [status, reason] of [
+    [403, 'Forbidden'],
+    [422, 'Invalid'],
+    [400, 'BadRequest'],
+  ] as const) {
+    const { outcome, refusals } = await creation(
+      errorOfStatus('POST /jobs', status, { reason, message: 'no Jobs here' }),
+    );
+    assert.equal(await outcome, 'again');
+    const name = fresh.batchJobs[0]?.metadata?.name;
+    assert.deepEqual(refusals(), [{ kind: 'create', name, answer: 'no Jobs here', lastedMs: 0, agoMs: 0 }]);
+  }
+});
+
+test('who is not known, and a server that fails, are no refusal', async () => {
+  for (const status of [401, 404, 409, 429, 500, 503]) {
+    const { outcome, refusals } = await creation(errorOfStatus('POST /jobs', status, { message: 'no' }));
+    await assert.rejects(outcome);
+    assert.deepEqual(refusals(), []);
+  }
 });

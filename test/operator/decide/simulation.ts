@@ -40,7 +40,15 @@ export class Simulation {
 
   constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice) {
     this.#dice = dice;
-    this.#observed = { job, runtime, batchJobs: [], pods: [], foreign: [], progress: undefined };
+    this.#observed = {
+      job,
+      runtime,
+      batchJobs: [],
+      pods: [],
+      foreign: [],
+      refusals: [],
+      progress: undefined,
+    };
   }
 
   get job(): FineTuneJob {
