@@ -82,12 +82,14 @@ export class Memory {
     this.#of(jobUid).foreign.set(`${resource.kind} ${ref.name}`, { resource, ref });
   }
 
-  /** The API server did not take an action on a child. */
-  refused(jobUid: string, { kind, name, answer }: Pick<Refusal, 'kind' | 'name' | 'answer'>): void {
+  /** The API server did not take an action on a child. @returns milliseconds since it did not for the first time */
+  refused(jobUid: string, { kind, name, answer }: Pick<Refusal, 'kind' | 'name' | 'answer'>): number {
     const { refusals } = this.#of(jobUid);
     const id = `${kind} ${name}`;
     const now = this.#clock.now();
-    refusals.set(id, { kind, name, answer, firstAt: refusals.get(id)?.firstAt ?? now, lastAt: now });
+    const { firstAt } = refusals.get(id) ?? { firstAt: now };
+    refusals.set(id, { kind, name, answer, firstAt, lastAt: now });
+    return now - firstAt;
   }
 
   /** What was refused, as far as nothing was taken since. */

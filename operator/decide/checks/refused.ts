@@ -7,7 +7,7 @@ import { type Failure, failureFrom, type Verdict } from '../verdict.ts';
 import { endLiveJobs } from './ended.ts';
 
 /** An API server that has just started, and a quota that is not counted yet, refuse what they take a moment later. */
-const patienceMs = 2000;
+export const patienceMs = 2000;
 /** The next try comes after as long as the refusals have lasted, and after so long at the latest. */
 const longestWaitMs = 300_000;
 

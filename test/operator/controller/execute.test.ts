@@ -99,15 +99,17 @@ test('what is gone already was deleted', async () => {
   assert.equal(await deletion('NotFound'), 'unchanged');
 });
 
-/** What comes of a new run whose Job meets this error, and what is remembered of it. */
-async function creation(error: ApiError) {
-  const client = { create: () => Promise.reject(error) } as unknown as Client;
-  const memory = new Memory({ client, clock: new FakeClock(), detailMs: () => 0 });
-  const world = observe();
+/** Carries out what is decided about a world whose API server answers every write of a Job with this error. */
+function refusing(error: ApiError) {
+  const refuse = () => Promise.reject(error);
+  const client = { create: refuse, patch: refuse } as unknown as Client;
+  const clock = new FakeClock();
+  const memory = new Memory({ client, clock, detailMs: () => 0 });
   const dependencies = { client, memory, record: () => {}, isBusy: () => false };
   const { signal } = new AbortController();
-  const outcome = execute(world.job, pass(world).plan, dependencies, createLog('error', true), signal);
-  return { outcome, refusals: () => memory.refusals(world.job.metadata.uid) };
+  const act = (world: Observed) =>
+    execute(world.job, pass(world).plan, dependencies, createLog('error', true), signal);
+  return { act, clock, refusals: () => memory.refusals(aJob().metadata.uid) };
 }
 
 test('a refusal is remembered with the words of the API server, and decided on anew', async () => {
@@ -116,10 +118,10 @@ test('a refusal is remembered with the words of the API server, and decided on a
     [422, 'Invalid'],
     [400, 'BadRequest'],
   ] as const) {
-    const { outcome, refusals } = await creation(
+    const { act, refusals } = refusing(
       errorOfStatus('POST /jobs', status, { reason, message: 'no Jobs here' }),
     );
-    assert.equal(await outcome, 'again');
+    assert.equal(await act(observe()), 'again');
     const name = fresh.batchJobs[0]?.metadata?.name;
     assert.deepEqual(refusals(), [{ kind: 'create', name, answer: 'no Jobs here', lastedMs: 0, agoMs: 0 }]);
   }
@@ -127,8 +129,35 @@ test('a refusal is remembered with the words of the API server, and decided on a
 
 test('who is not known, and a server that fails, are no refusal', async () => {
   for (const status of [401, 404, 409, 429, 500, 503]) {
-    const { outcome, refusals } = await creation(errorOfStatus('POST /jobs', status, { message: 'no' }));
-    await assert.rejects(outcome);
+    const { act, refusals } = refusing(errorOfStatus('POST /jobs', status, { message: 'no' }));
+    await assert.rejects(act(observe()));
     assert.deepEqual(refusals(), []);
   }
+});
+
+test('once a refusal has lasted for two seconds it is told at once, however long the back-off is by then', async () => {
+  const { act, clock } = refusing(errorOfStatus('POST /jobs', 403, { message: 'no' }));
+  assert.equal(await act(observe()), 'again');
+  await clock.advance(1999);
+  assert.equal(await act(observe()), 'again');
+  await clock.advance(1);
+  assert.equal(await act(observe()), 'refused');
+});
+
+test('a Job of a run that is over and must not be ended is tried again by the back-off', async () => {
+  const { act, clock } = refusing(errorOfStatus('PATCH /jobs', 403, { message: 'no' }));
+  const { next } = pass(inPreflight(endedStatus(137, '', 'OOMKilled')));
+  const over = { ...next, batchJobs: fresh.batchJobs };
+  assert.equal(await act(over), 'again');
+  await clock.advance(5000);
+  assert.equal(await act(over), 'again');
+  const again = {
+    ...over,
+    job: { ...over.job, spec: { ...over.job.spec, runId: '2' } },
+    batchJobs: [],
+    pods: [],
+  };
+  assert.equal(await act(again), 'again');
+  await clock.advance(5000);
+  assert.equal(await act(again), 'refused', 'a new run goes on');
 });

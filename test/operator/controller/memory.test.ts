@@ -53,9 +53,9 @@ test('refusals of an action add up until the API server takes something', async 
   const clock = new FakeClock();
   const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
   const no = { kind: 'create' as const, name: 'j', answer: 'no' };
-  memory.refused('u', no);
+  assert.equal(memory.refused('u', no), 0);
   await clock.advance(3000);
-  memory.refused('u', { ...no, answer: 'not yet' });
+  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }), 3000);
   memory.refused('u', { ...no, kind: 'patch' });
   await clock.advance(1000);
   assert.deepEqual(memory.refusals('u'), [
