@@ -23,7 +23,7 @@ export type ExecuteDependencies = {
 
 /**
  * `wrote`: the status was changed. `again`: the world is not what the plan was made from, so the status was left alone;
- * decide anew. `refused`: so it is because the API server refuses for some time now; decide at once. `laterMs`: what is new may wait, and is to be written after so long if nothing else was written before.
+ * decide anew. `refused`: so it is, and the API server has refused for so long now that it is news: decide at once. `laterMs`: what is new may wait, and is to be written after so long if nothing else was written before.
  */
 export type Outcome = 'wrote' | 'unchanged' | 'again' | 'refused' | { laterMs: number };
 
@@ -85,16 +85,10 @@ async function attempt(
     const { kind } = action;
     const name = (kind === 'create' ? action.object.metadata?.name : action.name) ?? '';
     const answer = error.answer ?? error.message;
-    const lastedMs = dependencies.memory.refused(job.metadata.uid, { kind, name, answer });
+    const isNews = dependencies.memory.refused(job.metadata.uid, { kind, name, answer }, patienceMs);
     log.warn('the API server refuses an action', { action: kind, object: name, error: error.message });
-    return lastedMs >= patienceMs && goesOn(job) ? 'refused' : 'again';
+    return isNews ? 'refused' : 'again';
   }
-}
-
-/** A run that is over says nothing more: it would be decided on in the same way at once. */
-function goesOn({ metadata, spec, status }: FineTuneJob): boolean {
-  const isOver = status?.completionTime !== undefined && status.runId === spec.runId;
-  return !isOver && metadata.deletionTimestamp === undefined;
 }
 
 /** The operator is known, and what it asks for is not allowed or not valid: the same would be refused again. */

@@ -82,14 +82,21 @@ export class Memory {
     this.#of(jobUid).foreign.set(`${resource.kind} ${ref.name}`, { resource, ref });
   }
 
-  /** The API server did not take an action on a child. @returns milliseconds since it did not for the first time */
-  refused(jobUid: string, { kind, name, answer }: Pick<Refusal, 'kind' | 'name' | 'answer'>): number {
+  /**
+   * The API server did not take an action on a child.
+   * @returns whether that has lasted for `lastingMs` now, and had not before
+   */
+  refused(
+    jobUid: string,
+    { kind, name, answer }: Pick<Refusal, 'kind' | 'name' | 'answer'>,
+    lastingMs: number,
+  ): boolean {
     const { refusals } = this.#of(jobUid);
     const id = `${kind} ${name}`;
     const now = this.#clock.now();
-    const { firstAt } = refusals.get(id) ?? { firstAt: now };
+    const { firstAt, lastAt } = refusals.get(id) ?? { firstAt: now, lastAt: now };
     refusals.set(id, { kind, name, answer, firstAt, lastAt: now });
-    return now - firstAt;
+    return now - firstAt >= lastingMs && lastAt - firstAt < lastingMs;
   }
 
   /** What was refused, as far as nothing was taken since. */

@@ -150,14 +150,6 @@ test('a Job of a run that is over and must not be ended is tried again by the ba
   const over = { ...next, batchJobs: fresh.batchJobs };
   assert.equal(await act(over), 'again');
   await clock.advance(5000);
-  assert.equal(await act(over), 'again');
-  const again = {
-    ...over,
-    job: { ...over.job, spec: { ...over.job.spec, runId: '2' } },
-    batchJobs: [],
-    pods: [],
-  };
-  assert.equal(await act(again), 'again');
-  await clock.advance(5000);
-  assert.equal(await act(again), 'refused', 'a new run goes on');
+  assert.equal(await act(over), 'refused');
+  for (let i = 0; i < 3; i++) assert.equal(await act(over), 'again', 'once is no hot loop');
 });

@@ -53,10 +53,11 @@ test('refusals of an action add up until the API server takes something', async 
   const clock = new FakeClock();
   const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
   const no = { kind: 'create' as const, name: 'j', answer: 'no' };
-  assert.equal(memory.refused('u', no), 0);
+  assert.equal(memory.refused('u', no, 2000), false);
   await clock.advance(3000);
-  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }), 3000);
-  memory.refused('u', { ...no, kind: 'patch' });
+  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }, 2000), true);
+  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }, 2000), false, 'it is told once');
+  memory.refused('u', { ...no, kind: 'patch' }, 2000);
   await clock.advance(1000);
   assert.deepEqual(memory.refusals('u'), [
     { ...no, answer: 'not yet', lastedMs: 3000, agoMs: 1000 },
