@@ -9,6 +9,7 @@ import { expiry } from './checks/expired.ts';
 import { deleteFormerJobs, formerPodsLive } from './checks/former-run.ts';
 import { nameTaken } from './checks/name-taken.ts';
 import { preflight } from './checks/preflight.ts';
+import { actionsOf, asFarAsAllowed } from './checks/refused.ts';
 import { runtimeForbids, runtimeMissing } from './checks/runtime.ts';
 import { settingsImpossible } from './checks/settings.ts';
 import { suspendedByUser } from './checks/suspended.ts';
@@ -58,13 +59,13 @@ export function decide(observed: Observed, now: Date): Plan {
   }
   const answer =
     checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
-  const verdict = withinPendingDeadline(run, answer);
+  const actions = [...deleteFormerJobs(run), ...(answer.actions ?? [])];
+  const allowed = asFarAsAllowed(run, { ...answer, actions });
+  // Ending a run that waited too long may be refused as well.
+  const verdict = asFarAsAllowed(run, withinPendingDeadline(run, allowed));
   const status = statusFrom(run, verdict);
   return {
-    actions: [
-      ...deleteFormerJobs(run),
-      ...(verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run)),
-    ],
+    actions: actionsOf(run, verdict),
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,
