@@ -172,7 +172,8 @@ export class Client {
   /** Sends the request and returns the answer if it is a good one. */
   async #send(call: Call, guard: Guard): Promise<Dispatcher.ResponseData> {
     const { connection, userAgent, mayWrite, onRequest } = this.#options;
-    const { dispatcher, headers } = await connection.access();
+    // Reading credentials may run a command, which may hang.
+    const { dispatcher, headers } = await guard.unlessEnded(connection.access());
     if (call.method !== 'GET' && mayWrite?.() === false) {
       throw new ApiError('Aborted', `${guard.what}: not sent, the lease is no longer held`);
     }
