@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
+import { Reach } from './reach.ts';
 
 /** How long credentials are taken as current. client-node itself re-reads a mounted token each minute. */
 const refreshMs = 10_000;
@@ -26,6 +27,7 @@ type Options = {
 };
 
 export class Connection {
+  readonly reach = new Reach();
   readonly #config: KubeConfig;
   readonly #onConnect: () => void;
   readonly #now: () => number;
