@@ -22,17 +22,20 @@ import { present, timestampOf } from './present.ts';
 import { type Run, viewRun } from './run.ts';
 import type { Check, Verdict } from './verdict.ts';
 
-/** In the order in which they are asked: the first that answers decides, `train` answers always. */
+/**
+ * In the order in which they are asked: the first that answers decides, `train` answers always. Whether the run may go on
+ * comes before what it waits for: a run that is held waits for nothing, so no deadline of a wait runs.
+ */
 const checks: readonly Check[] = [
-  formerPodsLive,
   cancelled,
+  suspendedByUser,
+  deadlineExceeded,
+  budgetExhausted,
+  formerPodsLive,
   runtimeMissing,
   runtimeForbids,
   nameTaken,
   settingsImpossible,
-  suspendedByUser,
-  deadlineExceeded,
-  budgetExhausted,
   preflight,
   dryRun,
 ];
@@ -56,12 +59,14 @@ export function decide(observed: Observed, now: Date): Plan {
   }
   const answer =
     checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
-  const allowed = asFarAsAllowed(run, answer);
+  const asAllowed = (one: Verdict) => asFarAsAllowed(run, { ...one, actions: actionsOf(run, one) });
+  const allowed = asAllowed(answer);
+  const due = withinPendingDeadline(run, allowed);
   // Ending a run that waited too long may be refused as well.
-  const verdict = asFarAsAllowed(run, withinPendingDeadline(run, allowed));
+  const verdict = due.endedAt === allowed.endedAt ? due : asAllowed(due);
   const status = statusFrom(run, verdict);
   return {
-    actions: actionsOf(run, verdict),
+    actions: verdict.actions ?? [],
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,

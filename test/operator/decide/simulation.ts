@@ -1,11 +1,12 @@
 /**
- * A small cluster in memory: what the Job controller, the garbage collector, a queue and the kubelet do to the Jobs and pods
- * of one FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
+ * A small cluster in memory: what Job controller, garbage collector, queue and kubelet do to the Jobs and pods of one
+ * FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
  */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
-import { failJobExitCodes } from '../../../operator/manifests/failure-policy.ts';
+import { millis } from '../../../operator/decide/present.ts';
+import { isQueued } from '../../../operator/decide/stage.ts';
 import {
   after,
   aPod,
@@ -13,13 +14,13 @@ import {
   endedStatus,
   failed,
   interrupted,
-  jobCondition,
   progressOf,
   rejected,
   runningFrom,
   succeeded,
   validated,
 } from '../builders.ts';
+import { control, withSuspend } from './job-controller.ts';
 
 type Dice = () => number;
 
@@ -31,15 +32,26 @@ const stopSeconds = 90;
 
 export class Simulation {
   readonly #dice: Dice;
+  readonly #runtime: FineTuneRuntime;
+  /** Seconds by which the clock of the node is ahead. */
+  readonly #ahead: number;
   #observed: Observed;
+  /** Pods that ended and are gone. The operator has them in mind until it is started again. */
+  readonly #ended: V1Pod[] = [];
+  #forgotten = 0;
+  /** The run that the operator has begun, and since when; its status may not say so yet. */
+  #begun: { runId: string | undefined; at: number } = { runId: undefined, at: 0 };
+  #since = 0;
   #made = 0;
   /** Seconds since the start. */
   time = 0;
-  /** Seconds that trainers ran, by run. */
-  readonly trained = new Map<string, number>();
+  /** Seconds that trainers of the run ran. */
+  trained = 0;
 
-  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice) {
+  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, ahead: number) {
     this.#dice = dice;
+    this.#ahead = ahead;
+    this.#runtime = runtime;
     this.#observed = {
       job,
       runtime,
@@ -64,6 +76,22 @@ export class Simulation {
     return this.#observed.pods.filter((pod) => isTrain(pod) && pod.status?.phase === 'Running');
   }
 
+  /** Whether the run that the user wants has come to its end. */
+  get isOver(): boolean {
+    const { spec, status } = this.job;
+    return status?.runId === spec.runId && status.completionTime !== undefined;
+  }
+
+  /** Jobs and pods that there have been so far. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** An administrator takes the runtime away, or gives it back. */
+  offerRuntime(offered: boolean): void {
+    this.#set({ runtime: offered ? this.#runtime : undefined });
+  }
+
   change(spec: object): void {
     const { metadata, spec: before } = this.job;
     const generation = (metadata.generation ?? 0) + 1;
@@ -72,14 +100,27 @@ export class Simulation {
 
   /** The operator looks; its actions come true, and without the write of the status if it dies in between. */
   look(dies = false): Plan {
-    const plan = decide(this.#observed, after(this.time));
+    const pods = [...this.#observed.pods, ...this.#ended.slice(this.#forgotten)];
+    const plan = decide({ ...this.#observed, pods }, after(this.time));
+    this.#begin(plan, dies);
     const next = comeTrue(this.#observed, plan);
     const made = next.batchJobs.filter((job) => !this.batchJobs.includes(job));
     for (const job of made) job.metadata = { ...job.metadata, creationTimestamp: after(this.time) };
     // A Job that is made again has the old name and a new UID.
     for (const job of made) if (!this.#knows(job)) job.metadata!.uid = `job-${this.#made++}`;
     this.#set({ batchJobs: next.batchJobs, ...(dies ? {} : { job: next.job }) });
+    if (dies) this.#forgotten = this.#ended.length;
     return plan;
+  }
+
+  /** A run begins when it is decided on first; if the operator dies and the run before is wanted again, that goes on. */
+  #begin({ status: { runId } }: Plan, dies: boolean): void {
+    const stored = this.job.status?.runId;
+    if (runId === stored) this.#begun.runId = undefined;
+    else if (this.#begun.runId !== runId) this.#begun = { runId, at: this.time };
+    if (runId === stored || dies) return;
+    this.#since = this.#begun.at;
+    this.trained = 0;
   }
 
   /** Somebody deletes a Job or a pod by hand. */
@@ -92,20 +133,14 @@ export class Simulation {
 
   /** A queue admits or evicts. */
   queue(suspend: boolean): void {
-    const queued = (job: V1Job) => job.metadata?.labels?.['kueue.x-k8s.io/queue-name'] !== undefined;
-    this.#set({
-      batchJobs: this.batchJobs.map((job) =>
-        queued(job) ? { ...job, spec: { ...job.spec!, suspend } } : job,
-      ),
-    });
+    this.#set({ batchJobs: this.batchJobs.map((job) => (isQueued(job) ? withSuspend(job, suspend) : job)) });
   }
 
   /** Time goes on and the cluster with it. */
   step(seconds: number, mood: Mood): void {
     this.time += seconds;
     for (const pod of this.trainers) {
-      const run = pod.metadata!.labels!['finetune.dev/run']!;
-      this.trained.set(run, (this.trained.get(run) ?? 0) + seconds);
+      if (millis(pod.metadata!.creationTimestamp)! >= after(this.#since).getTime()) this.trained += seconds;
     }
     for (const pod of this.#observed.pods) this.#kubelet(pod, mood);
     this.#collectGarbage();
@@ -140,10 +175,14 @@ export class Simulation {
   #kubelet(pod: V1Pod, mood: Mood): void {
     const phase = pod.status?.phase;
     const asked = pod.metadata?.deletionTimestamp;
-    if (phase === 'Pending' && asked !== undefined) this.#replace(pod, undefined);
+    if (phase === 'Pending' && asked !== undefined)
+      this.#replace(pod, { ...pod, status: { phase: 'Failed' } });
     else if (phase === 'Pending' && this.#dice() < 0.7) this.#start(pod);
     else if (phase === 'Running') this.#goOn(pod, mood, asked && new Date(asked));
-    else if (asked !== undefined && this.#dice() < 0.5) this.#replace(pod, undefined);
+    else if (asked !== undefined && this.#dice() < 0.5) {
+      this.#replace(pod, undefined);
+      this.#ended.push(pod);
+    }
   }
 
   #goOn(pod: V1Pod, mood: Mood, asked: Date | undefined): void {
@@ -158,14 +197,15 @@ export class Simulation {
   }
 
   #start(pod: V1Pod): void {
-    this.#replace(pod, { ...pod, status: runningFrom(this.time) });
+    const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: after(this.time) }];
+    this.#replace(pod, { ...pod, status: { ...runningFrom(this.time + this.#ahead), conditions } });
   }
 
   #end(pod: V1Pod, exitCode: number): void {
     const status = endedStatus(exitCode, this.#lastWord(pod, exitCode));
     const terminated = status.containerStatuses![0]!.state!.terminated!;
     terminated.startedAt = pod.status!.containerStatuses![0]!.state!.running!.startedAt!;
-    terminated.finishedAt = after(this.time);
+    terminated.finishedAt = after(this.time + this.#ahead);
     this.#replace(pod, { ...pod, status });
   }
 
@@ -190,29 +230,13 @@ export class Simulation {
     }
   }
 
-  /** One pod at a time, the next one only when the last is gone for good: podReplacementPolicy Failed. */
-  #jobController(job: V1Job): V1Job {
-    const pods = this.#observed.pods.filter(
-      ({ metadata }) => metadata!.ownerReferences![0]!.uid === job.metadata!.uid,
+  #jobController(before: V1Job): V1Job {
+    const pods = [...this.#observed.pods, ...this.#ended].filter(
+      ({ metadata }) => metadata!.ownerReferences![0]!.uid === before.metadata!.uid,
     );
-    const live = pods.filter(({ status }) => status?.phase === 'Pending' || status?.phase === 'Running');
-    const over = job.status?.conditions?.[0] !== undefined;
-    const late = job.spec?.activeDeadlineSeconds === 1 && job.spec.suspend !== true;
-    if (over || late || job.spec?.suspend === true) for (const pod of live) this.#askToStop(pod);
-    if (over) return job;
-    const end = (type: string, reason: string, message = '') => ({
-      ...job,
-      status: jobCondition(type, reason, message),
-    });
-    if (late && live.length === 0) return end('Failed', 'DeadlineExceeded');
-    const codes = pods.map((pod) => pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode);
-    if (codes.includes(0)) return end('Complete', 'CompletionsReached');
-    const final = codes.find((code) => code !== undefined && failJobExitCodes.includes(code));
-    if (final !== undefined)
-      return end('Failed', 'PodFailurePolicy', `failed with exit code ${final} matching`);
-    const failures = codes.filter((code) => code !== undefined && code !== 143).length;
-    if (failures > (job.spec?.backoffLimit ?? 6)) return end('Failed', 'BackoffLimitExceeded');
-    if (live.length === 0 && job.spec?.suspend !== true && !late && this.#dice() < 0.7) this.#makePod(job);
+    const { job, stop, isShort } = control(before, pods, after(this.time));
+    for (const pod of stop) this.#askToStop(pod);
+    if (isShort && this.#dice() < 0.7) this.#makePod(job);
     return job;
   }
 
