@@ -23,7 +23,8 @@ export type ExecuteDependencies = {
 
 /**
  * `wrote`: the status was changed. `again`: the world is not what the plan was made from, so the status was left alone;
- * decide anew. `refused`: so it is, and the API server has refused for so long now that it is news: decide at once. `laterMs`: what is new may wait, and is to be written after so long if nothing else was written before.
+ * decide anew. `refused`: so it is, and the API server has refused for so long now that it is news: decide at once.
+ * `laterMs`: what is new may wait, and is to be written after so long if nothing else was written before.
  */
 export type Outcome = 'wrote' | 'unchanged' | 'again' | 'refused' | { laterMs: number };
 

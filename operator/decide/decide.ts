@@ -6,7 +6,7 @@ import { cancelled } from './checks/cancelled.ts';
 import { deadlineExceeded, waitingSince, withinPendingDeadline } from './checks/deadlines.ts';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
 import { expiry } from './checks/expired.ts';
-import { deleteFormerJobs, formerPodsLive } from './checks/former-run.ts';
+import { formerPodsLive } from './checks/former-run.ts';
 import { nameTaken } from './checks/name-taken.ts';
 import { preflight } from './checks/preflight.ts';
 import { actionsOf, asFarAsAllowed } from './checks/refused.ts';
@@ -59,13 +59,14 @@ export function decide(observed: Observed, now: Date): Plan {
   }
   const answer =
     checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
-  const actions = [...deleteFormerJobs(run), ...(answer.actions ?? [])];
-  const allowed = asFarAsAllowed(run, { ...answer, actions });
+  const asAllowed = (one: Verdict) => asFarAsAllowed(run, { ...one, actions: actionsOf(run, one) });
+  const allowed = asAllowed(answer);
+  const due = withinPendingDeadline(run, allowed);
   // Ending a run that waited too long may be refused as well.
-  const verdict = asFarAsAllowed(run, withinPendingDeadline(run, allowed));
+  const verdict = due.endedAt === allowed.endedAt ? due : asAllowed(due);
   const status = statusFrom(run, verdict);
   return {
-    actions: actionsOf(run, verdict),
+    actions: verdict.actions ?? [],
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,

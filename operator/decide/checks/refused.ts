@@ -14,14 +14,14 @@ const longestWaitMs = 300_000;
 
 const wishes = { create: 'to make', patch: 'to change', delete: 'to delete' } as const;
 
-/** What is to be done for a verdict: at the end of a run its Jobs are ended. */
+/** What is to be done for a verdict: Jobs of an earlier run go, and at the end of a run its own are ended. */
 export function actionsOf(run: Run, { endedAt, actions = [] }: Verdict): Action[] {
-  return endedAt === undefined ? actions : [...deleteFormerJobs(run), ...endLiveJobs(run)];
+  return [...deleteFormerJobs(run), ...(endedAt === undefined ? actions : endLiveJobs(run))];
 }
 
 /** The verdict, or that what has to be done for it is refused; the rest of that is done. */
 export function asFarAsAllowed(run: Run, verdict: Verdict): Verdict {
-  const actions = actionsOf(run, verdict);
+  const { actions = [] } = verdict;
   const refusals = run.observed.refusals.filter(
     (one) => isLeftAlone(one) && actions.some((action) => is(one, action)),
   );
