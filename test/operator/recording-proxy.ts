@@ -1,4 +1,4 @@
-/** A proxy between the operator and a real API server that records each request. */
+/** A proxy between the operator and a real API server that records each request, and can silence watches. */
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, request } from 'node:https';
@@ -17,6 +17,8 @@ export class RecordingProxy {
   readonly #agent: Agent;
   readonly #server = createServer((incoming, response) => this.#forward(incoming, response));
   readonly requests: Recorded[] = [];
+  /** Plurals of resources of which open watches bring nothing, as if the way to them were cut. */
+  readonly silent = new Set<string>();
   /** TCP connections that were opened to the proxy. */
   connections = 0;
 
@@ -60,7 +62,13 @@ export class RecordingProxy {
       record.status = answer.statusCode;
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       response.flushHeaders();
-      answer.pipe(response);
+      if (record.watch) {
+        const plural = url.pathname.split('/').at(-1) ?? '';
+        answer.on('data', (chunk) => this.silent.has(plural) || response.write(chunk));
+        answer.on('end', () => response.end());
+      } else {
+        answer.pipe(response);
+      }
       answer.on('error', () => response.destroy());
       answer.on('aborted', () => response.destroy());
     });
