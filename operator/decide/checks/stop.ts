@@ -4,7 +4,7 @@ import { annotations } from '../../manifests/names.ts';
 import type { Action } from '../plan.ts';
 import { timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
-import { endedAs, hasLivePods, heldByUser, isQueued, type StageView } from '../stage.ts';
+import { endedAs, hasLivePods, isQueued, type StageView } from '../stage.ts';
 import { deleteJob, patchOf, type Verdict } from '../verdict.ts';
 import { endLiveJobs } from './ended.ts';
 
@@ -31,13 +31,13 @@ export function stopForGood(
 
 /**
  * Until further notice. A Job without a queue is suspended in place, and marked so that a hold by anybody else is not
- * undone later. A Job with a queue is deleted and made anew: a queue that has admitted it would set suspend back to
+ * undone later; one that is suspended already stays as it is, whoever did it. A Job with a queue is deleted and made anew: a queue that has admitted it would set suspend back to
  * false at once, and only the end of the Job gives its quota back.
  */
 export function hold({ job }: StageView, because: string): Action[] {
   if (job === undefined || job.metadata?.deletionTimestamp !== undefined || endedAs(job)) return [];
   if (isQueued(job)) return [deleteJob(job, `${because}; its queue gets the quota back`)];
-  if (job.spec?.suspend === true && heldByUser(job)) return [];
+  if (job.spec?.suspend === true) return [];
   return [patchOf(job, mark('true', true))];
 }
 
