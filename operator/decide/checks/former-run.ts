@@ -1,18 +1,23 @@
 /** What is left of an earlier run, or of a Job that somebody deleted, goes before anything new starts. */
 import { labels } from '../../manifests/names.ts';
+import type { Action } from '../plan.ts';
+import type { Run } from '../run.ts';
 import type { Check } from '../verdict.ts';
 import { deleteJob } from '../verdict.ts';
 
 /** In case nobody reports the end of a pod whose Job is gone. */
 const requeueAfterMs = 10_000;
 
+export function deleteFormerJobs({ formerJobs, job }: Pick<Run, 'formerJobs' | 'job'>): Action[] {
+  return formerJobs
+    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .map((former) => deleteJob(former, `it belongs to an earlier run than "${job.spec.runId}"`));
+}
+
 /** Two trainers must never be alive at once: a new Job waits until the pods of the old one are gone. */
 export const formerPodsLive: Check = ({ formerJobs, strays, missing, job }) => {
   const leaving = formerJobs.length > 0;
   if (!leaving && (strays.length === 0 || missing === undefined)) return undefined;
-  const actions = formerJobs
-    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
-    .map((former) => deleteJob(former, `it belongs to an earlier run than "${job.spec.runId}"`));
   const earlier = strays.some(({ metadata }) => metadata?.labels?.[labels.run] !== job.spec.runId);
   const names = strays.map(({ metadata }) => metadata?.name).slice(0, 3);
   const message =
@@ -23,7 +28,7 @@ export const formerPodsLive: Check = ({ formerJobs, strays, missing, job }) => {
     phase: 'Pending',
     reason: leaving || earlier ? 'NewRun' : 'Waiting',
     message,
-    actions,
+    actions: deleteFormerJobs({ formerJobs, job }),
     requeueAfterMs,
   };
 };
