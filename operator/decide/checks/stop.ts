@@ -13,6 +13,11 @@ export function currentStage({ report, preflight, train }: Run): StageView {
   return report === undefined ? preflight : train;
 }
 
+/** What may be at work: the train Job also where what preflight found was lost before the status told it. */
+function underWay({ report, preflight, train }: Run): StageView[] {
+  return report === undefined ? [preflight, train] : [train];
+}
+
 /** Whether the run came to its own end already, which stands. */
 export function endCameFirst(run: Run): boolean {
   const { at } = currentStage(run).state;
@@ -24,17 +29,21 @@ export function stopForGood(
   run: Run,
   end: Pick<Verdict, 'reason' | 'message' | 'failure'> & { phase: 'Failed' | 'Cancelled' },
 ): Verdict {
-  if (!hasLivePods(currentStage(run))) return { ...end, endedAt: timestampOf(run.now) ?? '' };
+  if (!underWay(run).some(hasLivePods)) return { ...end, endedAt: timestampOf(run.now) ?? '' };
   const message = `${end.message} ${stopping(run)}`;
   return { ...end, phase: 'Stopping', message, actions: endLiveJobs(run) };
 }
 
 /**
  * Until further notice. A Job without a queue is suspended in place, and marked so that a hold by anybody else is not
- * undone later; one that is suspended already stays as it is, whoever did it. A Job with a queue is deleted and made anew: a queue that has admitted it would set suspend back to
- * false at once, and only the end of the Job gives its quota back.
+ * undone later; one that is suspended already stays as it is, whoever did it. A Job with a queue is deleted and made anew:
+ * a queue that has admitted it would set suspend back to false at once, and only the end of the Job gives its quota back.
  */
-export function hold({ job }: StageView, because: string): Action[] {
+export function hold(run: Run, because: string): Action[] {
+  return underWay(run).flatMap((stage) => holdStage(stage, because));
+}
+
+function holdStage({ job }: StageView, because: string): Action[] {
   if (job === undefined || job.metadata?.deletionTimestamp !== undefined || endedAs(job)) return [];
   if (isQueued(job)) return [deleteJob(job, `${because}; its queue gets the quota back`)];
   if (job.spec?.suspend === true) return [];
@@ -48,7 +57,7 @@ export function resume(job: V1Job): Action {
 
 /** What a person sees while the pod of the current stage comes to its end, and what to do afterwards. */
 export function untilStopped(run: Run, afterwards: string): string {
-  return hasLivePods(currentStage(run)) ? stopping(run) : afterwards;
+  return underWay(run).some(hasLivePods) ? stopping(run) : afterwards;
 }
 
 function stopping({ report }: Run): string {
