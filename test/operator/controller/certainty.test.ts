@@ -4,9 +4,6 @@ import { test } from 'node:test';
 import { decideSurely } from '../../../operator/controller/certainty.ts';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
-import type { Client, Ref } from '../../../operator/kube/client.ts';
-import { ApiError } from '../../../operator/kube/errors.ts';
-import type { Resource } from '../../../operator/kube/resources.ts';
 import {
   aPod,
   aRuntime,
@@ -20,28 +17,10 @@ import {
   trained,
 } from '../builders.ts';
 import { inTraining, ready, summary, trainJob, withSpec } from '../decide/worlds.ts';
-
-/** What the API server says that has this world, and what it was asked for. */
-function serverOf(world: Observed) {
-  const asked: string[] = [];
-  const lists: Record<string, unknown[]> = { Job: world.batchJobs, Pod: world.pods };
-  const objects: Record<string, unknown> = { FineTuneJob: world.job, FineTuneRuntime: world.runtime };
-  const client = {
-    listPage: async ({ kind }: Resource) => {
-      asked.push(`list ${kind}`);
-      return { objects: lists[kind] };
-    },
-    get: async ({ kind }: Resource, { name }: Ref) => {
-      asked.push(`get ${kind}`);
-      if (objects[kind] === undefined) throw new ApiError('NotFound', name);
-      return objects[kind];
-    },
-  };
-  return { asked, client: client as unknown as Client };
-}
+import { worldClient } from '../world-client.ts';
 
 async function decided(cached: Observed, actual: Observed) {
-  const { client, asked } = serverOf(actual);
+  const { client, asked } = worldClient(actual);
   const found = await decideSurely(cached, decide, client, new AbortController().signal);
   return { asked, ...(found && { ...summary(found.plan), ends: found.plan.status.completionTime }) };
 }

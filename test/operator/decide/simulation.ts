@@ -1,10 +1,11 @@
 /**
- * A small cluster in memory: what the Job controller, the garbage collector, a queue and the kubelet do to the Jobs and pods
+ * A small cluster in memory, and the operator in it, whose caches may lag behind: what the Job controller, the garbage collector, a queue and the kubelet do to the Jobs and pods
  * of one FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
  */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { decideSurely } from '../../../operator/controller/certainty.ts';
 import { decide } from '../../../operator/decide/decide.ts';
-import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
+import type { Action, FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
 import { failJobExitCodes } from '../../../operator/manifests/failure-policy.ts';
 import {
   after,
@@ -20,6 +21,8 @@ import {
   succeeded,
   validated,
 } from '../builders.ts';
+import { worldClient } from '../world-client.ts';
+import { LaggingCaches } from './lagging-caches.ts';
 
 type Dice = () => number;
 
@@ -31,16 +34,23 @@ const stopSeconds = 90;
 
 export class Simulation {
   readonly #dice: Dice;
+  readonly #caches: LaggingCaches | undefined;
   #observed: Observed;
   #made = 0;
+  #version = 0;
+  /** The FineTuneJob was deleted. */
+  isGone = false;
   /** Seconds since the start. */
   time = 0;
   /** Seconds that trainers ran, by run. */
   readonly trained = new Map<string, number>();
 
-  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice) {
+  /** @param lags whether the operator sees by caches that are late, or all as it is */
+  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, { lags = false } = {}) {
     this.#dice = dice;
+    this.#caches = lags ? new LaggingCaches(dice) : undefined;
     this.#observed = { job, runtime, batchJobs: [], pods: [], foreign: [], progress: undefined };
+    this.#set({});
   }
 
   get job(): FineTuneJob {
@@ -56,22 +66,31 @@ export class Simulation {
     return this.#observed.pods.filter((pod) => isTrain(pod) && pod.status?.phase === 'Running');
   }
 
+  /** Train pods that said that they reached their goal. */
+  get endedWell(): V1Pod[] {
+    return this.#observed.pods.filter((pod) => isTrain(pod) && pod.status?.phase === 'Succeeded');
+  }
+
   change(spec: object): void {
     const { metadata, spec: before } = this.job;
     const generation = (metadata.generation ?? 0) + 1;
-    this.#set({ job: { ...this.job, metadata: { ...metadata, generation }, spec: { ...before, ...spec } } });
+    this.#write({ ...this.job, metadata: { ...metadata, generation }, spec: { ...before, ...spec } });
   }
 
   /** The operator looks; its actions come true, and without the write of the status if it dies in between. */
-  look(dies = false): Plan {
-    const plan = decide(this.#observed, after(this.time));
-    const next = comeTrue(this.#observed, plan);
-    const made = next.batchJobs.filter((job) => !this.batchJobs.includes(job));
-    for (const job of made) job.metadata = { ...job.metadata, creationTimestamp: after(this.time) };
-    // A Job that is made again has the old name and a new UID.
-    for (const job of made) if (!this.#knows(job)) job.metadata!.uid = `job-${this.#made++}`;
-    this.#set({ batchJobs: next.batchJobs, ...(dies ? {} : { job: next.job }) });
-    return plan;
+  async look(dies = false): Promise<void> {
+    const now = after(this.time);
+    const cached = this.#caches?.show() ?? this.#observed;
+    const { client } = worldClient(this.#observed);
+    const signal = new AbortController().signal;
+    const decided = await decideSurely(cached, (seen) => decide(seen, now), client, signal);
+    if (decided === undefined || !this.#carryOut(decided.plan)) return;
+    const isNewest = decided.job.metadata.resourceVersion === this.job.metadata.resourceVersion;
+    if (dies) this.#caches?.catchUp();
+    else if (isNewest && decided.plan.status !== this.job.status) {
+      this.#write({ ...this.job, status: decided.plan.status });
+      this.#caches?.catchUp('job');
+    }
   }
 
   /** Somebody deletes a Job or a pod by hand. */
@@ -110,6 +129,36 @@ export class Simulation {
 
   #set(changes: Partial<Observed>): void {
     this.#observed = { ...this.#observed, ...changes };
+    this.#caches?.note(this.#observed);
+  }
+
+  /** As the API server stores it. */
+  #write(job: FineTuneJob): void {
+    this.#set({ job: { ...job, metadata: { ...job.metadata, resourceVersion: `${++this.#version}` } } });
+  }
+
+  /** What the API server and execute.ts make of the actions. @returns whether the status may be written */
+  #carryOut(plan: Plan): boolean {
+    for (const action of plan.actions) {
+      if (action.kind !== 'create' && action.objectKind === 'FineTuneJob') {
+        this.isGone = action.resourceVersion === this.job.metadata.resourceVersion;
+        return false;
+      }
+      const target = this.batchJobs.find((job) => isTargetOf(action, job));
+      if (action.kind === 'patch' && target === undefined) return false;
+      // A Job that is there under the name, or gone already, is what was wanted.
+      if ((action.kind === 'create') === (target === undefined)) this.#act(plan, action);
+    }
+    return true;
+  }
+
+  #act(plan: Plan, action: Action): void {
+    const { batchJobs } = comeTrue(this.#observed, { ...plan, actions: [action] });
+    // A Job that is made again has the old name and a new UID.
+    for (const job of batchJobs.filter((one) => !this.batchJobs.includes(one) && !this.#knows(one)))
+      job.metadata = { ...job.metadata, creationTimestamp: after(this.time), uid: `job-${this.#made++}` };
+    this.#set({ batchJobs });
+    this.#caches?.catchUp('batchJobs');
   }
 
   #knows({ metadata }: V1Job): boolean {
@@ -217,6 +266,12 @@ export class Simulation {
     );
     this.#set({ pods: [...this.#observed.pods, pod] });
   }
+}
+
+function isTargetOf(action: Action, { metadata }: V1Job): boolean {
+  return action.kind === 'create'
+    ? action.object.metadata?.name === metadata?.name
+    : action.uid === metadata?.uid;
 }
 
 function isTrain({ metadata }: V1Pod): boolean {
