@@ -5,8 +5,7 @@ import { endedAs } from '../decide/stage.ts';
 import type { Client } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { jobs, pods, type Resource } from '../kube/resources.ts';
-import { type Change, controllerUid, keyOf, Store } from '../kube/store.ts';
-import { StringPool } from '../kube/string-pool.ts';
+import { type Change, controllerUid, Store } from '../kube/store.ts';
 import { Watch, type WatchObserver, type WatchTimes } from '../kube/watch.ts';
 import type { Log } from '../log.ts';
 import { labels } from '../manifests/names.ts';
@@ -26,15 +25,15 @@ type Options = {
   times?: WatchTimes;
 };
 
-const byOwner = (object: KubernetesObject) => [controllerUid(object) ?? ''];
+const byOwner = (object: KubernetesObject) => controllerUid(object) ?? '';
 /** Pods outlive a Job that is deleted: the label still tells whose they are. */
-const byJobLabel = (pod: V1Pod) => [pod.metadata?.labels?.[labels.jobUid] ?? ''];
+const byJobLabel = (pod: V1Pod) => pod.metadata?.labels?.[labels.jobUid] ?? '';
 const hasEnded = ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
-const byUid = (object: KubernetesObject) => [object.metadata?.uid ?? ''];
+const byUid = (object: KubernetesObject) => object.metadata?.uid ?? '';
 
 export class Caches {
   readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid'>(
-    { runtime: (job) => [job.spec.runtimeRef.name], uid: byUid },
+    { runtime: (job) => job.spec.runtimeRef.name, uid: byUid },
     ({ status }) => status?.completionTime !== undefined,
   );
   readonly runtimes = new Store<FineTuneRuntime>({});
@@ -45,17 +44,18 @@ export class Caches {
 
   constructor(options: Options) {
     const { onJob } = options;
-    const onJobUid = (uid: string | undefined) => {
-      for (const key of this.jobs.keysBy('uid', uid ?? '')) onJob(key, false);
+    const onJobUid = (uid: string) => {
+      for (const key of this.jobs.keysBy('uid', uid)) onJob(key, false);
     };
-    const onPod = ({ type, object }: Change<V1Pod>) => {
-      const uid = object.metadata?.labels?.[labels.jobUid] ?? '';
-      if (type === 'deleted' && this.jobs.keysBy('uid', uid).length > 0) this.#endedPods.keep(uid, object);
+    const onPod = (change: Change<V1Pod, 'job'>) => {
+      const uid = change.values.job;
+      const isOfKnown = this.jobs.keysBy('uid', uid).length > 0;
+      if (change.type === 'deleted' && isOfKnown) this.#endedPods.keep(uid, change.object);
       onJobUid(uid);
     };
-    const onFineTuneJob = ({ type, object }: Change<FineTuneJob>) => {
-      if (type === 'deleted') this.#endedPods.forget(object.metadata.uid);
-      onJob(keyOf(object), object.status?.runId !== object.spec.runId);
+    const onFineTuneJob = ({ type, key, values, object }: Change<FineTuneJob, 'uid'>) => {
+      if (type === 'deleted') this.#endedPods.forget(values.uid);
+      onJob(key, object.status?.runId !== object.spec.runId);
     };
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
       for (const key of this.jobs.keysBy('runtime', object.metadata.name)) onJob(key, false);
@@ -64,7 +64,7 @@ export class Caches {
     this.#watches = [
       watch(options, fineTuneRuntimes, this.runtimes, onRuntime),
       watch(options, fineTuneJobs, this.jobs, onFineTuneJob),
-      watch(options, jobs, this.batchJobs, ({ object }) => onJobUid(controllerUid(object)), {
+      watch(options, jobs, this.batchJobs, ({ values }) => onJobUid(values.owner), {
         ...children,
         trim: trimJob,
       }),
@@ -106,10 +106,9 @@ function watch<T extends KubernetesObject, I extends string>(
   { client, clock, log, namespace, observer, times }: Options,
   resource: Resource,
   store: Store<T, I>,
-  onChange: (change: Change<T>) => void,
+  onChange: (change: Change<T, I>) => void,
   { selector, trim = (object) => object }: { selector?: string; trim?: (object: T) => T } = {},
 ) {
-  const pool = new StringPool();
   const made = new Watch<T, I>({
     client,
     clock,
@@ -121,7 +120,7 @@ function watch<T extends KubernetesObject, I extends string>(
     observer: observer(resource),
     ...(times === undefined ? {} : { times }),
     ...(selector === undefined ? {} : { selector }),
-    trim: (object) => pool.share(trim(object)),
+    trim,
   });
   return Object.assign(made, { resource });
 }

@@ -6,7 +6,7 @@ import { deadlineExceeded, waitingSince, withinPendingDeadline } from './checks/
 import { endWhileKept } from './checks/deleted.ts';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
 import { expiry } from './checks/expired.ts';
-import { formerPodsLive } from './checks/former-run.ts';
+import { deleteFormerJobs, formerPodsLive } from './checks/former-run.ts';
 import { nameTaken } from './checks/name-taken.ts';
 import { preflight } from './checks/preflight.ts';
 import { runtimeForbids, runtimeMissing } from './checks/runtime.ts';
@@ -21,17 +21,20 @@ import { present, timestampOf } from './present.ts';
 import { type Run, viewRun } from './run.ts';
 import type { Check, Verdict } from './verdict.ts';
 
-/** In the order in which they are asked: the first that answers decides, `train` answers always. */
+/**
+ * In the order in which they are asked: the first that answers decides, `train` answers always. Whether the run may go on
+ * comes before what it waits for: a run that is held waits for nothing, so no deadline of a wait runs.
+ */
 const checks: readonly Check[] = [
-  formerPodsLive,
   cancelled,
+  suspendedByUser,
+  deadlineExceeded,
+  budgetExhausted,
+  formerPodsLive,
   runtimeMissing,
   runtimeForbids,
   nameTaken,
   settingsImpossible,
-  suspendedByUser,
-  deadlineExceeded,
-  budgetExhausted,
   preflight,
   dryRun,
 ];
@@ -57,7 +60,10 @@ export function decide(observed: Observed, now: Date): Plan {
   const verdict = withinPendingDeadline(run, answer);
   const status = statusFrom(run, verdict);
   return {
-    actions: verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run),
+    actions: [
+      ...deleteFormerJobs(run),
+      ...(verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run)),
+    ],
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,

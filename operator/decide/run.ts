@@ -5,6 +5,7 @@ import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { type Stage, stageName } from '../manifests/names.ts';
 import { endingOf, nobody } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
+import { millis } from './present.ts';
 import { preflightOf } from './report.ts';
 import { byAge, controllerOf, type StageView, viewStage } from './stage.ts';
 
@@ -55,7 +56,7 @@ export function viewRun(observed: Observed, now: Date): Run {
     strays: straysAmong(pods, [preflight.job, train.job], job.metadata.namespace),
     preflight,
     train,
-    trainPods: podsOf(names.train, pods, job.metadata.namespace),
+    trainPods: ofThisRun(podsOf(names.train, pods, job.metadata.namespace), remembered, preflight, train),
     report,
     missing: missingStage(report !== undefined, dryRun, preflight, train),
   };
@@ -67,6 +68,25 @@ function podsOf(jobName: string, pods: readonly V1Pod[], namespace: string): V1P
     .filter(({ metadata }) => metadata?.namespace === namespace)
     .filter((pod) => controllerOf(pod)?.kind === 'Job' && controllerOf(pod)?.name === jobName)
     .toSorted(byAge);
+}
+
+/**
+ * A run that goes back to an earlier runId finds the pods of that one under the names of its own. Until an attempt is
+ * remembered, which others come after, its pods are those of its train Job, and those made since its preflight Job.
+ */
+function ofThisRun(
+  pods: V1Pod[],
+  { attempt }: FineTuneJobStatus,
+  preflight: StageView,
+  train: StageView,
+): V1Pod[] {
+  if (attempt !== undefined) return pods;
+  const began = millis(preflight.job?.metadata?.creationTimestamp) ?? Number.POSITIVE_INFINITY;
+  return pods.filter(
+    (pod) =>
+      controllerOf(pod)?.uid === train.job?.metadata?.uid ||
+      (millis(pod.metadata?.creationTimestamp) ?? 0) >= began,
+  );
 }
 
 function reportOf({ state }: StageView): FineTuneJobStatus['preflight'] {

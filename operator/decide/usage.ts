@@ -32,16 +32,28 @@ export function activeTime({ remembered, trainPods }: Run, until: Date | undefin
 
 /**
  * A container that could not be started claims a start at the beginning of 1970 and used nothing. When the container of a
- * pod stopped that is lost with its node nobody knows: what was counted before stands.
+ * pod stopped that is lost with its node nobody knows: what was counted before stands. Start and end come from the clock of
+ * the node, which may be wrong: a container that ended is counted by that clock alone, one that runs not from before its pod
+ * was on the node.
  */
 function secondsOf(pod: V1Pod, until: Date | undefined): number {
   const { running, terminated } = containerStatus(pod)?.state ?? {};
   const start = millis((terminated ?? running)?.startedAt);
-  const live = running !== undefined && pod.status?.phase === 'Running';
-  const end =
-    terminated === undefined ? (live ? until?.getTime() : undefined) : millis(terminated.finishedAt);
-  // Falsy: missing, or the first moment of 1970.
-  return start && end !== undefined ? Math.max(0, Math.floor((end - start) / 1000)) : 0;
+  // Missing, or the first moment of 1970.
+  if (!start) return 0;
+  if (terminated !== undefined) return secondsBetween(start, millis(terminated.finishedAt));
+  if (running === undefined || pod.status?.phase !== 'Running') return 0;
+  return secondsBetween(Math.max(start, placedAt(pod)), until?.getTime());
+}
+
+/** When the pod got its node, or was made, by the clock of the API server. */
+function placedAt({ metadata, status }: V1Pod): number {
+  const scheduled = status?.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'True');
+  return millis(scheduled?.lastTransitionTime) ?? millis(metadata?.creationTimestamp) ?? 0;
+}
+
+function secondsBetween(start: number, end: number | undefined): number {
+  return end === undefined ? 0 : Math.max(0, Math.floor((end - start) / 1000));
 }
 
 /**

@@ -2,9 +2,12 @@
 import { deserialize, serialize } from 'node:v8';
 import { deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 
-/** By default each call would take a quarter of a megabyte for objects of a few kilobytes. */
-const deflate = { level: 1, windowBits: 14, memLevel: 5, chunkSize: 4096 };
-const inflate = { windowBits: 14, chunkSize: 8192 };
+/**
+ * By default each call would take a quarter of a megabyte for objects of a few kilobytes. Buffers are as large as what goes into
+ * them: they lie outside the heap, so that many of them wait for a collection of garbage that their size does not hasten.
+ */
+const deflate = { level: 1, windowBits: 14, memLevel: 5, chunkSize: 1024 };
+const inflate = { windowBits: 14 };
 
 /** Packs plain data: objects, arrays, strings, numbers, Dates. */
 export class Packer<T extends object> {
@@ -22,9 +25,12 @@ export class Packer<T extends object> {
 export class Packed<T extends object> {
   /** A string, because V8 keeps one without slack, which it does not for thousands of small buffers. */
   readonly #text: string;
+  /** Bytes of it unpacked. */
+  readonly #length: number;
   readonly #dictionary: Buffer | undefined;
 
   constructor(bytes: Buffer, dictionary: Buffer | undefined) {
+    this.#length = bytes.length;
     this.#text = deflateRawSync(bytes, withDictionary(deflate, dictionary)).toString('latin1');
     this.#dictionary = dictionary;
   }
@@ -34,7 +40,9 @@ export class Packed<T extends object> {
   }
 
   unpacked(): T {
-    const options = withDictionary(inflate, this.#dictionary);
+    // Node takes no smaller chunk.
+    const chunkSize = Math.max(64, this.#length);
+    const options = withDictionary({ ...inflate, chunkSize }, this.#dictionary);
     return deserialize(inflateRawSync(Buffer.from(this.#text, 'latin1'), options)) as T;
   }
 }

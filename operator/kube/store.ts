@@ -1,25 +1,46 @@
 /** What a watch knows: objects by namespace and name, with indexes. */
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { Packed, Packer } from './packed.ts';
+import { StringPool } from './string-pool.ts';
 
-export type Change<T> =
-  | { type: 'added'; object: T }
-  | { type: 'updated'; object: T }
-  | { type: 'deleted'; object: T };
+/** Value under which an object can be found. */
+export type Index<T> = (object: T) => string;
 
-/** Values under which an object can be found. */
-export type Index<T> = (object: T) => string[];
-
-/** Keys of the objects by index and value. */
-type Found<I extends string> = Record<I, Map<string, Set<string>>>;
+/** Keys of the objects by index and value. Most values have one object: a set for each would be a third of the memory of a Job. */
+type Found<I extends string> = Record<I, Map<string, string | Set<string>>>;
 
 /** An object as it is kept: packed, where hardly anybody will look at it again. */
 export type Entry<T extends object> = {
-  key: string;
   uid: string | undefined;
   resourceVersion: string | undefined;
   kept: T | Packed<T>;
 };
+
+/** An object of a list that is not complete yet. */
+export type Listed<T extends object, I extends string> = {
+  key: string;
+  values: Record<I, string>;
+  entry: Entry<T>;
+};
+
+/** What happened to an object. Its key and the values of its indexes cost nothing; the object itself may have to be unpacked. */
+export class Change<T extends object, I extends string = never> {
+  readonly type: 'added' | 'updated' | 'deleted';
+  readonly key: string;
+  readonly values: Record<I, string>;
+  readonly #entry: Entry<T>;
+
+  constructor(type: Change<T>['type'], { key, values, entry }: Listed<T, I>) {
+    this.type = type;
+    this.key = key;
+    this.values = values;
+    this.#entry = entry;
+  }
+
+  get object(): T {
+    return unpacked(this.#entry);
+  }
+}
 
 export function keyOf(object: KubernetesObject): string {
   return `${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;
@@ -35,15 +56,17 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   readonly #indexes: Record<I, Index<T>>;
   readonly #found: Found<I>;
   readonly #isCold: (object: T) => boolean;
+  readonly #indexNames: I[];
   readonly #packer = new Packer<T>();
+  readonly #strings = new StringPool();
   #warm = 0;
 
   /** @param isCold whether an object is hardly looked at any more: it is kept packed */
   constructor(indexes: Record<I, Index<T>>, isCold: (object: T) => boolean = () => false) {
     this.#indexes = indexes;
     this.#isCold = isCold;
-    const names = Object.keys(indexes) as I[];
-    this.#found = Object.fromEntries(names.map((name) => [name, new Map()])) as Found<I>;
+    this.#indexNames = Object.keys(indexes) as I[];
+    this.#found = Object.fromEntries(this.#indexNames.map((name) => [name, new Map()])) as Found<I>;
   }
 
   get size(): number {
@@ -70,56 +93,55 @@ export class Store<T extends KubernetesObject, I extends string = never> {
 
   /** Keys of the objects that `by` finds. */
   keysBy(index: I, value: string): string[] {
-    return [...(this.#found[index].get(value) ?? [])];
+    const found = this.#found[index].get(value) ?? [];
+    return typeof found === 'string' ? [found] : [...found];
   }
 
   /** The object as `replace` takes it. A list comes page by page: all of a large one unpacked would be most of the memory. */
-  entryOf(object: T): Entry<T> {
+  listed(object: T): Listed<T, I> {
     const { uid, resourceVersion } = object.metadata ?? {};
-    const kept = this.#isCold(object) ? this.#packer.pack(object) : object;
-    return { key: keyOf(object), uid, resourceVersion, kept };
+    const kept = this.#isCold(object) ? this.#packer.pack(object) : this.#strings.share(object);
+    return { key: keyOf(object), values: this.#valuesOf(object), entry: { uid, resourceVersion, kept } };
   }
 
   /** A changed UID is another object with the same name: the old one was deleted, a new one added. */
-  put(object: T): Change<T>[] {
-    return this.#enter(this.entryOf(object), object);
+  put(object: T): Change<T, I>[] {
+    return this.#enter(this.listed(object));
   }
 
-  remove(object: KubernetesObject): Change<T>[] {
-    const key = keyOf(object);
-    const previous = this.get(key);
-    if (previous === undefined) return [];
-    this.#set(key, undefined);
-    this.#drop(key, previous);
-    return [{ type: 'deleted', object: previous }];
+  remove(object: KubernetesObject): Change<T, I>[] {
+    return this.#remove(keyOf(object));
   }
 
   /**
    * Takes over a complete list, one object after the other as the changes are asked for. Objects that did not change cause
    * no change.
    */
-  *replace(entries: readonly Entry<T>[]): Generator<Change<T>> {
-    const listed = new Set(entries.map(({ key }) => key));
+  *replace(list: readonly Listed<T, I>[]): Generator<Change<T, I>> {
+    const keys = new Set(list.map(({ key }) => key));
     for (const key of [...this.#entries.keys()]) {
-      if (!listed.has(key)) yield* this.remove(this.get(key)!);
+      if (!keys.has(key)) yield* this.#remove(key);
     }
-    for (const entry of entries) {
-      if (!this.#isKnown(entry)) yield* this.#enter(entry, unpacked(entry));
+    for (const listed of list) {
+      if (!this.#isKnown(listed)) yield* this.#enter(listed);
     }
   }
 
-  #enter(entry: Entry<T>, object: T): Change<T>[] {
-    const { key } = entry;
-    const previous = this.get(key);
-    if (previous !== undefined) this.#drop(key, previous);
+  #remove(key: string): Change<T, I>[] {
+    const previous = this.#drop(key);
+    if (previous === undefined) return [];
+    this.#set(key, undefined);
+    return [new Change('deleted', previous)];
+  }
+
+  #enter(listed: Listed<T, I>): Change<T, I>[] {
+    const { key, values, entry } = listed;
+    const previous = this.#drop(key);
     this.#set(key, entry);
-    this.#file(key, object);
-    if (previous === undefined) return [{ type: 'added', object }];
-    if (previous.metadata?.uid === entry.uid) return [{ type: 'updated', object }];
-    return [
-      { type: 'deleted', object: previous },
-      { type: 'added', object },
-    ];
+    for (const name of this.#indexNames) file(this.#found[name], values[name], key);
+    if (previous === undefined) return [new Change('added', listed)];
+    if (previous.entry.uid === entry.uid) return [new Change('updated', listed)];
+    return [new Change('deleted', previous), new Change('added', listed)];
   }
 
   #set(key: string, entry: Entry<T> | undefined): void {
@@ -129,30 +151,37 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     else this.#entries.set(key, entry);
   }
 
-  #isKnown({ key, uid, resourceVersion }: Entry<T>): boolean {
+  #isKnown({ key, entry: { uid, resourceVersion } }: Listed<T, I>): boolean {
     const known = this.#entries.get(key);
     return known !== undefined && known.uid === uid && known.resourceVersion === resourceVersion;
   }
 
-  #file(key: string, object: T): void {
-    for (const name of Object.keys(this.#indexes) as I[]) {
-      for (const value of this.#indexes[name](object)) {
-        const found = this.#found[name].get(value);
-        if (found === undefined) this.#found[name].set(value, new Set([key]));
-        else found.add(key);
-      }
-    }
+  #valuesOf(object: T): Record<I, string> {
+    const values = this.#indexNames.map((name) => [name, this.#indexes[name](object)]);
+    return Object.fromEntries(values) as Record<I, string>;
   }
 
-  #drop(key: string, object: T): void {
-    for (const name of Object.keys(this.#indexes) as I[]) {
-      for (const value of this.#indexes[name](object)) {
-        const found = this.#found[name].get(value);
-        found?.delete(key);
-        if (found?.size === 0) this.#found[name].delete(value);
-      }
-    }
+  /** Takes what is known under this key out of the indexes. */
+  #drop(key: string): Listed<T, I> | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    const values = this.#valuesOf(unpacked(entry));
+    for (const name of this.#indexNames) unfile(this.#found[name], values[name], key);
+    return { key, values, entry };
   }
+}
+
+function file(found: Map<string, string | Set<string>>, value: string, key: string): void {
+  const known = found.get(value);
+  if (known === undefined) found.set(value, key);
+  else if (typeof known === 'string') found.set(value, new Set([known, key]));
+  else known.add(key);
+}
+
+function unfile(found: Map<string, string | Set<string>>, value: string, key: string): void {
+  const known = found.get(value);
+  if (typeof known === 'object') known.delete(key);
+  if (known === key || (typeof known === 'object' && known.size === 0)) found.delete(value);
 }
 
 function unpacked<T extends object>({ kept }: Entry<T>): T {

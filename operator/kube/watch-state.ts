@@ -19,7 +19,8 @@ export type State<L> = {
   newest: string | undefined;
 } & (
   | { at: 'empty'; inOnePiece: boolean }
-  | { at: 'paging'; token: string; objects: L[] }
+  /** `misses`: failures of the next page in a row. */
+  | { at: 'paging'; token: string; objects: L[]; misses: number }
   | { at: 'watching'; resourceVersion: string }
 );
 
@@ -62,7 +63,7 @@ function onPage<T, L>(state: State<L>, page: Extract<Input<L>, { got: 'page' }>)
   const { failures, newest } = state;
   const objects = state.at === 'paging' ? [...state.objects, ...page.objects] : page.objects;
   if (page.token !== undefined) {
-    const paging: State<L> = { at: 'paging', token: page.token, objects, failures, newest };
+    const paging: State<L> = { at: 'paging', token: page.token, objects, misses: 0, failures, newest };
     return { state: paging, effect: { do: 'nothing' } };
   }
   const { resourceVersion } = page;
@@ -104,10 +105,15 @@ function onError<T, L>(state: State<L>, error: ApiError): Step<T, L> {
   const failures = state.failures + 1;
   const { newest } = state;
   const effect: Effect<T, L> = { do: 'retry', error };
-  if (error.kind === 'Gone' || (state.at === 'watching' && failures % patience === 0)) {
-    // A list whose next page is gone is asked for in one piece, so that it comes to an end.
-    const inOnePiece = state.at === 'paging';
-    return { state: { at: 'empty', inOnePiece, failures, newest }, effect };
-  }
-  return { state: { ...state, failures }, effect };
+  const anew = (inOnePiece: boolean): Step<T, L> => ({
+    state: { at: 'empty', inOnePiece, failures, newest },
+    effect,
+  });
+  // A list whose next page is gone is asked for in one piece, so that it comes to an end.
+  if (error.kind === 'Gone') return anew(state.at === 'paging');
+  if (state.at === 'watching' && failures % patience === 0) return anew(false);
+  if (state.at !== 'paging') return { state: { ...state, failures }, effect };
+  // A token that is refused now, say after a restore of etcd, may be refused for ever.
+  const misses = state.misses + 1;
+  return misses === patience ? anew(false) : { state: { ...state, failures, misses }, effect };
 }

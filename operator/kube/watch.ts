@@ -6,7 +6,7 @@ import type { Client } from './client.ts';
 import { type Clock, wait } from './clock.ts';
 import { asApiError } from './errors.ts';
 import type { Resource } from './resources.ts';
-import type { Change, Entry, Store } from './store.ts';
+import type { Change, Listed, Store } from './store.ts';
 import { type Effect, type Input, next, type State, start } from './watch-state.ts';
 
 export type WatchTimes = {
@@ -48,13 +48,13 @@ type Options<T extends KubernetesObject, I extends string> = {
   times?: WatchTimes;
   /** Drops what nobody reads, before the object is kept. */
   trim?: (object: T) => T;
-  onChange: (change: Change<T>) => void;
+  onChange: (change: Change<T, I>) => void;
 };
 
 export class Watch<T extends KubernetesObject, I extends string = never> {
   readonly #options: Options<T, I>;
   readonly #times: WatchTimes;
-  #state: State<Entry<T>> = start<Entry<T>>();
+  #state: State<Listed<T, I>> = start<Listed<T, I>>();
   #synced = false;
 
   constructor(options: Options<T, I>) {
@@ -95,7 +95,7 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
       const token = state.at === 'paging' ? { token: state.token } : {};
       const page = await client.listPage<T>(resource, { namespace, selector, ...limit, ...token }, signal);
       // Page by page: all of a large list as it comes would be most of the memory.
-      const objects = page.objects.map((object) => store.entryOf(trim(object)));
+      const objects = page.objects.map((object) => store.listed(trim(object)));
       return this.#take({ got: 'page', ...page, objects });
     }
     const opened = clock.now();
@@ -115,16 +115,20 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
     return this.#take({ got: 'end', early: quiet && clock.now() - opened < this.#times.earlyMs });
   }
 
-  #take(input: Input<Entry<T>>): number {
-    const step = next<T, Entry<T>>(this.#state, input);
+  #take(input: Input<Listed<T, I>>): number {
+    const { failures, newest } = this.#state;
+    const step = next<T, Listed<T, I>>(this.#state, input);
+    // What could not be taken over is found by a new list, not passed over.
+    this.#state = { ...start<Listed<T, I>>(), failures, newest };
+    const pause = this.#perform(step.effect, step.state.failures);
     this.#state = step.state;
-    return this.#perform(step.effect);
+    return pause;
   }
 
-  #perform(effect: Effect<T, Entry<T>>): number {
+  /** Returns the milliseconds to wait. @throws what an index or a trim threw at an object that it cannot read */
+  #perform(effect: Effect<T, Listed<T, I>>, failures: number): number {
     const { store, observer, log, resource, trim = (object: T) => object } = this.#options;
     if (effect.do === 'retry') {
-      const { failures } = this.#state;
       const pause = backoffMs(failures, this.#times.retry, Math.random(), effect.error.retryAfterMs);
       observer.failed();
       log.warn('watch failed, will retry', {
@@ -148,7 +152,7 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
     return 0;
   }
 
-  #hand(changes: Iterable<Change<T>>): void {
+  #hand(changes: Iterable<Change<T, I>>): void {
     for (const change of changes) {
       try {
         this.#options.onChange(change);

@@ -8,7 +8,9 @@ import { endCameFirst, hold, untilStopped } from './stop.ts';
 export const budgetExhausted: Check = (run) => {
   const { budget, problem } = limitsOf(run);
   if (endCameFirst(run)) return undefined;
-  if (problem !== undefined)
+  // A run that waits for its runtime has no price because of that.
+  const awaitsRuntime = run.runtime === undefined && run.missing !== undefined;
+  if (problem !== undefined && !awaitsRuntime)
     return held(run, 'RuntimeForbidden', `${problem} ${untilStopped(run, '')}`.trim());
   if (budget === undefined || activeTime(run, run.now).total < budget.stop) return undefined;
   const what = 'The budget is used up, but for the time that a checkpoint takes.';

@@ -25,7 +25,8 @@ export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train
   });
 }
 
+/** Where a queue evicts a Job before its deadline is looked at, the Job stays, and starts anew when it is admitted again. */
 function isOver(job: V1Job): boolean {
-  const asked = job.metadata?.deletionTimestamp !== undefined || job.spec?.activeDeadlineSeconds === 1;
-  return asked || endedAs(job) !== undefined;
+  const isEnding = job.spec?.activeDeadlineSeconds === 1 && job.spec.suspend !== true;
+  return isEnding || job.metadata?.deletionTimestamp !== undefined || endedAs(job) !== undefined;
 }

@@ -2,13 +2,13 @@
 import { labels } from '../../manifests/names.ts';
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
-import type { Check } from '../verdict.ts';
-import { deleteJob } from '../verdict.ts';
+import { type Check, deleteJob } from '../verdict.ts';
 
 /** In case nobody reports the end of a pod whose Job is gone. */
 const requeueAfterMs = 10_000;
 
-export function deleteFormerJobs({ formerJobs, job }: Pick<Run, 'formerJobs' | 'job'>): Action[] {
+/** Whatever becomes of the run: an earlier one does not go on beside it. */
+export function deleteFormerJobs({ formerJobs, job }: Run): Action[] {
   return formerJobs
     .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
     .map((former) => deleteJob(former, `it belongs to an earlier run than "${job.spec.runId}"`));
@@ -28,7 +28,6 @@ export const formerPodsLive: Check = ({ formerJobs, strays, missing, job }) => {
     phase: 'Pending',
     reason: leaving || earlier ? 'NewRun' : 'Waiting',
     message,
-    actions: deleteFormerJobs({ formerJobs, job }),
     requeueAfterMs,
   };
 };

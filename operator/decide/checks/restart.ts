@@ -1,4 +1,5 @@
 /** A Job that is over, although its run is not, is deleted; the next pass finds none and makes it again. */
+import type { Ending } from '../ending.ts';
 import { millis } from '../present.ts';
 import type { StageView } from '../stage.ts';
 import { deleteJob, type Verdict } from '../verdict.ts';
@@ -7,8 +8,14 @@ import { deleteJob, type Verdict } from '../verdict.ts';
 const pauseMs = 10_000;
 
 export function restart({ job, state }: StageView, now: Date, verdict: Verdict): Verdict {
-  const endedAt = state.at === 'lost' ? millis(state.ending?.finishedAt) : undefined;
-  const left = (endedAt ?? 0) + pauseMs - now.getTime();
+  const left = (state.at === 'lost' ? endOf(state.ending, now) : 0) + pauseMs - now.getTime();
   if (left > 0) return { ...verdict, requeueAfterMs: left };
   return { ...verdict, actions: job === undefined ? [] : [deleteJob(job, verdict.message)] };
+}
+
+/** Milliseconds. Where the clock of the node is ahead, its pod ended in the future: then the pause counts from its creation. */
+function endOf(ending: Ending | undefined, now: Date): number {
+  const endedAt = millis(ending?.finishedAt) ?? 0;
+  if (endedAt <= now.getTime()) return endedAt;
+  return millis(ending?.pod.metadata?.creationTimestamp) ?? 0;
 }

@@ -29,7 +29,7 @@ export function stopForGood(
   run: Run,
   end: Pick<Verdict, 'reason' | 'message' | 'failure'> & { phase: 'Failed' | 'Cancelled' },
 ): Verdict {
-  if (!underWay(run).some(hasLivePods)) return { ...end, endedAt: timestampOf(run.now) ?? '' };
+  if (!isStopping(run)) return { ...end, endedAt: timestampOf(run.now) ?? '' };
   const message = `${end.message} ${stopping(run)}`;
   return { ...end, phase: 'Stopping', message, actions: endLiveJobs(run) };
 }
@@ -55,9 +55,14 @@ export function resume(job: V1Job): Action {
   return patchOf(job, mark(null, false));
 }
 
-/** What a person sees while the pod of the current stage comes to its end, and what to do afterwards. */
+/** What a person sees while a pod comes to its end, and what to do afterwards. */
 export function untilStopped(run: Run, afterwards: string): string {
-  return underWay(run).some(hasLivePods) ? stopping(run) : afterwards;
+  return isStopping(run) ? stopping(run) : afterwards;
+}
+
+/** Whether something may still be at work: a pod of the stage, one whose Job is gone, or an earlier run. */
+function isStopping(run: Run): boolean {
+  return underWay(run).some(hasLivePods) || run.strays.length > 0 || run.formerJobs.length > 0;
 }
 
 function stopping({ report }: Run): string {

@@ -17,16 +17,16 @@ const caches = new Caches({
   observer: () => ({ listed() {}, failed() {}, event() {}, handlerFailed() {} }),
   onJob() {},
 });
-const isPacked = ({ kept }: { kept: object }) => kept instanceof Packed;
+const isPacked = ({ entry }: { entry: { kept: object } }) => entry.kept instanceof Packed;
 
 test('a FineTuneJob is packed when its run is over', () => {
-  assert.equal(isPacked(caches.jobs.entryOf(running.job)), false);
-  assert.equal(isPacked(caches.jobs.entryOf(ended.job)), true);
+  assert.equal(isPacked(caches.jobs.listed(running.job)), false);
+  assert.equal(isPacked(caches.jobs.listed(ended.job)), true);
 });
 
 test('a Job is packed when it is complete or has failed', () => {
   const job = (status?: ReturnType<typeof jobCondition>) =>
-    caches.batchJobs.entryOf(aBatchJob(aJob(), 'train', status && { status }));
+    caches.batchJobs.listed(aBatchJob(aJob(), 'train', status && { status }));
   assert.equal(isPacked(job()), false);
   assert.equal(isPacked(job(jobCondition('Suspended', 'JobSuspended'))), false);
   assert.equal(isPacked(job(jobCondition('Complete', 'Done'))), true);
@@ -35,7 +35,7 @@ test('a Job is packed when it is complete or has failed', () => {
 
 test('a pod is packed when its trainer has ended, well or not', () => {
   const pod = (status: Parameters<typeof aPod>[2]) =>
-    caches.pods.entryOf(aPod(aBatchJob(aJob(), 'train'), 'one', status));
+    caches.pods.listed(aPod(aBatchJob(aJob(), 'train'), 'one', status));
   assert.equal(isPacked(pod(runningStatus)), false);
   assert.equal(isPacked(pod(endedStatus(0, ''))), true);
   assert.equal(isPacked(pod(endedStatus(1, ''))), true);

@@ -97,6 +97,24 @@ describe('a queue on a real API server', () => {
     assert.deepEqual(writesOn(train), []);
   });
 
+  it('evicts a Job that was asked to end: the Job goes with its run, and cannot be admitted again', async () => {
+    await api.start();
+    const { job, train } = await checked(api.plane, 'evicted', {}, labels);
+    await admit(train, 'spot');
+    const pod = await startTrainer(api.plane, train);
+    await phaseIs('evicted', 'Training');
+    await api.patch('evicted', { cancel: true });
+    await eventually(
+      'the Job is to end',
+      async () => (await stageOf(api.plane, job, 'train'))?.spec?.activeDeadlineSeconds === 1,
+    );
+    // No Job controller has looked at it yet.
+    await evict(train);
+    await interrupt(api.plane, { job, train, pod });
+    await phaseIs('evicted', 'Cancelled');
+    await eventually('no Job', async () => (await stageOf(api.plane, job, 'train')) === undefined);
+  });
+
   it('gets its quota back when the user suspends a run, and decides again when it is resumed', async () => {
     await api.start();
     const { job, train } = await checked(api.plane, 'suspended', {}, labels);

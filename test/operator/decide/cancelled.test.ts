@@ -35,6 +35,8 @@ import {
 const cancel = { cancel: true };
 const savedAt = (uid: string) => aPod(trainJob, uid, endedStatus(143, interrupted(uid)));
 const held = pass(withSpec(running, { suspend: true })).next;
+/** A Job that was asked to end, and is suspended by its queue a moment later. */
+const evicted = { spec: { ...trainJob.spec!, activeDeadlineSeconds: 1, suspend: true } };
 
 /** A trainer runs, the preflight Job is gone, and the status was not written since its start. */
 const unreported: Observed = {
@@ -92,6 +94,17 @@ const cases: Record<string, Case> = {
   'a run that waits in a queue is cancelled': {
     given: withSpec(trained({}, { queueName: 'gpus' }).next, cancel),
     want: { phase: 'Cancelled', does: ['delete train'] },
+  },
+  'its queue evicts the Job before the Job controller has ended it: it would start again': {
+    given: { ...withTrainJob(pass(withSpec(running, cancel)).next, evicted), pods: [savedAt('one')] },
+    want: { phase: 'Cancelled', does: ['delete train'] },
+  },
+  'the same, and the end is said already': {
+    given: {
+      ...withTrainJob(pass({ ...pass(withSpec(running, cancel)).next, pods: [] }).next, evicted),
+      pods: [],
+    },
+    want: { phase: 'Cancelled', does: ['delete train'], says: [] },
   },
   'the trainer succeeded before it could be cancelled': {
     given: withSpec(inTraining(endedStatus(0, succeeded('one'))), cancel),

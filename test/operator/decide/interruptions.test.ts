@@ -30,6 +30,14 @@ const noSmaller = { retry: { limit: 3, outOfMemoryLimit: 0 } };
 
 const heldByOther = withTrainJob(ready, { spec: { ...trainJob.spec, suspend: true } });
 
+/** The only pod ended 100 seconds after the start, as its node says. */
+const onNodeAhead = (creationTimestamp: Date) => ({
+  ...withTrainJob(running, over('BackoffLimitExceeded')),
+  pods: [
+    aPod(trainJob, 'one', endedStatus(137), { creationTimestamp, deletionTimestamp: after(-3600 + 99) }),
+  ],
+});
+
 const cases: Record<string, Case> = {
   'the trainer pod is deleted by hand and stops': {
     given: { ...running, pods: [aPod(trainJob, 'one', runningStatus, { deletionTimestamp: after(5) })] },
@@ -61,6 +69,16 @@ const cases: Record<string, Case> = {
       pods: [aPod(trainJob, 'one', endedStatus(137), { deletionTimestamp: after(5) })],
     },
     now: after(101),
+    want: { reason: 'TrainingInterrupted', does: [] },
+  },
+  'also where the clock of the node is an hour ahead, and not for that hour': {
+    given: onNodeAhead(after(-3600 + 10)),
+    now: after(-3600 + 105),
+    want: { phase: 'Pending', reason: 'TrainingInterrupted', does: ['delete train'] },
+  },
+  'there it waits as long since the pod was made': {
+    given: onNodeAhead(after(-3600 + 96)),
+    now: after(-3600 + 105),
     want: { reason: 'TrainingInterrupted', does: [] },
   },
   'the pod is preempted': {

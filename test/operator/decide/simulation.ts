@@ -1,12 +1,12 @@
 /**
- * A small cluster in memory, and the operator in it, whose caches may lag behind: what the Job controller, the garbage collector, a queue and the kubelet do to the Jobs and pods
- * of one FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
+ * A small cluster in memory: what Job controller, garbage collector, queue and kubelet do to the Jobs and pods of one
+ * FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
  */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import { decideSurely } from '../../../operator/controller/certainty.ts';
 import { decide } from '../../../operator/decide/decide.ts';
-import type { Action, FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
-import { failJobExitCodes } from '../../../operator/manifests/failure-policy.ts';
+import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
+import { millis } from '../../../operator/decide/present.ts';
+import { isQueued } from '../../../operator/decide/stage.ts';
 import {
   after,
   aPod,
@@ -14,15 +14,13 @@ import {
   endedStatus,
   failed,
   interrupted,
-  jobCondition,
   progressOf,
   rejected,
   runningFrom,
   succeeded,
   validated,
 } from '../builders.ts';
-import { worldClient } from '../world-client.ts';
-import { LaggingCaches } from './lagging-caches.ts';
+import { control, withSuspend } from './job-controller.ts';
 
 type Dice = () => number;
 
@@ -34,23 +32,27 @@ const stopSeconds = 90;
 
 export class Simulation {
   readonly #dice: Dice;
-  readonly #caches: LaggingCaches | undefined;
+  readonly #runtime: FineTuneRuntime;
+  /** Seconds by which the clock of the node is ahead. */
+  readonly #ahead: number;
   #observed: Observed;
+  /** Pods that ended and are gone. The operator has them in mind until it is started again. */
+  readonly #ended: V1Pod[] = [];
+  #forgotten = 0;
+  /** The run that the operator has begun, and since when; its status may not say so yet. */
+  #begun: { runId: string | undefined; at: number } = { runId: undefined, at: 0 };
+  #since = 0;
   #made = 0;
-  #version = 0;
-  /** The FineTuneJob was deleted. */
-  isGone = false;
   /** Seconds since the start. */
   time = 0;
-  /** Seconds that trainers ran, by run. */
-  readonly trained = new Map<string, number>();
+  /** Seconds that trainers of the run ran. */
+  trained = 0;
 
-  /** @param lags whether the operator sees by caches that are late, or all as it is */
-  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, { lags = false } = {}) {
+  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, ahead: number) {
     this.#dice = dice;
-    this.#caches = lags ? new LaggingCaches(dice) : undefined;
+    this.#ahead = ahead;
+    this.#runtime = runtime;
     this.#observed = { job, runtime, batchJobs: [], pods: [], foreign: [], progress: undefined };
-    this.#set({});
   }
 
   get job(): FineTuneJob {
@@ -66,31 +68,51 @@ export class Simulation {
     return this.#observed.pods.filter((pod) => isTrain(pod) && pod.status?.phase === 'Running');
   }
 
-  /** Train pods that said that they reached their goal. */
-  get endedWell(): V1Pod[] {
-    return this.#observed.pods.filter((pod) => isTrain(pod) && pod.status?.phase === 'Succeeded');
+  /** Whether the run that the user wants has come to its end. */
+  get isOver(): boolean {
+    const { spec, status } = this.job;
+    return status?.runId === spec.runId && status.completionTime !== undefined;
+  }
+
+  /** Jobs and pods that there have been so far. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** An administrator takes the runtime away, or gives it back. */
+  offerRuntime(offered: boolean): void {
+    this.#set({ runtime: offered ? this.#runtime : undefined });
   }
 
   change(spec: object): void {
     const { metadata, spec: before } = this.job;
     const generation = (metadata.generation ?? 0) + 1;
-    this.#write({ ...this.job, metadata: { ...metadata, generation }, spec: { ...before, ...spec } });
+    this.#set({ job: { ...this.job, metadata: { ...metadata, generation }, spec: { ...before, ...spec } } });
   }
 
   /** The operator looks; its actions come true, and without the write of the status if it dies in between. */
-  async look(dies = false): Promise<void> {
-    const now = after(this.time);
-    const cached = this.#caches?.show() ?? this.#observed;
-    const { client } = worldClient(this.#observed);
-    const signal = new AbortController().signal;
-    const decided = await decideSurely(cached, (seen) => decide(seen, now), client, signal);
-    if (decided === undefined || !this.#carryOut(decided.plan)) return;
-    const isNewest = decided.job.metadata.resourceVersion === this.job.metadata.resourceVersion;
-    if (dies) this.#caches?.catchUp();
-    else if (isNewest && decided.plan.status !== this.job.status) {
-      this.#write({ ...this.job, status: decided.plan.status });
-      this.#caches?.catchUp('job');
-    }
+  look(dies = false): Plan {
+    const pods = [...this.#observed.pods, ...this.#ended.slice(this.#forgotten)];
+    const plan = decide({ ...this.#observed, pods }, after(this.time));
+    this.#begin(plan, dies);
+    const next = comeTrue(this.#observed, plan);
+    const made = next.batchJobs.filter((job) => !this.batchJobs.includes(job));
+    for (const job of made) job.metadata = { ...job.metadata, creationTimestamp: after(this.time) };
+    // A Job that is made again has the old name and a new UID.
+    for (const job of made) if (!this.#knows(job)) job.metadata!.uid = `job-${this.#made++}`;
+    this.#set({ batchJobs: next.batchJobs, ...(dies ? {} : { job: next.job }) });
+    if (dies) this.#forgotten = this.#ended.length;
+    return plan;
+  }
+
+  /** A run begins when it is decided on first; if the operator dies and the run before is wanted again, that goes on. */
+  #begin({ status: { runId } }: Plan, dies: boolean): void {
+    const stored = this.job.status?.runId;
+    if (runId === stored) this.#begun.runId = undefined;
+    else if (this.#begun.runId !== runId) this.#begun = { runId, at: this.time };
+    if (runId === stored || dies) return;
+    this.#since = this.#begun.at;
+    this.trained = 0;
   }
 
   /** Somebody deletes a Job or a pod by hand. */
@@ -103,20 +125,14 @@ export class Simulation {
 
   /** A queue admits or evicts. */
   queue(suspend: boolean): void {
-    const queued = (job: V1Job) => job.metadata?.labels?.['kueue.x-k8s.io/queue-name'] !== undefined;
-    this.#set({
-      batchJobs: this.batchJobs.map((job) =>
-        queued(job) ? { ...job, spec: { ...job.spec!, suspend } } : job,
-      ),
-    });
+    this.#set({ batchJobs: this.batchJobs.map((job) => (isQueued(job) ? withSuspend(job, suspend) : job)) });
   }
 
   /** Time goes on and the cluster with it. */
   step(seconds: number, mood: Mood): void {
     this.time += seconds;
     for (const pod of this.trainers) {
-      const run = pod.metadata!.labels!['finetune.dev/run']!;
-      this.trained.set(run, (this.trained.get(run) ?? 0) + seconds);
+      if (millis(pod.metadata!.creationTimestamp)! >= after(this.#since).getTime()) this.trained += seconds;
     }
     for (const pod of this.#observed.pods) this.#kubelet(pod, mood);
     this.#collectGarbage();
@@ -129,36 +145,6 @@ export class Simulation {
 
   #set(changes: Partial<Observed>): void {
     this.#observed = { ...this.#observed, ...changes };
-    this.#caches?.note(this.#observed);
-  }
-
-  /** As the API server stores it. */
-  #write(job: FineTuneJob): void {
-    this.#set({ job: { ...job, metadata: { ...job.metadata, resourceVersion: `${++this.#version}` } } });
-  }
-
-  /** What the API server and execute.ts make of the actions. @returns whether the status may be written */
-  #carryOut(plan: Plan): boolean {
-    for (const action of plan.actions) {
-      if (action.kind !== 'create' && action.objectKind === 'FineTuneJob') {
-        this.isGone = action.resourceVersion === this.job.metadata.resourceVersion;
-        return false;
-      }
-      const target = this.batchJobs.find((job) => isTargetOf(action, job));
-      if (action.kind === 'patch' && target === undefined) return false;
-      // A Job that is there under the name, or gone already, is what was wanted.
-      if ((action.kind === 'create') === (target === undefined)) this.#act(plan, action);
-    }
-    return true;
-  }
-
-  #act(plan: Plan, action: Action): void {
-    const { batchJobs } = comeTrue(this.#observed, { ...plan, actions: [action] });
-    // A Job that is made again has the old name and a new UID.
-    for (const job of batchJobs.filter((one) => !this.batchJobs.includes(one) && !this.#knows(one)))
-      job.metadata = { ...job.metadata, creationTimestamp: after(this.time), uid: `job-${this.#made++}` };
-    this.#set({ batchJobs });
-    this.#caches?.catchUp('batchJobs');
   }
 
   #knows({ metadata }: V1Job): boolean {
@@ -181,10 +167,14 @@ export class Simulation {
   #kubelet(pod: V1Pod, mood: Mood): void {
     const phase = pod.status?.phase;
     const asked = pod.metadata?.deletionTimestamp;
-    if (phase === 'Pending' && asked !== undefined) this.#replace(pod, undefined);
+    if (phase === 'Pending' && asked !== undefined)
+      this.#replace(pod, { ...pod, status: { phase: 'Failed' } });
     else if (phase === 'Pending' && this.#dice() < 0.7) this.#start(pod);
     else if (phase === 'Running') this.#goOn(pod, mood, asked && new Date(asked));
-    else if (asked !== undefined && this.#dice() < 0.5) this.#replace(pod, undefined);
+    else if (asked !== undefined && this.#dice() < 0.5) {
+      this.#replace(pod, undefined);
+      this.#ended.push(pod);
+    }
   }
 
   #goOn(pod: V1Pod, mood: Mood, asked: Date | undefined): void {
@@ -199,14 +189,15 @@ export class Simulation {
   }
 
   #start(pod: V1Pod): void {
-    this.#replace(pod, { ...pod, status: runningFrom(this.time) });
+    const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: after(this.time) }];
+    this.#replace(pod, { ...pod, status: { ...runningFrom(this.time + this.#ahead), conditions } });
   }
 
   #end(pod: V1Pod, exitCode: number): void {
     const status = endedStatus(exitCode, this.#lastWord(pod, exitCode));
     const terminated = status.containerStatuses![0]!.state!.terminated!;
     terminated.startedAt = pod.status!.containerStatuses![0]!.state!.running!.startedAt!;
-    terminated.finishedAt = after(this.time);
+    terminated.finishedAt = after(this.time + this.#ahead);
     this.#replace(pod, { ...pod, status });
   }
 
@@ -231,29 +222,13 @@ export class Simulation {
     }
   }
 
-  /** One pod at a time, the next one only when the last is gone for good: podReplacementPolicy Failed. */
-  #jobController(job: V1Job): V1Job {
-    const pods = this.#observed.pods.filter(
-      ({ metadata }) => metadata!.ownerReferences![0]!.uid === job.metadata!.uid,
+  #jobController(before: V1Job): V1Job {
+    const pods = [...this.#observed.pods, ...this.#ended].filter(
+      ({ metadata }) => metadata!.ownerReferences![0]!.uid === before.metadata!.uid,
     );
-    const live = pods.filter(({ status }) => status?.phase === 'Pending' || status?.phase === 'Running');
-    const over = job.status?.conditions?.[0] !== undefined;
-    const late = job.spec?.activeDeadlineSeconds === 1 && job.spec.suspend !== true;
-    if (over || late || job.spec?.suspend === true) for (const pod of live) this.#askToStop(pod);
-    if (over) return job;
-    const end = (type: string, reason: string, message = '') => ({
-      ...job,
-      status: jobCondition(type, reason, message),
-    });
-    if (late && live.length === 0) return end('Failed', 'DeadlineExceeded');
-    const codes = pods.map((pod) => pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode);
-    if (codes.includes(0)) return end('Complete', 'CompletionsReached');
-    const final = codes.find((code) => code !== undefined && failJobExitCodes.includes(code));
-    if (final !== undefined)
-      return end('Failed', 'PodFailurePolicy', `failed with exit code ${final} matching`);
-    const failures = codes.filter((code) => code !== undefined && code !== 143).length;
-    if (failures > (job.spec?.backoffLimit ?? 6)) return end('Failed', 'BackoffLimitExceeded');
-    if (live.length === 0 && job.spec?.suspend !== true && !late && this.#dice() < 0.7) this.#makePod(job);
+    const { job, stop, isShort } = control(before, pods, after(this.time));
+    for (const pod of stop) this.#askToStop(pod);
+    if (isShort && this.#dice() < 0.7) this.#makePod(job);
     return job;
   }
 
@@ -266,12 +241,6 @@ export class Simulation {
     );
     this.#set({ pods: [...this.#observed.pods, pod] });
   }
-}
-
-function isTargetOf(action: Action, { metadata }: V1Job): boolean {
-  return action.kind === 'create'
-    ? action.object.metadata?.name === metadata?.name
-    : action.uid === metadata?.uid;
 }
 
 function isTrain({ metadata }: V1Pod): boolean {

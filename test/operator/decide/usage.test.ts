@@ -14,8 +14,9 @@ import {
   progressOf,
   runningFrom,
   runningStatus,
+  validated,
 } from '../builders.ts';
-import { inTraining, running, trainJob, withTrainJob } from './worlds.ts';
+import { inTraining, running, trainJob, withSpec, withTrainJob } from './worlds.ts';
 
 function endedAfter(
   from: number,
@@ -83,6 +84,28 @@ test('a container that could not be started used nothing, whatever the runtime s
   const failed = endedAfter(0, 20, 128);
   Object.assign(failed.containerStatuses![0]!.state!.terminated!, { startedAt: new Date(0) });
   assert.equal(usage({ ...running, pods: [pod('one', 0, failed)] })?.activeSeconds, 0);
+});
+
+test('a node whose clock is an hour behind charges no hour that nobody used', () => {
+  const onTheWay = (seconds: number) => ({
+    ...runningFrom(10 - 3600),
+    conditions: [{ type: 'PodScheduled', status: 'True', lastTransitionTime: after(seconds) }],
+  });
+  const world = inTraining(onTheWay(8));
+  assert.equal(answered(world, 'one', 40).job.status?.usage?.activeSeconds, 32);
+  const limits = { activeDeadlineSeconds: 600, budget: { maxGpuHours: '0.5' } };
+  const { status } = pass(withSpec(world, limits), after(40)).plan;
+  assert.deepEqual([status.phase, status.usage?.activeSeconds], ['Training', 0]);
+  // Its last word is right: both ends are by the same clock.
+  const ended = { ...world, pods: [pod('one', 0, endedAfter(10 - 3600, 70 - 3600, 31))] };
+  assert.equal(usage(ended)?.activeSeconds, 60);
+});
+
+test('a node whose clock is an hour ahead charges what was used when its trainer has ended', () => {
+  const world = answered(inTraining(runningFrom(10 + 3600)), 'one', 40);
+  assert.equal(world.job.status?.usage?.activeSeconds, 0);
+  const ended = { ...world, pods: [pod('one', 0, endedAfter(10 + 3600, 70 + 3600, 31))] };
+  assert.equal(usage(ended)?.activeSeconds, 60);
 });
 
 test('a trainer that lies about its steps cannot make a status that the API server refuses', () => {
@@ -164,4 +187,46 @@ test('the base model is shown while its successor trains, and stays', () => {
   };
   assert.deepEqual(world.job.status?.evaluation, shown);
   assert.deepEqual(pass({ ...world, progress: undefined }).plan.status.evaluation, shown);
+});
+
+/** Run 1 trained for 5,000 seconds, run 2 took its place, and at 6,000 s the user goes back to run 1, within an hour. */
+function backAgain(): Observed {
+  const old = pod('old', 0, endedAfter(0, 5000, 143, interrupted('old')));
+  const second = pass(withSpec({ ...running, pods: [old] }, { runId: '2' }), after(5500)).next;
+  const again = { runId: '1', activeDeadlineSeconds: 3600, budget: { maxGpuHours: '1' } };
+  return withSpec(pass(second, after(5500)).next, again, 3);
+}
+
+/** The same world with Jobs that were made at 6,000 s. */
+const madeAnew = (world: Observed): Observed => ({
+  ...world,
+  batchJobs: world.batchJobs.map((job) => ({
+    ...job,
+    metadata: { ...job.metadata, uid: `anew-${job.metadata?.name}`, creationTimestamp: after(6000) },
+  })),
+});
+
+test('a run that goes back to an earlier runId begins with nothing used, whatever is left of that one', () => {
+  // The Job of run 2 goes, then that of preflight is made.
+  let world = pass(backAgain(), after(6000)).next;
+  world = madeAnew(pass(world, after(6000)).next);
+  for (const at of [6000, 6010]) {
+    const { phase, usage: used, attempt, checkpoints } = pass(world, after(at)).plan.status;
+    assert.deepEqual([phase, used, attempt, checkpoints], ['Preflight', undefined, undefined, undefined]);
+  }
+  const withoutChecks = { ...world, batchJobs: [] };
+  assert.equal(pass(withoutChecks, after(6010)).plan.status.attempt, undefined);
+});
+
+test('and counts its own attempts, also one whose Job was deleted before anybody looked', () => {
+  let world = madeAnew(pass(pass(backAgain(), after(6000)).next, after(6000)).next);
+  const check = aPod(world.batchJobs[0]!, 'check', endedStatus(0, validated('check')));
+  world = madeAnew(pass({ ...world, pods: [...world.pods, check] }, after(6020)).next);
+  const train = world.batchJobs.find(({ metadata }) => metadata?.name === trainJob.metadata?.name)!;
+  const first = aPod(train, 'new', endedAfter(6030, 6040, 143), { creationTimestamp: after(6025) });
+  const pods = [...world.pods, first];
+  for (const batchJobs of [world.batchJobs, world.batchJobs.filter((job) => job !== train)]) {
+    const { status } = pass({ ...world, batchJobs, pods }, after(6050)).plan;
+    assert.deepEqual([status.usage?.attempts, status.usage?.activeSeconds], [1, 10]);
+  }
 });

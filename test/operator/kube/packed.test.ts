@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { Packer } from '../../../operator/kube/packed.ts';
-import { Store } from '../../../operator/kube/store.ts';
+import { type Change, Store } from '../../../operator/kube/store.ts';
 
 type Thing = {
   metadata: { name: string; namespace: string; uid: string; resourceVersion: string };
@@ -13,6 +13,8 @@ const thing = (name: string, over: boolean, resourceVersion = '1'): Thing => ({
   metadata: { name, namespace: 'n', uid: `uid-${name}`, resourceVersion },
   over,
 });
+
+const shown = (changes: Change<Thing, 'state'>[]) => changes.map(({ type, object }) => [type, object]);
 
 describe('packed objects', () => {
   it('come back as they were, with their times, and are small', () => {
@@ -47,12 +49,12 @@ describe('packed objects', () => {
 
   it('are found, replaced and removed like all others', () => {
     const store = new Store<Thing, 'state'>(
-      { state: ({ over }) => [over ? 'over' : 'live'] },
+      { state: ({ over }) => (over ? 'over' : 'live') },
       ({ over }) => over,
     );
     store.put(thing('a', false));
     store.put(thing('b', false));
-    assert.deepEqual(store.put(thing('a', true, '2')), [{ type: 'updated', object: thing('a', true, '2') }]);
+    assert.deepEqual(shown(store.put(thing('a', true, '2'))), [['updated', thing('a', true, '2')]]);
     assert.deepEqual(store.get('n/a'), thing('a', true, '2'));
     assert.equal(store.warm, 1);
     assert.deepEqual(store.by('state', 'over'), [thing('a', true, '2')]);
@@ -62,14 +64,12 @@ describe('packed objects', () => {
       [true, false],
     );
     // The list shows what is known, packed or not: no change.
-    const list = [thing('a', true, '2'), thing('b', false)].map((object) => store.entryOf(object));
+    const list = [thing('a', true, '2'), thing('b', false)].map((object) => store.listed(object));
     assert.deepEqual([...store.replace(list)], []);
     assert.equal(store.warm, 1);
-    assert.deepEqual(store.put(thing('a', false, '3')), [
-      { type: 'updated', object: thing('a', false, '3') },
-    ]);
+    assert.deepEqual(shown(store.put(thing('a', false, '3'))), [['updated', thing('a', false, '3')]]);
     assert.deepEqual(store.keysBy('state', 'over'), []);
-    assert.deepEqual(store.remove(thing('b', true)), [{ type: 'deleted', object: thing('b', false) }]);
+    assert.deepEqual(shown(store.remove(thing('b', true))), [['deleted', thing('b', false)]]);
     assert.equal(store.size, 1);
     assert.equal(store.warm, 1);
   });

@@ -8,8 +8,7 @@ function child(name: string, uid: string, resourceVersion: string, owner = 'boss
   const reference = { apiVersion: 'v1', kind: 'Boss', name: owner, uid: owner, controller: true };
   return { metadata: { namespace: 'n', name, uid, resourceVersion, ownerReferences: [reference] } };
 }
-const store = () =>
-  new Store<KubernetesObject, 'owner'>({ owner: (object) => [controllerUid(object) ?? ''] });
+const store = () => new Store<KubernetesObject, 'owner'>({ owner: (object) => controllerUid(object) ?? '' });
 const types = (changes: { type: string }[]) => changes.map(({ type }) => type);
 
 describe('store', () => {
@@ -26,7 +25,7 @@ describe('store', () => {
   it('finds what changed between two lists and nothing else', () => {
     const objects = store();
     const replace = (list: KubernetesObject[]) => [
-      ...objects.replace(list.map((object) => objects.entryOf(object))),
+      ...objects.replace(list.map((object) => objects.listed(object))),
     ];
     replace([child('a', 'u1', '1'), child('b', 'u2', '2'), child('c', 'u3', '3')]);
     const changes = replace([child('a', 'u1', '1'), child('b', 'u2', '9'), child('c', 'u4', '8')]);

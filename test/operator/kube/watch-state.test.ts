@@ -102,6 +102,15 @@ describe('state of a watch', () => {
     assert.equal(run(watching('5'), ...tries).state.at, 'empty');
   });
 
+  it('starts a list again when its next page fails again and again, not when pages fail now and then', () => {
+    const tries = Array.from({ length: patience }, () => failure('Invalid'));
+    const paging = run(start(), page([pod('a', '1')], '5', 'next')).state;
+    assert.equal(run(paging, ...tries.slice(1)).state.at, 'paging');
+    assert.equal(run(paging, ...tries).state.at, 'empty');
+    const flaky = tries.flatMap((failed) => [failed, page([], '5', 'more')]);
+    assert.equal(run(paging, ...flaky, ...flaky).state.at, 'paging');
+  });
+
   it('does not believe a list that is older than what it saw, but does in the end', () => {
     const seen: State<Pod> = { at: 'empty', inOnePiece: false, failures: 0, newest: '100' };
     const { state, effect } = run(seen, page([], '99'));

@@ -95,11 +95,11 @@ describe('watch', () => {
     store = new Store<V1Pod>({}, ({ metadata }) => metadata?.name !== 'b');
     watch = watchOf(store);
     const made: unknown[] = [];
-    const entryOf = store.entryOf.bind(store);
-    store.entryOf = (pod) => {
-      const entry = entryOf(pod);
-      made.push([pod.metadata?.name, entry.kept instanceof Packed, count('list')]);
-      return entry;
+    const listed = store.listed.bind(store);
+    store.listed = (pod) => {
+      const one = listed(pod);
+      made.push([pod.metadata?.name, one.entry.kept instanceof Packed, count('list')]);
+      return one;
     };
     start();
     await until('synced', () => watch.hasSynced);
@@ -202,6 +202,23 @@ describe('watch', () => {
     server.compact();
     await caughtUp();
     assert.ok(count('list') >= 2);
+  });
+
+  it('lists anew when it meets an object that it cannot read, and then passes over nothing', async () => {
+    let isBroken = true;
+    const listed = store.listed.bind(store);
+    store.listed = (pod) => {
+      if (pod.metadata?.name === 'b' && isBroken) throw new Error('on purpose');
+      return listed(pod);
+    };
+    start();
+    await until('synced', () => watch.hasSynced);
+    server.put('b', 'uid-b');
+    server.put('c', 'uid-c');
+    await until('more lists', () => count('list') > 2);
+    isBroken = false;
+    await caughtUp();
+    assert.deepEqual(changes.sort(), ['added b uid-b', 'added c uid-c']);
   });
 
   it('survives a handler that throws', async () => {
