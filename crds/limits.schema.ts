@@ -34,7 +34,7 @@ export const limits = {
         .max(20)
         .default(3)
         .describe(
-          'Retries after failures that may pass, such as a lost connection. Preemption and node loss do not count.',
+          'Retries after failures that may pass, such as a lost connection, of each batch Job of the run. Preemption and node loss do not count. A Job that is made again (somebody deleted it, the trainer ran out of memory, a run in a queue was held and goes on) has all of them again.',
         ),
       outOfMemoryLimit: z
         .int32()

@@ -8,7 +8,7 @@ export const clusterRules: readonly PolicyRule[] = [
   { apiGroups: ['finetune.dev'], resources: ['finetunejobs/status'], verbs: ['update'] },
   // Where OwnerReferencesPermissionEnforcement is on, a child that blocks the deletion of its owner asks for it.
   { apiGroups: ['finetune.dev'], resources: ['finetunejobs/finalizers'], verbs: ['update'] },
-  { apiGroups: ['finetune.dev'], resources: ['finetuneruntimes'], verbs: ['list', 'watch'] },
+  { apiGroups: ['finetune.dev'], resources: ['finetuneruntimes'], verbs: ['get', 'list', 'watch'] },
   {
     apiGroups: ['batch'],
     resources: ['jobs'],

@@ -2,15 +2,16 @@
  * Decides, and makes sure of what the decision rests on: where a cache that lags could make it do harm, the API server is
  * asked first. What the operator itself wrote, memory.ts looks after.
  */
-import type { V1Pod } from '@kubernetes/client-node';
-import { jobInDoubt, podsInDoubt, withEnded } from '../decide/doubt.ts';
-import type { FineTuneJob, Observed, Plan } from '../decide/plan.ts';
+import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
+import { planInDoubt, podsInDoubt, withEnded } from '../decide/doubt.ts';
+import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../decide/plan.ts';
 import { viewRun } from '../decide/run.ts';
-import type { Client } from '../kube/client.ts';
+import type { Client, Ref } from '../kube/client.ts';
 import { isKind } from '../kube/errors.ts';
-import { pods } from '../kube/resources.ts';
+import { jobs, pods, type Resource } from '../kube/resources.ts';
+import { controllerUid } from '../kube/store.ts';
 import { labels } from '../manifests/names.ts';
-import { fineTuneJobs } from './resources.ts';
+import { fineTuneJobs, fineTuneRuntimes } from './resources.ts';
 
 export type Decide = (observed: Observed, now: Date) => Plan;
 
@@ -21,40 +22,61 @@ export async function decideSurely(
   client: Client,
   signal: AbortSignal,
 ): Promise<{ job: FineTuneJob; plan: Plan } | undefined> {
-  const { job } = observed;
   const now = new Date();
-  const run = viewRun(observed, now);
-  const seen = podsInDoubt(run)
-    ? { ...observed, pods: withEnded(await readPods(client, job, signal), observed.pods) }
+  const seen = podsInDoubt(viewRun(observed, now))
+    ? { ...observed, pods: await readPods(client, observed, signal) }
     : observed;
   const plan = decide(seen, now);
-  if (!jobInDoubt(plan, run)) return { job, plan };
-  const newest = await readJob(client, job, signal);
-  if (newest === undefined) return undefined;
-  const isSame = newest.metadata.resourceVersion === job.metadata.resourceVersion;
-  return { job: newest, plan: isSame ? plan : decide({ ...seen, job: newest }, now) };
+  if (!planInDoubt(plan, viewRun(seen, now))) return { job: seen.job, plan };
+  const anew = await readAnew(client, seen, signal);
+  return anew && { job: anew.job, plan: decide(anew, now) };
 }
 
-async function readPods(client: Client, { metadata }: FineTuneJob, signal: AbortSignal): Promise<V1Pod[]> {
-  const { namespace, uid } = metadata;
-  const { objects } = await client.listPage<V1Pod>(
-    pods,
-    { namespace, selector: `${labels.jobUid}=${uid}` },
-    signal,
-  );
-  return objects;
-}
-
-/** undefined = it is gone, or another one has its name. */
-async function readJob(
+/** Everything that is watched, as it is now. undefined = the job is gone, or another one has its name. */
+async function readAnew(
   client: Client,
-  { metadata }: FineTuneJob,
+  observed: Observed,
   signal: AbortSignal,
-): Promise<FineTuneJob | undefined> {
-  const { namespace, name, uid } = metadata;
+): Promise<Observed | undefined> {
+  const { namespace, name, uid } = observed.job.metadata;
+  // Jobs before their pods: how a Job came to its end, its pods tell that are as new as it is.
+  const batchJobs = await readChildren<V1Job>(client, jobs, observed, signal);
+  const livePods = await readPods(client, observed, signal);
+  const job = await read<FineTuneJob>(client, fineTuneJobs, { namespace, name }, signal);
+  if (job?.metadata.uid !== uid) return undefined;
+  const runtimeRef = { name: job.spec.runtimeRef.name };
+  return {
+    ...observed,
+    job,
+    runtime: await read<FineTuneRuntime>(client, fineTuneRuntimes, runtimeRef, signal),
+    batchJobs: batchJobs.filter((one) => controllerUid(one) === uid),
+    pods: livePods,
+  };
+}
+
+async function readPods(client: Client, observed: Observed, signal: AbortSignal): Promise<V1Pod[]> {
+  return withEnded(await readChildren<V1Pod>(client, pods, observed, signal), observed.pods);
+}
+
+async function readChildren<T extends KubernetesObject>(
+  client: Client,
+  resource: Resource,
+  { job: { metadata } }: Observed,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const selector = `${labels.jobUid}=${metadata.uid}`;
+  return (await client.listPage<T>(resource, { namespace: metadata.namespace, selector }, signal)).objects;
+}
+
+/** undefined = it is gone. */
+async function read<T extends KubernetesObject>(
+  client: Client,
+  resource: Resource,
+  ref: Ref,
+  signal: AbortSignal,
+): Promise<T | undefined> {
   try {
-    const job = await client.get<FineTuneJob>(fineTuneJobs, { namespace, name }, signal);
-    return job.metadata.uid === uid ? job : undefined;
+    return await client.get<T>(resource, ref, signal);
   } catch (error) {
     if (isKind(error, 'NotFound')) return undefined;
     throw error;

@@ -1,6 +1,6 @@
 /** Collects what a decision about one job is made from. */
 import type { V1Job } from '@kubernetes/client-node';
-import type { FineTuneJob, Observed } from '../decide/plan.ts';
+import { type FineTuneJob, isOwn, type Observed } from '../decide/plan.ts';
 import { jobs } from '../kube/resources.ts';
 import { controllerUid, keyOf } from '../kube/store.ts';
 import type { Caches } from './caches.ts';
@@ -13,14 +13,17 @@ export type ObserveDependencies = {
   progressOf: (jobUid: string) => Observed['progress'];
 };
 
-/** From the caches, and from the API server where they are behind our own writes. undefined = there is no such job any more. */
+/**
+ * From the caches, and from the API server where they are behind our own writes. undefined = there is no such job any
+ * more, or it is another controller's.
+ */
 export async function observe(
   key: string,
   { caches, memory, progressOf }: ObserveDependencies,
   signal: AbortSignal,
 ): Promise<Observed | undefined> {
   const cached = caches.jobs.get(key);
-  if (cached === undefined) return undefined;
+  if (cached === undefined || !isOwn(cached)) return undefined;
   const cachedUid = cached.metadata.uid;
   const freshJobs = await memory.fresh<FineTuneJob>(
     cachedUid,

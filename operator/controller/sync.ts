@@ -40,9 +40,7 @@ export class Sync {
     const progressOf = (uid: string) => poller.progressOf(uid);
     const observed = await observe(key, { caches, memory, progressOf }, signal);
     this.#forgetOthers(key, observed?.job);
-    // Children of a job that is being deleted are the garbage collector's.
-    if (observed === undefined || observed.job.metadata.deletionTimestamp !== undefined)
-      return { kind: 'done' };
+    if (observed === undefined) return { kind: 'done' };
     const { uid } = observed.job.metadata;
     const jobLog = log.child({ uid });
     const decided = await decideSurely(observed, decide, client, signal);

@@ -1,9 +1,9 @@
 /** The state machine of a FineTuneJob: what is observed in, what has to be done and said out. */
-import { ownController } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { budgetExhausted } from './checks/budget.ts';
 import { cancelled } from './checks/cancelled.ts';
 import { deadlineExceeded, waitingSince, withinPendingDeadline } from './checks/deadlines.ts';
+import { endWhileKept } from './checks/deleted.ts';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
 import { expiry } from './checks/expired.ts';
 import { formerPodsLive } from './checks/former-run.ts';
@@ -17,7 +17,7 @@ import { dryRun, train } from './checks/train.ts';
 import { conditionsOf } from './conditions.ts';
 import { eventsOf } from './events.ts';
 import { memoryOf } from './memory.ts';
-import type { Action, Observed, Plan } from './plan.ts';
+import { type Action, isOwn, type Observed, type Plan } from './plan.ts';
 import { present, timestampOf } from './present.ts';
 import { type Run, viewRun } from './run.ts';
 import type { Check, Verdict } from './verdict.ts';
@@ -47,11 +47,10 @@ const checks: readonly Check[] = [
 export function decide(observed: Observed, now: Date): Plan {
   const { job } = observed;
   const stored = job.status ?? {};
-  // Children go with their owner; nothing is left to say.
-  if (job.metadata.deletionTimestamp !== undefined) return keep(stored, []);
-  const { managedBy = ownController } = job.spec;
-  if (managedBy !== ownController) return keep(stored, []);
+  if (!isOwn(job)) return keep(stored, []);
   const run = viewRun(observed, now);
+  // Nothing is left to say.
+  if (job.metadata.deletionTimestamp !== undefined) return keep(stored, endWhileKept(run));
   if (hasEnded(run)) {
     const { actions, ...wait } = expiry(job, now);
     if (actions !== undefined) return keep(stored, actions);

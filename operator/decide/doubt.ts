@@ -1,22 +1,19 @@
 /**
- * When what is known is not enough to decide on. FineTuneJobs, Jobs and pods come by a watch each, and one
+ * When what is known is not enough to decide on. FineTuneJobs, FineTuneRuntimes, Jobs and pods come by a watch each, and one
  * may lag behind the others: a Job that is over while its last pod seems to run, or no pod at all where one is alive.
  */
 import type { V1Pod } from '@kubernetes/client-node';
-import { endLiveJobs, hasEnded } from './checks/ended.ts';
+import { hasEnded } from './checks/ended.ts';
+import { currentStage, endCameFirst } from './checks/stop.ts';
 import { endingOf, nobody } from './ending.ts';
-import type { Plan } from './plan.ts';
+import type { Action, Plan } from './plan.ts';
 import type { Run } from './run.ts';
-import { endedAs, type StageView } from './stage.ts';
+import { endedAs } from './stage.ts';
 
-/** Whether what is decided next cannot be taken back if a pod was overlooked: the pods have to be read anew. */
+/** Whether a Job is over and a pod that was overlooked would tell how: the pods have to be read anew. */
 export function podsInDoubt(run: Run): boolean {
-  if (hasEnded(run)) return endLiveJobs(run).length > 0;
-  return isOverWithoutResult(run.preflight) || isOverWithoutResult(run.train) || isMadeAgain(run);
-}
-
-/** The pod that tells why may not have been seen. */
-function isOverWithoutResult({ job, state }: StageView): boolean {
+  if (hasEnded(run) || run.job.metadata.deletionTimestamp !== undefined) return false;
+  const { job, state } = currentStage(run);
   return job !== undefined && endedAs(job) !== undefined && state.at !== 'reached';
 }
 
@@ -37,10 +34,22 @@ export function withEnded(read: readonly V1Pod[], known: readonly V1Pod[]): V1Po
 }
 
 /**
- * Whether a plan holds, resumes, ends or removes something, or makes a Job again. The user may have asked for the opposite
- * just now, another replica may have brought the run to its end, or the Job is gone because the job itself is: the job has
- * to be read anew, and decided on again if it has changed. Only the first Job of a stage costs no question.
+ * Whether a plan does what cannot be taken back, should the world not be as it seems: it holds, resumes, ends or removes
+ * something, makes a Job again, or ends a run of which no pod said so. The user may have asked for the opposite just now,
+ * another replica may have brought the run to its end, the Job may be gone because the job itself is, or a trainer may run
+ * that seems to wait. All of it has to be read anew, and decided on again. Whose version guards it, and the first Job of a
+ * stage, costs no question.
  */
-export function jobInDoubt({ actions }: Plan, run: Run): boolean {
-  return actions.some(({ kind }) => kind !== 'create' || isMadeAgain(run));
+export function planInDoubt(plan: Plan, run: Run): boolean {
+  return endsUntold(plan, run) || plan.actions.some((action) => isRisky(action, run));
+}
+
+function isRisky(action: Action, run: Run): boolean {
+  return action.kind === 'create' ? isMadeAgain(run) : action.resourceVersion === undefined;
+}
+
+/** A deadline, the word of the user or settings that make no Job end the run, on what is known of pods and runtime. */
+function endsUntold({ status }: Plan, run: Run): boolean {
+  const isNewEnd = status.completionTime !== undefined && !hasEnded(run);
+  return isNewEnd && !endCameFirst(run);
 }

@@ -1,7 +1,7 @@
 /** What a pass over one FineTuneJob sees, and what it wants done: plain data, no I/O. */
 import type { KubernetesObject, V1Job, V1ObjectMeta, V1Pod } from '@kubernetes/client-node';
 import type { Reason } from '../../crds/conditions.ts';
-import type { FineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
+import { type FineTuneJobSpec, ownController } from '../../crds/finetunejob.schema.ts';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { Progress } from '../../crds/trainer-contract.ts';
@@ -17,6 +17,11 @@ export type FineTuneJob = {
   spec: FineTuneJobSpec;
   status?: FineTuneJobStatus;
 };
+
+/** Whether the job is the operator's to work on: spec.managedBy names no other controller. */
+export function isOwn({ spec: { managedBy = ownController } }: FineTuneJob): boolean {
+  return managedBy === ownController;
+}
 
 export type FineTuneRuntime = {
   apiVersion: string;

@@ -27,7 +27,7 @@ const crd = parse(readFileSync(file, 'utf8')) as {
 const specSchema = crd.spec.versions[0]!.schema.openAPIV3Schema.properties.spec;
 
 /** Paths of all fields that are no objects, with their schemas. runId is left to the tests; managedBy makes a job somebody else's. */
-const leaves: readonly { path: string; schema: Schema }[] = leavesOf('spec', specSchema).filter(
+export const leaves: readonly { path: string; schema: Schema }[] = leavesOf('spec', specSchema).filter(
   ({ path }) => path !== 'spec.runId' && path !== 'spec.managedBy',
 );
 
@@ -63,7 +63,7 @@ export function anyOf(schema: Schema): fc.Arbitrary<unknown> {
   );
 }
 
-function validOf({
+export function validOf({
   type,
   enum: choices,
   pattern,

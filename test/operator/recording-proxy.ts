@@ -1,4 +1,4 @@
-/** A proxy between the operator and a real API server that records each request, and lets those wait that it is told to. */
+/** A proxy between the operator and a real API server that records each request, and can hold requests and silence watches. */
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, request } from 'node:https';
@@ -20,6 +20,8 @@ export class RecordingProxy {
   readonly #held: (() => void)[] = [];
   /** Which requests wait, as with an API server that hangs, until `release`. */
   holds: (request: Recorded) => boolean = () => false;
+  /** Plurals of resources of which open watches bring nothing, as if the way to them were cut. */
+  readonly silent = new Set<string>();
   /** TCP connections that were opened to the proxy. */
   connections = 0;
 
@@ -82,7 +84,13 @@ export class RecordingProxy {
       record.status = answer.statusCode;
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       response.flushHeaders();
-      answer.pipe(response);
+      if (record.watch) {
+        const plural = url.pathname.split('/').at(-1) ?? '';
+        answer.on('data', (chunk) => this.silent.has(plural) || response.write(chunk));
+        answer.on('end', () => response.end());
+      } else {
+        answer.pipe(response);
+      }
       answer.on('error', () => response.destroy());
       answer.on('aborted', () => response.destroy());
     });

@@ -3,7 +3,7 @@ import { limitsOf } from '../limits.ts';
 import type { Run } from '../run.ts';
 import { activeTime } from '../usage.ts';
 import { type Check, failureFrom, type Verdict } from '../verdict.ts';
-import { currentStage, endCameFirst, hold, untilStopped } from './stop.ts';
+import { endCameFirst, hold, untilStopped } from './stop.ts';
 
 export const budgetExhausted: Check = (run) => {
   const { budget, problem } = limitsOf(run);
@@ -24,6 +24,6 @@ function held(run: Run, reason: 'BudgetExhausted' | 'RuntimeForbidden', message:
     message,
     stalled: true,
     failure: failureFrom(reason, message),
-    actions: hold(currentStage(run), 'its budget cannot be kept otherwise'),
+    actions: hold(run, 'its budget cannot be kept otherwise'),
   };
 }

@@ -4,13 +4,18 @@ import { annotations } from '../../manifests/names.ts';
 import type { Action } from '../plan.ts';
 import { timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
-import { endedAs, hasLivePods, heldByUser, isQueued, type StageView } from '../stage.ts';
+import { endedAs, hasLivePods, isQueued, type StageView } from '../stage.ts';
 import { deleteJob, patchOf, type Verdict } from '../verdict.ts';
 import { endLiveJobs } from './ended.ts';
 
 /** The stage that is under way. */
 export function currentStage({ report, preflight, train }: Run): StageView {
   return report === undefined ? preflight : train;
+}
+
+/** What may be at work: the train Job also where what preflight found was lost before the status told it. */
+function underWay({ report, preflight, train }: Run): StageView[] {
+  return report === undefined ? [preflight, train] : [train];
 }
 
 /** Whether the run came to its own end already, which stands. */
@@ -31,13 +36,17 @@ export function stopForGood(
 
 /**
  * Until further notice. A Job without a queue is suspended in place, and marked so that a hold by anybody else is not
- * undone later. A Job with a queue is deleted and made anew: a queue that has admitted it would set suspend back to
- * false at once, and only the end of the Job gives its quota back.
+ * undone later; one that is suspended already stays as it is, whoever did it. A Job with a queue is deleted and made anew:
+ * a queue that has admitted it would set suspend back to false at once, and only the end of the Job gives its quota back.
  */
-export function hold({ job }: StageView, because: string): Action[] {
+export function hold(run: Run, because: string): Action[] {
+  return underWay(run).flatMap((stage) => holdStage(stage, because));
+}
+
+function holdStage({ job }: StageView, because: string): Action[] {
   if (job === undefined || job.metadata?.deletionTimestamp !== undefined || endedAs(job)) return [];
   if (isQueued(job)) return [deleteJob(job, `${because}; its queue gets the quota back`)];
-  if (job.spec?.suspend === true && heldByUser(job)) return [];
+  if (job.spec?.suspend === true) return [];
   return [patchOf(job, mark('true', true))];
 }
 
@@ -53,7 +62,7 @@ export function untilStopped(run: Run, afterwards: string): string {
 
 /** Whether something may still be at work: a pod of the stage, one whose Job is gone, or an earlier run. */
 function isStopping(run: Run): boolean {
-  return hasLivePods(currentStage(run)) || run.strays.length > 0 || run.formerJobs.length > 0;
+  return underWay(run).some(hasLivePods) || run.strays.length > 0 || run.formerJobs.length > 0;
 }
 
 function stopping({ report }: Run): string {

@@ -1,6 +1,6 @@
 /** spec.suspend. */
 import type { Check } from '../verdict.ts';
-import { currentStage, endCameFirst, hold, untilStopped } from './stop.ts';
+import { endCameFirst, hold, untilStopped } from './stop.ts';
 
 export const suspendedByUser: Check = (run) => {
   if (!run.job.spec.suspend || endCameFirst(run)) return undefined;
@@ -8,6 +8,6 @@ export const suspendedByUser: Check = (run) => {
     phase: 'Suspended',
     reason: 'SuspendedByUser',
     message: untilStopped(run, 'Set spec.suspend to false to go on.'),
-    actions: hold(currentStage(run), 'spec.suspend is true'),
+    actions: hold(run, 'spec.suspend is true'),
   };
 };

@@ -4,7 +4,7 @@ import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
 import type { FineTuneJob } from '../../../operator/decide/plan.ts';
-import { eventually, list, read, runPod } from '../api.ts';
+import { createJob, eventually, list, read, runPod } from '../api.ts';
 import { unschedulable } from '../builders.ts';
 import { checked, interrupt, stageOf, statusOf, succeed, training } from '../stations.ts';
 import { TestApi } from '../test-api.ts';
@@ -101,5 +101,38 @@ describe('lifecycle on a real API server', () => {
     await sleep(2000);
     assert.ok(await read(api.plane, 'ftj', 'staying'));
     assert.ok(await stageOf(api.plane, staying.job, 'train'));
+  });
+
+  it('stops the trainer of a deleted job that a finalizer of somebody else keeps', async () => {
+    await api.start();
+    const run = await training(api.plane, 'kept-back');
+    const finalizers = (list: string[]) =>
+      api.plane.kubectl([
+        ...['patch', 'ftj', 'kept-back', '--type=merge', '-p'],
+        JSON.stringify({ metadata: { finalizers: list } }),
+      ]);
+    await finalizers(['example.com/audit']);
+    await api.plane.kubectl(['delete', 'ftj', 'kept-back', '--wait=false']);
+    await eventually('the end of the Job', async () => {
+      const job = await stageOf(api.plane, run.job, 'train');
+      return job?.spec?.activeDeadlineSeconds === 1;
+    });
+    await finalizers([]);
+    await eventually('deletion', async () => (await read(api.plane, 'ftj', 'kept-back')) === undefined);
+  });
+
+  it('leaves a job of another controller alone: no request, no Job, no series', async () => {
+    await api.start();
+    const foreign = await createJob(api.plane, 'foreign', { 'spec.managedBy': 'example.com/other' });
+    const since = api.proxy.requests.length;
+    const own = await createJob(api.plane, 'own');
+    await eventually('a Job', () => stageOf(api.plane, own, 'preflight'));
+    await statusOf(api.plane, 'own', 'a status', ({ phase }) => phase);
+    const metrics = await api.scrape();
+    assert.match(metrics, /^finetune_job_info\{.*name="own"/m);
+    assert.doesNotMatch(metrics, /name="foreign"/);
+    assert.equal(await stageOf(api.plane, foreign, 'preflight'), undefined);
+    const about = api.proxy.requests.slice(since).filter(({ path }) => path.includes('foreign'));
+    assert.deepEqual(about, []);
   });
 });

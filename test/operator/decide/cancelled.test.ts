@@ -20,12 +20,14 @@ import {
 import {
   type Case,
   ended,
+  fresh,
   inPreflight,
   inTraining,
   over,
   running,
   testCases,
   trainJob,
+  without,
   withSpec,
   withTrainJob,
 } from './worlds.ts';
@@ -35,6 +37,12 @@ const savedAt = (uid: string) => aPod(trainJob, uid, endedStatus(143, interrupte
 const held = pass(withSpec(running, { suspend: true })).next;
 /** A Job that was asked to end, and is suspended by its queue a moment later. */
 const evicted = { spec: { ...trainJob.spec!, activeDeadlineSeconds: 1, suspend: true } };
+
+/** A trainer runs, the preflight Job is gone, and the status was not written since its start. */
+const unreported: Observed = {
+  ...without(running, 'preflight'),
+  job: { ...running.job, status: fresh.job.status! },
+};
 
 const cases: Record<string, Case> = {
   'a job that is cancelled from birth starts nothing': {
@@ -63,9 +71,17 @@ const cases: Record<string, Case> = {
     },
     want: { phase: 'Cancelled', reason: 'Cancelled', does: [] },
   },
+  'also where the report of preflight was lost before the status told it': {
+    given: withSpec(unreported, cancel),
+    want: { phase: 'Stopping', does: ['patch train'] },
+  },
   'preflight is cancelled': {
     given: withSpec(inPreflight(runningStatus), cancel),
     want: { phase: 'Stopping', does: ['patch preflight'] },
+  },
+  'a trainer is held where the report of preflight was lost before the status told it': {
+    given: withSpec(unreported, { suspend: true }),
+    want: { phase: 'Suspended', does: ['patch train'] },
   },
   'a run on hold is cancelled: its Job, which a queue could wake up, goes': {
     given: { ...withSpec(held, { suspend: true, cancel: true }, 3), pods: [] },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../../operator/decide/decide.ts';
-import { jobInDoubt, podsInDoubt, withEnded } from '../../../operator/decide/doubt.ts';
+import { planInDoubt, podsInDoubt, withEnded } from '../../../operator/decide/doubt.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import { viewRun } from '../../../operator/decide/run.ts';
 import {
@@ -37,6 +37,12 @@ function over(type: 'Complete' | 'Failed', ...pods: Parameters<typeof aPod>[2][]
   };
 }
 
+/** The same, with a run that has come to its end. */
+function ending(world: Observed): Observed {
+  const status = { ...world.job.status, completionTime: '2026-01-01T00:00:00Z' };
+  return { ...world, job: { ...world.job, status } };
+}
+
 describe('pods are read anew', () => {
   const cases: Record<string, { world: Observed; want: boolean }> = {
     'not when a job is new': { world: observe(), want: false },
@@ -62,24 +68,21 @@ describe('pods are read anew', () => {
       world: over('Failed', endedStatus(30, failed('t0', 'SourceUnavailable', 'no answer'))),
       want: true,
     },
-    'when the train Job is gone and a pod of it may live': {
-      world: (() => {
-        const { next, trainJob } = trained();
-        return { ...next, batchJobs: next.batchJobs.filter((job) => job !== trainJob) };
-      })(),
-      want: true,
+    'not when the pod of a preflight is gone that was reported': {
+      world: { ...trained().next, pods: [] },
+      want: false,
     },
-    'when a new run starts and a pod of the old one may live': {
-      world: { ...observe(), job: { ...aJob({ runId: '2' }), status: { runId: '1' } } },
-      want: true,
+    'not when nothing is made of it: the run has ended': {
+      world: ending(over('Complete')),
+      want: false,
     },
-    'when the run has ended and a Job of it seems to go on': {
+    'not when nothing is made of it: the job is being deleted': {
       world: (() => {
-        const { next } = trained();
-        const status = { ...next.job.status, completionTime: '2026-01-01T00:00:00Z' };
-        return { ...next, job: { ...next.job, status } };
+        const world = over('Complete');
+        const metadata = { ...world.job.metadata, deletionTimestamp: start };
+        return { ...world, job: { ...world.job, metadata } };
       })(),
-      want: true,
+      want: false,
     },
   };
   for (const [name, { world, want }] of Object.entries(cases)) {
@@ -108,28 +111,87 @@ describe('pods that were read anew', () => {
   });
 });
 
-describe('the job is read anew', () => {
+describe('all is read anew', () => {
   const { next, trainJob } = trained();
   const { next: checking } = pass(observe());
   const passedPod = aPod(checking.batchJobs[0]!, 'check', endedStatus(0, validated('check')));
-  const wanting = (world: Observed, suspend: boolean): Observed => ({
+  const wanting = (world: Observed, spec: object): Observed => ({
     ...world,
-    job: { ...world.job, spec: { ...world.job.spec, suspend } },
+    job: { ...world.job, spec: { ...world.job.spec, ...spec } },
   });
-  const held = pass(wanting(next, true)).next;
-  const cases: Record<string, [Observed, boolean]> = {
-    'before a Job goes on that was held for the user': [wanting(held, false), true],
-    'before a Job is held': [wanting(next, true), true],
+  const withPod = (status: Parameters<typeof aPod>[2], world = next): Observed => ({
+    ...world,
+    pods: [aPod(trainJob, 'one', status)],
+  });
+  const held = pass(wanting(next, { suspend: true })).next;
+  const waiting = pass(wanting(next, { pendingDeadlineSeconds: 60 })).next;
+  const training = pass(withPod(runningStatus)).next;
+  const deadline = { activeDeadlineSeconds: 60 };
+  const cases: Record<string, [Observed, boolean, Date?]> = {
+    'before a Job goes on that was held for the user': [wanting(held, { suspend: false }), true],
+    'before a Job is held': [wanting(next, { suspend: true }), true],
     'not while the user wants it held': [held, false],
     'not where the first Job is made': [observe(), false],
     'not where the first train Job is made': [{ ...checking, pods: [passedPod] }, false],
-    'before a Job is made again that went, perhaps with the job': [
+    'before a Job is made again that went, perhaps with the job, and may have left a pod': [
       { ...next, batchJobs: next.batchJobs.filter((job) => job !== trainJob) },
       true,
     ],
+    'before the first Job of another run': [
+      { ...observe(), job: { ...aJob({ runId: '2' }), status: { runId: '1' } } },
+      true,
+    ],
+    'before a Job is ended that goes on after the end of its run': [ending(next), true],
     'not where nothing is done': [next, false],
+
+    'before a run ends that waited for too long: its pod may run': [waiting, true, after(60)],
+    'not before': [waiting, false, after(59)],
+    'before a run ends that waited for a runtime': [
+      pass(observe({ job: aJob({ pendingDeadlineSeconds: 60 }), runtime: undefined })).next,
+      true,
+      after(60),
+    ],
+    'before a run is cancelled that seems to have no pod': [wanting(next, { cancel: true }), true],
+    'before a run is cancelled that seems to have no Job': [observe({ job: aJob({ cancel: true }) }), true],
+    'before a trainer is stopped at its deadline: it may have ended': [
+      wanting(training, deadline),
+      true,
+      after(60),
+    ],
+    'before the run ends of which the trainer was stopped': [
+      withPod(endedStatus(143, interrupted('one')), pass(wanting(training, deadline), after(60)).next),
+      true,
+      after(70),
+    ],
+    'before a trainer is stopped at its budget': [
+      wanting(training, { budget: { maxGpuHours: '0.01' } }),
+      true,
+      after(36),
+    ],
+    'before a run fails for its settings: the runtime may be another one': [
+      observe({ job: aJob({ resources: { memory: '1Mi' } }) }),
+      true,
+    ],
+    'not when a trainer says that it succeeded': [withPod(endedStatus(0, succeeded('one'))), false],
+    'not when a trainer says that it failed': [
+      withPod(endedStatus(11, failed('one', 'DataError', 'no rows'))),
+      false,
+    ],
+    'not when preflight ends a dry run': [
+      { ...wanting(checking, { dryRun: true }), pods: [passedPod] },
+      false,
+    ],
+    'not when the time of a job is over: its version guards it': [
+      (() => {
+        const { next: done } = pass(withPod(endedStatus(0, succeeded('one'))));
+        const metadata = { ...done.job.metadata, resourceVersion: '7' };
+        return wanting({ ...done, job: { ...done.job, metadata } }, { ttlSecondsAfterFinished: 0 });
+      })(),
+      false,
+      after(1000),
+    ],
   };
-  for (const [name, [world, want]] of Object.entries(cases)) {
-    it(name, () => assert.equal(jobInDoubt(decide(world, start), viewRun(world, start)), want));
+  for (const [name, [world, want, now = start]] of Object.entries(cases)) {
+    it(name, () => assert.equal(planInDoubt(decide(world, now), viewRun(world, now)), want));
   }
 });

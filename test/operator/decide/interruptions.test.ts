@@ -28,6 +28,8 @@ import {
 
 const noSmaller = { retry: { limit: 3, outOfMemoryLimit: 0 } };
 
+const heldByOther = withTrainJob(ready, { spec: { ...trainJob.spec, suspend: true } });
+
 /** The only pod ended 100 seconds after the start, as its node says. */
 const onNodeAhead = (creationTimestamp: Date) => ({
   ...withTrainJob(running, over('BackoffLimitExceeded')),
@@ -242,8 +244,22 @@ const cases: Record<string, Case> = {
     },
   },
   'a Job that somebody else holds is left alone': {
-    given: withTrainJob(ready, { spec: { ...trainJob.spec, suspend: true } }),
+    given: heldByOther,
     want: { phase: 'Queued', reason: 'TrainingQueued', does: [] },
+  },
+  "also when the user wants it held as well: the hold is not the operator's": {
+    given: withSpec(heldByOther, { suspend: true }),
+    want: { phase: 'Suspended', does: [] },
+  },
+  'and after that': {
+    given: withSpec(pass(withSpec(heldByOther, { suspend: true })).next, { suspend: false }, 3),
+    want: { phase: 'Queued', reason: 'TrainingQueued', does: [] },
+  },
+  'a Job that somebody lets go on against the wish of the user is held again': {
+    given: withTrainJob(pass(withSpec(heldByOther, { suspend: true })).next, {
+      spec: { ...trainJob.spec, suspend: false },
+    }),
+    want: { phase: 'Suspended', does: ['patch train'] },
   },
   'the trainer succeeded before it could be suspended': {
     given: withSpec(inTraining(endedStatus(0, succeeded('one'))), { suspend: true }),

@@ -1,3 +1,4 @@
+import type { Observed } from '../../../operator/decide/plan.ts';
 import {
   after,
   aJob,
@@ -6,6 +7,7 @@ import {
   failed,
   jobCondition,
   observe,
+  pass,
   runningStatus,
   start,
   trained,
@@ -24,7 +26,14 @@ import {
   running,
   testCases,
   trainJob,
+  withSpec,
 } from './worlds.ts';
+
+/** A world whose job is being deleted and kept by finalizers. */
+const leaving = (world: Observed, finalizers: string[]): Observed => {
+  const metadata = { ...world.job.metadata, deletionTimestamp: start, finalizers };
+  return { ...world, job: { ...world.job, metadata } };
+};
 
 const cases: Record<string, Case> = {
   'a new job gets a preflight Job': {
@@ -46,6 +55,30 @@ const cases: Record<string, Case> = {
   },
   'a job that is being deleted is left to the garbage collector': {
     given: observe({ job: aJob({}, { deletionTimestamp: start }) }),
+    want: { phase: undefined, does: [], says: [] },
+  },
+  'also while its children are removed first': {
+    given: leaving(running, ['foregroundDeletion']),
+    want: { phase: 'Training', does: [], says: [] },
+  },
+  'also while its children are let go': {
+    given: leaving(running, ['orphan', 'example.com/audit']),
+    want: { phase: 'Training', does: [], says: [] },
+  },
+  'a trainer whose job somebody keeps from going is stopped': {
+    given: leaving(running, ['example.com/audit']),
+    want: { phase: 'Training', does: ['patch train'], says: [] },
+  },
+  once: {
+    given: pass(leaving(running, ['example.com/audit'])).next,
+    want: { does: [] },
+  },
+  'and so is one of an earlier run': {
+    given: leaving(withSpec(running, { runId: '2' }), ['example.com/audit']),
+    want: { does: ['delete preflight', 'delete train'] },
+  },
+  'a job that somebody keeps from going gets no Job': {
+    given: leaving(observe(), ['example.com/audit']),
     want: { phase: undefined, does: [], says: [] },
   },
   'without its runtime a job waits and says so': {
