@@ -48,6 +48,10 @@ export const failures = {
   Unschedulable: { retry: 'free', meaning: 'No node can take the pod.' },
   VolumeMount: { retry: 'free', meaning: 'A volume, Secret or ConfigMap cannot be mounted.' },
   PodRefused: { retry: 'free', meaning: 'The cluster refuses the pod: a quota or an admission policy.' },
+  JobRefused: {
+    retry: 'free',
+    meaning: 'The API server refuses the Job: a quota, an admission policy or a rule of the API.',
+  },
   NodeLost: { retry: 'free', meaning: 'The node went away, or the pod was evicted or preempted.' },
   Cancelled: { retry: 'never', meaning: 'spec.cancel ended the run.' },
   DeadlineExceeded: { retry: 'never', meaning: 'Trainers ran longer than spec.activeDeadlineSeconds.' },

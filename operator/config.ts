@@ -32,7 +32,11 @@ export const settings = z.strictObject({
     .max(253)
     .default(hostname())
     .describe('Name of this replica, for example the pod.'),
-  workers: count(1, 256).default(16).describe('Jobs that are worked on at the same time.'),
+  workers: count(1, 256)
+    .default(32)
+    .describe(
+      'Jobs that are worked on at the same time. No namespace gets more of them than it leaves free: alone, half.',
+    ),
   port: count(0, 65_535).default(8080).describe('Port of /metrics, /healthz and /readyz; 0 = any free one.'),
   logLevel: z.enum(logLevels).default('info').describe('Least important level that is logged.'),
   // A run costs about 13 requests besides progress: at 300 a second a thousand of them could be through in a minute.

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { patienceMs } from '../decide/checks/refused.ts';
 import { isStep, withoutDetails, withoutSteps } from '../decide/detail.ts';
 import type { Action, FineTuneJob, JobEvent, Plan } from '../decide/plan.ts';
 import { present } from '../decide/present.ts';
@@ -22,9 +23,10 @@ export type ExecuteDependencies = {
 
 /**
  * `wrote`: the status was changed. `again`: the world is not what the plan was made from, so the status was left alone;
- * decide anew. `laterMs`: what is new may wait, and is to be written after so long if nothing else was written before.
+ * decide anew. `refused`: so it is, and the API server has refused for so long now that it is news: decide at once.
+ * `laterMs`: what is new may wait, and is to be written after so long if nothing else was written before.
  */
-export type Outcome = 'wrote' | 'unchanged' | 'again' | { laterMs: number };
+export type Outcome = 'wrote' | 'unchanged' | 'again' | 'refused' | { laterMs: number };
 
 export async function execute(
   job: FineTuneJob,
@@ -34,7 +36,8 @@ export async function execute(
   signal: AbortSignal,
 ): Promise<Outcome> {
   for (const action of plan.actions) {
-    if ((await perform(job, action, dependencies, log, signal)) === 'again') return 'again';
+    const outcome = await attempt(job, action, dependencies, log, signal);
+    if (outcome !== 'done') return outcome;
   }
   const status = JSON.parse(JSON.stringify(plan.status)) as FineTuneJobStatus;
   if (isDeepStrictEqual(status, job.status)) return 'unchanged';
@@ -67,6 +70,32 @@ function delayOf(
 }
 
 const isCreate = ({ kind }: Action) => kind === 'create';
+
+/** What the API server refuses is remembered: decided on again, the status says so, and the next try has time. */
+async function attempt(
+  job: FineTuneJob,
+  action: Action,
+  dependencies: ExecuteDependencies,
+  log: Log,
+  signal: AbortSignal,
+): Promise<'done' | 'again' | 'refused'> {
+  try {
+    return await perform(job, action, dependencies, log, signal);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const { kind } = action;
+    const name = (kind === 'create' ? action.object.metadata?.name : action.name) ?? '';
+    const answer = error.answer ?? error.message;
+    const isNews = dependencies.memory.refused(job.metadata.uid, { kind, name, answer }, patienceMs);
+    log.warn('the API server refuses an action', { action: kind, object: name, error: error.message });
+    return isNews ? 'refused' : 'again';
+  }
+}
+
+/** The operator is known, and what it asks for is not allowed or not valid: the same would be refused again. */
+function isRefusal(error: unknown): error is ApiError {
+  return isKind(error, 'Forbidden', 'Invalid') && error.status !== 401;
+}
 
 async function perform(
   job: FineTuneJob,

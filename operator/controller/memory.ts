@@ -1,8 +1,9 @@
 /**
  * What the controller remembers about a job between passes, all of it safe to lose: its own writes that the caches may
- * not show yet, and objects of others that stand where a child should be.
+ * not show yet, objects of others that stand where a child should be, and what the API server refused.
  */
 import type { KubernetesObject } from '@kubernetes/client-node';
+import type { Refusal } from '../decide/plan.ts';
 import type { Client, Ref } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { isKind } from '../kube/errors.ts';
@@ -14,11 +15,14 @@ import { fineTuneJobs } from './resources.ts';
 /** resourceVersion undefined = the object was deleted. */
 type Write = { resource: Resource; ref: Ref; uid: string; resourceVersion: string | undefined; at: number };
 
+type Refused = Pick<Refusal, 'kind' | 'name' | 'answer'> & { firstAt: number; lastAt: number };
+
 /** A watch brings what was written within milliseconds, and wakes the next pass: sooner than this nothing is read anew. */
 export const watchMs = 500;
 type JobMemory = {
   writes: Map<string, Write>;
   foreign: Map<string, { resource: Resource; ref: Ref }>;
+  refusals: Map<string, Refused>;
   statusWrittenAt: number | undefined;
   /** When a step was first seen that no write has told yet. */
   stepSeenAt: number | undefined;
@@ -76,6 +80,37 @@ export class Memory {
   /** An object that belongs to somebody else has the name of a child. */
   metForeign(jobUid: string, resource: Resource, ref: Ref): void {
     this.#of(jobUid).foreign.set(`${resource.kind} ${ref.name}`, { resource, ref });
+  }
+
+  /**
+   * The API server did not take an action on a child.
+   * @returns whether that has lasted for `lastingMs` now, and had not before
+   */
+  refused(
+    jobUid: string,
+    { kind, name, answer }: Pick<Refusal, 'kind' | 'name' | 'answer'>,
+    lastingMs: number,
+  ): boolean {
+    const { refusals } = this.#of(jobUid);
+    const id = `${kind} ${name}`;
+    const now = this.#clock.now();
+    const { firstAt, lastAt } = refusals.get(id) ?? { firstAt: now, lastAt: now };
+    refusals.set(id, { kind, name, answer, firstAt, lastAt: now });
+    return now - firstAt >= lastingMs && lastAt - firstAt < lastingMs;
+  }
+
+  /** What was refused, as far as nothing was taken since. */
+  refusals(jobUid: string): Refusal[] {
+    const now = this.#clock.now();
+    return [...(this.#jobs.get(jobUid)?.refusals.values() ?? [])].map(
+      ({ kind, name, answer, firstAt, lastAt }) => ({
+        kind,
+        name,
+        answer,
+        lastedMs: lastAt - firstAt,
+        agoMs: now - lastAt,
+      }),
+    );
   }
 
   forget(jobUid: string): void {
@@ -141,6 +176,7 @@ export class Memory {
     const fresh: JobMemory = {
       writes: new Map(),
       foreign: new Map(),
+      refusals: new Map(),
       statusWrittenAt: undefined,
       stepSeenAt: undefined,
     };
@@ -150,7 +186,9 @@ export class Memory {
 
   #write(jobUid: string, write: Omit<Write, 'at'>): void {
     const id = `${write.resource.kind} ${keyOfRef(write.ref)}`;
-    this.#of(jobUid).writes.set(id, { ...write, at: this.#clock.now() });
+    const memory = this.#of(jobUid);
+    memory.writes.set(id, { ...write, at: this.#clock.now() });
+    if (write.resource !== fineTuneJobs) memory.refusals.clear();
   }
 
   async #read<T extends KubernetesObject>(resource: Resource, ref: Ref, signal: AbortSignal) {

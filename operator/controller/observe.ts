@@ -41,6 +41,7 @@ export async function observe(
     batchJobs: await batchJobsOf(uid, caches, memory, signal),
     pods: caches.podsOf(uid),
     foreign: await memory.foreign(uid, signal),
+    refusals: memory.refusals(uid),
     progress: progressOf(uid),
   };
 }

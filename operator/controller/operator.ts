@@ -37,11 +37,17 @@ export type OperatorOptions = {
 
 /** Time for the passes under way at a stop, for the events that wait, and for the lease. All within 10 s. */
 const stopMs = { passes: 6000, events: 1000, lease: 2000 };
+/** For four watches, four senders of events and the lease: none of them waits for passes that hang. */
+const otherConnections = 16;
 const retry = { baseMs: 200, capMs: 300_000 };
 
 function connect({ config, kubeConfig, log, version }: OperatorOptions) {
   const metrics = createMetrics(version);
-  const connection = new Connection({ config: kubeConfig, onConnect: () => metrics.connections.inc() });
+  const connection = new Connection({
+    config: kubeConfig,
+    connections: config.workers + otherConnections,
+    onConnect: () => metrics.connections.inc(),
+  });
   const identity = `${config.identity}_${randomUUID().slice(0, 8)}`;
   const context = kubeConfig.getContextObject(kubeConfig.getCurrentContext());
   const common = {
@@ -75,7 +81,13 @@ function connect({ config, kubeConfig, log, version }: OperatorOptions) {
 
 function build(options: OperatorOptions, { metrics, client, identity }: ReturnType<typeof connect>) {
   const { config, log, decide, trainerPort } = options;
-  const queue = new Queue({ clock, backoff: retry, observer: queueObserver(metrics) });
+  const queue = new Queue({
+    clock,
+    backoff: retry,
+    observer: queueObserver(metrics),
+    // In a single namespace there is nobody to share with.
+    ...(config.watchNamespace === '' ? { workers: config.workers } : {}),
+  });
   const caches = new Caches({
     client,
     clock,

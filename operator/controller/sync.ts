@@ -52,6 +52,7 @@ export class Sync {
     if (target !== undefined) poller.target(key, uid, target);
     const outcome = await execute(job, plan, this.#dependencies, jobLog, signal);
     if (outcome === 'again') return { kind: 'again' };
+    if (outcome === 'refused') return { kind: 'after', ms: 0 };
     if (outcome === 'wrote') this.#count(job, plan);
     this.#dependencies.series.show(key, job, plan.status);
     // After it: what the trainer said last is known until the status tells it.

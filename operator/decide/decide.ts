@@ -6,9 +6,10 @@ import { deadlineExceeded, waitingSince, withinPendingDeadline } from './checks/
 import { endWhileKept } from './checks/deleted.ts';
 import { endLiveJobs, hasEnded } from './checks/ended.ts';
 import { expiry } from './checks/expired.ts';
-import { deleteFormerJobs, formerPodsLive } from './checks/former-run.ts';
+import { formerPodsLive } from './checks/former-run.ts';
 import { nameTaken } from './checks/name-taken.ts';
 import { preflight } from './checks/preflight.ts';
+import { actionsOf, asFarAsAllowed } from './checks/refused.ts';
 import { runtimeForbids, runtimeMissing } from './checks/runtime.ts';
 import { settingsImpossible } from './checks/settings.ts';
 import { suspendedByUser } from './checks/suspended.ts';
@@ -57,13 +58,14 @@ export function decide(observed: Observed, now: Date): Plan {
   }
   const answer =
     checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
-  const verdict = withinPendingDeadline(run, answer);
+  const asAllowed = (one: Verdict) => asFarAsAllowed(run, { ...one, actions: actionsOf(run, one) });
+  const allowed = asAllowed(answer);
+  const due = withinPendingDeadline(run, allowed);
+  // Ending a run that waited too long may be refused as well.
+  const verdict = due.endedAt === allowed.endedAt ? due : asAllowed(due);
   const status = statusFrom(run, verdict);
   return {
-    actions: [
-      ...deleteFormerJobs(run),
-      ...(verdict.endedAt === undefined ? (verdict.actions ?? []) : endLiveJobs(run)),
-    ],
+    actions: verdict.actions ?? [],
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,

@@ -40,6 +40,8 @@ export type Observed = {
   pods: V1Pod[];
   /** "Job NAME" of objects that have a name we want and are not ours. */
   foreign: string[];
+  /** What the API server did not take from us, as far as it was not taken since. */
+  refusals: Refusal[];
   /** Last answer of the trainer that passed the schema. */
   progress: { podUid: string; at: Date; value: Progress } | undefined;
 };
@@ -66,6 +68,19 @@ export type Action =
       resourceVersion?: string;
       because: string;
     };
+
+/** An action on a Job that was refused, once or several times in a row. */
+export type Refusal = {
+  kind: Action['kind'];
+  /** Name of the Job. */
+  name: string;
+  /** What the API server said the last time. */
+  answer: string;
+  /** From the first refusal to the last one. */
+  lastedMs: number;
+  /** Since the last one. */
+  agoMs: number;
+};
 
 export type JobEvent = { type: 'Normal' | 'Warning'; reason: Reason; message: string };
 

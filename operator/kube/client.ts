@@ -7,6 +7,7 @@ import { ApiError, errorOfStatus, type StatusBody } from './errors.ts';
 import { Guard } from './guard.ts';
 import { linesOf } from './lines.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { Reach } from './reach.ts';
 import { type PathParts, pathOf, type Resource } from './resources.ts';
 
 export type RequestLog = { method: string; status: number | undefined; seconds: number };
@@ -40,6 +41,10 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+  }
+
+  get reach(): Reach {
+    return this.#options.connection.reach;
   }
 
   async get<T extends KubernetesObject>(resource: Resource, ref: Ref, signal: AbortSignal): Promise<T> {
@@ -172,7 +177,8 @@ export class Client {
   /** Sends the request and returns the answer if it is a good one. */
   async #send(call: Call, guard: Guard): Promise<Dispatcher.ResponseData> {
     const { connection, userAgent, mayWrite, onRequest } = this.#options;
-    const { dispatcher, headers } = await connection.access();
+    // Reading credentials may run a command, which may hang.
+    const { dispatcher, headers } = await guard.unlessEnded(connection.access());
     if (call.method !== 'GET' && mayWrite?.() === false) {
       throw new ApiError('Aborted', `${guard.what}: not sent, the lease is no longer held`);
     }
@@ -199,6 +205,7 @@ export class Client {
       if (status === 401) connection.expire();
       throw await errorOfResponse(guard.what, response);
     } finally {
+      if (status !== undefined) connection.reach.answered();
       onRequest?.({ method: call.method, status, seconds: (performance.now() - started) / 1000 });
     }
   }

@@ -15,6 +15,26 @@ export const systemClock: Clock = {
   },
 };
 
+/** Work with a signal that fires with `signal`, and after `ms`. */
+export async function within<T>(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const end = () => limit.abort();
+  const cancel = clock.after(ms, end);
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  try {
+    return await work(limit.signal);
+  } finally {
+    cancel();
+    signal.removeEventListener('abort', end);
+  }
+}
+
 /** Resolves after `ms`, or at once when `signal` fires. */
 export function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

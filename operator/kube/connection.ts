@@ -3,34 +3,43 @@ import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
+import { Reach } from './reach.ts';
 
 /** How long credentials are taken as current. client-node itself re-reads a mounted token each minute. */
 const refreshMs = 10_000;
 
 const poolOptions = {
-  connections: 32,
   keepAliveTimeout: 60_000,
   keepAliveMaxTimeout: 300_000,
   pipelining: 1,
 };
 
 export type Access = { dispatcher: Dispatcher; headers: Record<string, string> };
+type Current = Access & { digest: string; readAt: number };
 
 type Options = {
   config: KubeConfig;
+  /** At most so many at the same time; each request under way has one, each open watch too. */
+  connections?: number;
   /** Called for each new TCP or TLS connection. */
   onConnect?: () => void;
   now?: () => number;
 };
 
 export class Connection {
+  readonly reach = new Reach();
   readonly #config: KubeConfig;
   readonly #onConnect: () => void;
   readonly #now: () => number;
-  #access: (Access & { digest: string; readAt: number }) | undefined;
+  readonly #connections: number;
+  #access: Current | undefined;
+  /** The credentials that are being read, for all who ask meanwhile. */
+  #reading: { since: number; access: Promise<Current> } | undefined;
+  #closed = false;
 
-  constructor({ config, onConnect = () => {}, now = () => performance.now() }: Options) {
+  constructor({ config, connections = 32, onConnect = () => {}, now = () => performance.now() }: Options) {
     this.#config = config;
+    this.#connections = connections;
     this.#onConnect = onConnect;
     this.#now = now;
   }
@@ -52,31 +61,48 @@ export class Connection {
    * per request, as client-node makes it, costs a TLS handshake each time.
    */
   async access(): Promise<Access> {
-    const current = this.#access;
-    if (current !== undefined && this.#now() - current.readAt < refreshMs) return current;
+    const now = this.#now();
+    if (this.#access !== undefined && now - this.#access.readAt < refreshMs) return this.#access;
+    // One that hangs, such as a command for credentials, is not waited for again.
+    if (this.#reading === undefined || now - this.#reading.since >= refreshMs) {
+      const reading = { since: now, access: this.#read() };
+      this.#reading = reading;
+      const end = () => {
+        if (this.#reading === reading) this.#reading = undefined;
+      };
+      reading.access.then(end, end);
+    }
+    return this.#reading.access;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#access?.dispatcher.destroy();
+    this.#access = undefined;
+  }
+
+  async #read(): Promise<Current> {
     const options: RequestOptions = {};
     try {
       await this.#config.applyToHTTPSOptions(options);
     } catch (cause) {
       // A file that is just being rotated: the old credentials are good for a moment longer.
+      const current = this.#access;
       if (current !== undefined && Number.isFinite(current.readAt)) return current;
       throw cause;
     }
+    if (this.#closed) throw new Error('the connection is closed');
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(options.headers ?? {})) headers[name] = `${value}`.trim();
     if (options.auth) headers['Authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
     const digest = digestOf(options);
+    const current = this.#access;
     const kept = current?.digest === digest ? current.dispatcher : undefined;
     const dispatcher = kept ?? this.#open(options);
     this.#access = { dispatcher, headers, digest, readAt: this.#now() };
     // Waits for the requests that are under way, watches included.
     if (kept === undefined && current !== undefined) void current.dispatcher.close().catch(() => {});
     return this.#access;
-  }
-
-  async close(): Promise<void> {
-    await this.#access?.dispatcher.destroy();
-    this.#access = undefined;
   }
 
   #open(options: RequestOptions): Dispatcher {
@@ -89,15 +115,16 @@ export class Connection {
     const wanted = this.#config.createDispatcherOptions(this.#config.getCurrentCluster(), tls);
     if (wanted.type === 'socks')
       throw new Error(`proxy ${wanted.uri}: SOCKS is not supported, use an HTTP proxy`);
+    const pool = { ...poolOptions, connections: this.#connections };
     const dispatcher =
       wanted.type === 'proxy'
         ? new ProxyAgent({
-            ...poolOptions,
+            ...pool,
             uri: wanted.uri,
             requestTls: wanted.requestTls as buildConnector.BuildOptions,
           })
         : new Agent({
-            ...poolOptions,
+            ...pool,
             connect: wanted.type === 'agent' ? (wanted.connect as buildConnector.BuildOptions) : {},
           });
     dispatcher.on('connect', this.#onConnect);

@@ -17,13 +17,20 @@ export type ErrorKind =
   | 'Unavailable'
   | 'Aborted';
 
-type Details = { status?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown };
+type Details = {
+  status?: number | undefined;
+  retryAfterMs?: number | undefined;
+  answer?: string | undefined;
+  cause?: unknown;
+};
 
 export class ApiError extends Error {
   readonly kind: ErrorKind;
   /** HTTP status; undefined = no answer came. */
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
+  /** What the server said, as it said it; undefined = it said nothing. */
+  readonly answer: string | undefined;
 
   constructor(kind: ErrorKind, message: string, details: Details = {}) {
     super(message, details.cause === undefined ? {} : { cause: details.cause });
@@ -31,6 +38,7 @@ export class ApiError extends Error {
     this.kind = kind;
     this.status = details.status;
     this.retryAfterMs = details.retryAfterMs;
+    this.answer = details.answer;
   }
 }
 
@@ -61,7 +69,11 @@ export function errorOfStatus(what: string, status: number, body: StatusBody, re
   const seconds = body.details?.retryAfterSeconds ?? secondsOf(retryAfter);
   const retryAfterMs = seconds === undefined ? undefined : Math.min(Math.max(seconds, 0), 300) * 1000;
   const message = `${what}: ${status} ${body.reason ?? ''} ${body.message ?? ''}`.replace(/\s+/g, ' ').trim();
-  return new ApiError(kindOf(status, body.reason), message, { status, retryAfterMs });
+  return new ApiError(kindOf(status, body.reason), message, {
+    status,
+    retryAfterMs,
+    answer: body.message || undefined,
+  });
 }
 
 function secondsOf(header: string | undefined): number | undefined {

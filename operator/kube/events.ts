@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { backoffMs } from './backoff.ts';
 import type { Client } from './client.ts';
 import { type Clock, wait } from './clock.ts';
-import { isKind } from './errors.ts';
+import { ApiError, isKind } from './errors.ts';
 import { RateLimit } from './rate-limit.ts';
 import { coreEvents } from './resources.ts';
 
@@ -104,21 +104,19 @@ export class EventRecorder {
   }
 
   async #persist(key: string, event: Waiting): Promise<void> {
-    for (let failures = 0; !(await this.#send(key, event)); ) {
-      if (++failures === maxTries || this.#stop.signal.aborted) {
-        this.#options.onDrop?.(event.times);
-        return;
-      }
-      await wait(
-        this.#options.clock,
-        backoffMs(failures, { baseMs: 500, capMs: 5000 }, Math.random()),
-        this.#stop.signal,
-      );
+    const { clock, onDrop } = this.#options;
+    for (let failures = 1; ; failures++) {
+      const again = await this.#send(key, event);
+      if (again === undefined) return;
+      if (failures === maxTries || this.#stop.signal.aborted) break;
+      const pause = backoffMs(failures, { baseMs: 500, capMs: 5000 }, Math.random(), again.atLeastMs);
+      await wait(clock, pause, this.#stop.signal);
     }
+    onDrop?.(event.times);
   }
 
-  /** Sends the event or drops it; false = worth another try. */
-  async #send(key: string, event: Waiting): Promise<boolean> {
+  /** Sends the event or drops it. @returns when another try is worth it, and how long to wait before as the server asks */
+  async #send(key: string, event: Waiting): Promise<{ atLeastMs: number } | undefined> {
     const { client, clock, log } = this.#options;
     const known = this.#known.get(key);
     try {
@@ -133,14 +131,15 @@ export class EventRecorder {
         const { name = '', namespace = '' } = created.metadata;
         remember(this.#known, key, { name, namespace, count: event.times, at: clock.now() });
       }
-      return true;
+      return undefined;
     } catch (error) {
       this.#known.delete(key);
       log.debug('event was not sent', { reason: event.text.reason, error: String(error) });
       // A namespace that is being deleted, or an event that the server does not want: no try will help.
-      if (!isKind(error, 'Forbidden', 'Invalid', 'Aborted', 'AlreadyExists')) return false;
+      if (!isKind(error, 'Forbidden', 'Invalid', 'Aborted', 'AlreadyExists'))
+        return { atLeastMs: (error instanceof ApiError && error.retryAfterMs) || 0 };
       this.#options.onDrop?.(event.times);
-      return true;
+      return undefined;
     }
   }
 

@@ -27,6 +27,19 @@ export class Guard {
     this.#timer = this.#start(ms, reason);
   }
 
+  /** What the work comes to, or an error as soon as this guard ends: for work that takes no signal. */
+  async unlessEnded<T>(work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const end = () => reject(this.signal.reason);
+    if (this.signal.aborted) end();
+    this.signal.addEventListener('abort', end, { once: true });
+    try {
+      return await Promise.race([work, promise]);
+    } finally {
+      this.signal.removeEventListener('abort', end);
+    }
+  }
+
   /** Why the request failed, in the words of this guard where it ended it. */
   explain(cause: unknown): ApiError {
     if (this.#expired !== undefined) return new ApiError('Unavailable', `${this.what}: ${this.#expired}`);

@@ -1,7 +1,7 @@
 /** Leader election by a Lease: at most one replica works at a time, as far as clocks allow. */
 import type { Log } from '../log.ts';
 import type { Client } from './client.ts';
-import { type Clock, wait } from './clock.ts';
+import { type Clock, wait, within } from './clock.ts';
 import { isKind } from './errors.ts';
 import { held, type Lease, mayTake, released, type Sighting, sight } from './lease.ts';
 import { apiVersionOf, leases } from './resources.ts';
@@ -19,7 +19,7 @@ export function leaseTimes(seconds: number): LeaseTimes {
 }
 
 type Options = {
-  client: Client;
+  client: Pick<Client, 'get' | 'create' | 'replace'>;
   clock: Clock;
   log: Log;
   namespace: string;
@@ -83,8 +83,7 @@ export class Leader {
       if (signal.aborted) break;
       const left = this.#times.renewDeadlineMs - (clock.now() - this.#renewedAt);
       try {
-        if (left > 0 && (await this.#try(AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))]))))
-          continue;
+        if (left > 0 && (await within(clock, left, signal, (limit) => this.#try(limit)))) continue;
         if (left > 0) log.error('somebody else holds the lease');
       } catch (error) {
         if (signal.aborted) break;

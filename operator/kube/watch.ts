@@ -3,7 +3,7 @@ import type { KubernetesObject } from '@kubernetes/client-node';
 import type { Log } from '../log.ts';
 import { backoffMs } from './backoff.ts';
 import type { Client } from './client.ts';
-import { type Clock, wait } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { asApiError } from './errors.ts';
 import type { Resource } from './resources.ts';
 import type { Change, Listed, Store } from './store.ts';
@@ -69,8 +69,9 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
 
   /** Runs until `signal` fires; never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, client } = this.#options;
     while (!signal.aborted) {
+      const { answers } = client.reach;
       let pause: number;
       try {
         pause = await this.#turn(signal);
@@ -81,7 +82,7 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
           error: asApiError(`watch ${this.#options.resource.plural}`, cause),
         });
       }
-      if (pause > 0) await wait(clock, pause, signal);
+      if (pause > 0) await client.reach.wait(clock, pause, answers, signal);
     }
   }
 

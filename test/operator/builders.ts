@@ -312,6 +312,7 @@ export function observe(changes: Partial<Observed> = {}): Observed {
     batchJobs: [],
     pods: [],
     foreign: [],
+    refusals: [],
     progress: undefined,
     ...changes,
   };
@@ -337,7 +338,8 @@ export function comeTrue(observed: Observed, plan: Plan): Observed {
       );
     }
   }
-  return { ...observed, batchJobs, job: { ...observed.job, status: plan.status } };
+  const refusals = plan.actions.length > 0 ? [] : observed.refusals;
+  return { ...observed, batchJobs, refusals, job: { ...observed.job, status: plan.status } };
 }
 
 /** RFC 7386. */

@@ -5,7 +5,7 @@ import { flagOf, readConfig, settings, variableOf } from '../../operator/config.
 describe('configuration', () => {
   it('has defaults for everything', () => {
     const config = readConfig([], {});
-    assert.equal(config.workers, 16);
+    assert.equal(config.workers, 32);
     assert.equal(config.leaderElect, true);
     assert.equal(config.statusSeconds, 10);
     assert.equal(config.statusWritesPerSecond, 20);

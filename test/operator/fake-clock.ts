@@ -19,6 +19,11 @@ export class FakeClock implements Clock {
     };
   }
 
+  /** The clock of a process that was paused so long: nothing ran meanwhile. */
+  jump(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Runs everything that falls due, in order, with promises settled in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;

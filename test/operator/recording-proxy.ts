@@ -1,4 +1,4 @@
-/** A proxy between the operator and a real API server that records each request, and can silence watches. */
+/** A proxy between the operator and a real API server: records each request, holds those it is told to, and can silence watches. */
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, request } from 'node:https';
@@ -19,6 +19,9 @@ export class RecordingProxy {
   readonly requests: Recorded[] = [];
   /** Plurals of resources of which open watches bring nothing, as if the way to them were cut. */
   readonly silent = new Set<string>();
+  readonly #held: (() => void)[] = [];
+  /** Which requests wait, as with an API server that hangs, until `release`. */
+  holds: (request: Recorded) => boolean = () => false;
   /** TCP connections that were opened to the proxy. */
   connections = 0;
 
@@ -40,6 +43,17 @@ export class RecordingProxy {
     return this.requests.filter(({ method, path }) => method !== 'GET' && !path.includes('/leases'));
   }
 
+  /** Requests that wait. */
+  get held(): number {
+    return this.#held.length;
+  }
+
+  /** Lets all go on, and holds none any more. */
+  release(): void {
+    this.holds = () => false;
+    for (const goOn of this.#held.splice(0)) goOn();
+  }
+
   stop(): void {
     this.#server.closeAllConnections();
     this.#server.close();
@@ -56,6 +70,14 @@ export class RecordingProxy {
       status: undefined,
     };
     this.requests.push(record);
+    const goOn = () => this.#send(url, record, incoming, response);
+    if (this.holds(record)) this.#held.push(goOn);
+    else goOn();
+  }
+
+  #send(url: URL, record: Recorded, incoming: IncomingMessage, response: ServerResponse): void {
+    // Who waited for it may be gone.
+    if (response.destroyed) return;
     const { method, headers } = incoming;
     const options = { method, headers: { ...headers, host: this.#upstream.host }, agent: this.#agent };
     const outgoing = request(url, options, (answer) => {

@@ -6,7 +6,7 @@ import { execute } from '../../../operator/controller/execute.ts';
 import { Memory } from '../../../operator/controller/memory.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import type { Client } from '../../../operator/kube/client.ts';
-import { ApiError, type ErrorKind } from '../../../operator/kube/errors.ts';
+import { ApiError, type ErrorKind, errorOfStatus } from '../../../operator/kube/errors.ts';
 import { createLog } from '../../../operator/log.ts';
 import { aJob, endedStatus, observe, pass, runningStatus, validated } from '../builders.ts';
 import { fresh, inPreflight } from '../decide/worlds.ts';
@@ -97,4 +97,59 @@ test('a delete that meets a conflict is tried again: no watch tells of an object
 
 test('what is gone already was deleted', async () => {
   assert.equal(await deletion('NotFound'), 'unchanged');
+});
+
+/** Carries out what is decided about a world whose API server answers every write of a Job with this error. */
+function refusing(error: ApiError) {
+  const refuse = () => Promise.reject(error);
+  const client = { create: refuse, patch: refuse } as unknown as Client;
+  const clock = new FakeClock();
+  const memory = new Memory({ client, clock, detailMs: () => 0 });
+  const dependencies = { client, memory, record: () => {}, isBusy: () => false };
+  const { signal } = new AbortController();
+  const act = (world: Observed) =>
+    execute(world.job, pass(world).plan, dependencies, createLog('error', true), signal);
+  return { act, clock, refusals: () => memory.refusals(aJob().metadata.uid) };
+}
+
+test('a refusal is remembered with the words of the API server, and decided on anew', async () => {
+  for (const [status, reason] of [
+    [403, 'Forbidden'],
+    [422, 'Invalid'],
+    [400, 'BadRequest'],
+  ] as const) {
+    const { act, refusals } = refusing(
+      errorOfStatus('POST /jobs', status, { reason, message: 'no Jobs here' }),
+    );
+    assert.equal(await act(observe()), 'again');
+    const name = fresh.batchJobs[0]?.metadata?.name;
+    assert.deepEqual(refusals(), [{ kind: 'create', name, answer: 'no Jobs here', lastedMs: 0, agoMs: 0 }]);
+  }
+});
+
+test('who is not known, and a server that fails, are no refusal', async () => {
+  for (const status of [401, 404, 409, 429, 500, 503]) {
+    const { act, refusals } = refusing(errorOfStatus('POST /jobs', status, { message: 'no' }));
+    await assert.rejects(act(observe()));
+    assert.deepEqual(refusals(), []);
+  }
+});
+
+test('once a refusal has lasted for two seconds it is told at once, however long the back-off is by then', async () => {
+  const { act, clock } = refusing(errorOfStatus('POST /jobs', 403, { message: 'no' }));
+  assert.equal(await act(observe()), 'again');
+  await clock.advance(1999);
+  assert.equal(await act(observe()), 'again');
+  await clock.advance(1);
+  assert.equal(await act(observe()), 'refused');
+});
+
+test('a Job of a run that is over and must not be ended is tried again by the back-off', async () => {
+  const { act, clock } = refusing(errorOfStatus('PATCH /jobs', 403, { message: 'no' }));
+  const { next } = pass(inPreflight(endedStatus(137, '', 'OOMKilled')));
+  const over = { ...next, batchJobs: fresh.batchJobs };
+  assert.equal(await act(over), 'again');
+  await clock.advance(5000);
+  assert.equal(await act(over), 'refused');
+  for (let i = 0; i < 3; i++) assert.equal(await act(over), 'again', 'once is no hot loop');
 });

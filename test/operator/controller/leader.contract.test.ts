@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
@@ -9,44 +6,7 @@ import type { Lease } from '../../../operator/kube/lease.ts';
 import { stageName } from '../../../operator/manifests/names.ts';
 import { freePorts } from '../../cluster/control-plane.ts';
 import { type Api, createJob, eventually, read, startApi } from '../api.ts';
-
-const main = join(import.meta.dirname, '../../../operator/main.ts');
-
-/** The operator as it runs in its image: a process of its own. */
-class Replica {
-  readonly name: string;
-  readonly process: ChildProcess;
-  readonly ended: Promise<[code: number | null, signal: string | null]>;
-  output = '';
-  readonly #port: number;
-
-  constructor(name: string, api: Api, port: number) {
-    this.name = name;
-    this.#port = port;
-    this.process = spawn(process.execPath, [main, `--port=${port}`, `--identity=${name}`], {
-      env: { ...process.env, KUBECONFIG: api.kubeConfigFile },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.process.stdout?.on('data', (chunk) => {
-      this.output += chunk;
-    });
-    this.ended = once(this.process, 'exit') as typeof this.ended;
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.process.kill(signal);
-  }
-
-  /** What its metrics say of the lease. */
-  async leads(): Promise<string | undefined> {
-    const text = await (await fetch(`http://127.0.0.1:${this.#port}/metrics`)).text();
-    return /^leader_election_master_status\{.*\} (.*)$/m.exec(text)?.[1];
-  }
-
-  says(message: string): boolean {
-    return this.output.includes(`"message":"${message}"`);
-  }
-}
+import { Replica } from '../replica.ts';
 
 describe('two replicas', () => {
   let api: Api;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Memory } from '../../../operator/controller/memory.ts';
 import { fineTuneJobs } from '../../../operator/controller/resources.ts';
 import type { Client } from '../../../operator/kube/client.ts';
+import { jobs } from '../../../operator/kube/resources.ts';
 import { FakeClock } from '../fake-clock.ts';
 
 const written = { metadata: { namespace: 'n', name: 'j', uid: 'u', resourceVersion: '5' } };
@@ -46,4 +47,25 @@ test('a step waits since it was first seen, until a write tells of it', async ()
   assert.equal(memory.untilStepMs('u'), 6000);
   memory.wrote('u', fineTuneJobs, written);
   assert.equal(memory.untilStepMs('u'), 10_000);
+});
+
+test('refusals of an action add up until the API server takes something', async () => {
+  const clock = new FakeClock();
+  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
+  const no = { kind: 'create' as const, name: 'j', answer: 'no' };
+  assert.equal(memory.refused('u', no, 2000), false);
+  await clock.advance(3000);
+  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }, 2000), true);
+  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }, 2000), false, 'it is told once');
+  memory.refused('u', { ...no, kind: 'patch' }, 2000);
+  await clock.advance(1000);
+  assert.deepEqual(memory.refusals('u'), [
+    { ...no, answer: 'not yet', lastedMs: 3000, agoMs: 1000 },
+    { ...no, kind: 'patch', lastedMs: 0, agoMs: 1000 },
+  ]);
+  assert.deepEqual(memory.refusals('other'), []);
+  memory.wrote('u', fineTuneJobs, written);
+  assert.equal(memory.refusals('u').length, 2, 'the status is no Job');
+  memory.wrote('u', jobs, written);
+  assert.deepEqual(memory.refusals('u'), []);
 });

@@ -4,13 +4,14 @@ import { Heap } from '../../../operator/controller/heap.ts';
 import { Queue } from '../../../operator/controller/queue.ts';
 import { FakeClock, settled } from '../fake-clock.ts';
 
-function start() {
+function start(workers?: number) {
   const clock = new FakeClock();
   const counts = { added: 0, retried: 0, waited: [] as number[], worked: [] as number[] };
   const queue = new Queue({
     clock,
     backoff: { baseMs: 100, capMs: 10_000 },
     random: () => 1,
+    ...(workers === undefined ? {} : { workers }),
     observer: {
       added: () => counts.added++,
       retried: () => counts.retried++,
@@ -119,6 +120,111 @@ describe('queue', () => {
     assert.deepEqual(taken, []);
     await clock.advance(1);
     assert.deepEqual(taken, ['a']);
+  });
+
+  it('cuts its own wait short for news, and not the one that a server asked for', async () => {
+    const { clock, queue, taken, take } = start();
+    await take(4);
+    queue.retry('a');
+    queue.add('a');
+    await settled();
+    assert.deepEqual(taken, ['a'], 'an ordinary back-off');
+    queue.add('a');
+    queue.retry('a', 4000);
+    queue.done('a');
+    for (const lane of ['new', 'ordinary', 'small'] as const) queue.addTo(lane, 'a');
+    queue.add('a', 10);
+    await clock.advance(3999);
+    assert.deepEqual(taken, ['a'], 'news before it, and while it was worked on');
+    await clock.advance(1);
+    assert.deepEqual(taken, ['a', 'a']);
+    queue.done('a');
+    queue.add('a');
+    await settled();
+    assert.deepEqual(taken, ['a', 'a', 'a'], 'the wait is over');
+  });
+
+  it('brings a key with news after the wait of the server, where its own would be longer', async () => {
+    const { clock, queue, taken, take } = start();
+    for (let failures = 0; failures < 6; failures++) queue.retry('a');
+    await clock.advance(10_000);
+    await take(2);
+    queue.retry('a', 1000);
+    queue.done('a');
+    await clock.advance(500);
+    queue.add('a');
+    await clock.advance(499);
+    assert.deepEqual(taken, ['a']);
+    await clock.advance(1);
+    assert.deepEqual(taken, ['a', 'a']);
+  });
+
+  it('serves other namespaces at once while all passes of two hang', async () => {
+    const { clock, queue, counts } = start(16);
+    const hangMs = 30_000;
+    const waits: number[] = [];
+    const addedAt = new Map<string, number>();
+    const work = async () => {
+      for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
+        const mine = key;
+        if (mine.startsWith('healthy')) {
+          waits.push(clock.now() - addedAt.get(mine)!);
+          await new Promise<void>((resolve) => clock.after(250, resolve));
+        } else {
+          await new Promise<void>((resolve) => clock.after(hangMs, resolve));
+          queue.retry(mine);
+        }
+        queue.done(mine);
+      }
+    };
+    for (let i = 0; i < 16; i++) void work();
+    for (let i = 0; i < 100; i++) for (const team of ['one', 'two']) queue.addTo('new', `${team}/job-${i}`);
+    for (let i = 0; i < 100; i++) {
+      addedAt.set(`healthy/${i}`, clock.now());
+      queue.add(`healthy/${i}`);
+      await clock.advance(1000);
+    }
+    assert.equal(waits.length, 100);
+    assert.equal(Math.max(...waits), 0);
+    const hung = counts.worked.filter((ms) => ms === hangMs).length;
+    assert.ok(hung >= 3 * 8, `${hung} passes of the others ended in 100 s`);
+    queue.stop();
+  });
+
+  it('gives one namespace half of the workers, and the rest to those that come', async () => {
+    const { queue, taken, take } = start(4);
+    for (let i = 0; i < 4; i++) queue.add(`team/${i}`);
+    await take(4);
+    assert.deepEqual(taken, ['team/0', 'team/1']);
+    assert.equal(queue.depth, 2);
+    queue.add('other/0');
+    await settled();
+    assert.deepEqual(taken.slice(2), ['other/0']);
+    queue.done('other/0');
+    await settled();
+    assert.deepEqual(taken.slice(3), [], 'two are held, two are left free');
+    queue.done('team/0');
+    await settled();
+    assert.deepEqual(taken.slice(3), ['team/2']);
+  });
+
+  it('leaves its only worker to everybody', async () => {
+    const { queue, taken, take } = start(1);
+    queue.add('team/0');
+    queue.add('team/1');
+    await take();
+    queue.done('team/0');
+    await take();
+    assert.deepEqual(taken, ['team/0', 'team/1']);
+  });
+
+  it('lets namespaces have it by turns, however much one of them brings', async () => {
+    const { queue, taken, take } = start();
+    for (let i = 0; i < 3; i++) queue.add(`flood/${i}`);
+    queue.add('other/0');
+    queue.add('other/1');
+    await take(5);
+    assert.deepEqual(taken, ['flood/0', 'other/0', 'flood/1', 'other/1', 'flood/2']);
   });
 
   it('hands out what is new before the rest, and what is of small worth last', async () => {

@@ -10,20 +10,21 @@ import { Sync } from '../../../operator/controller/sync.ts';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import type { Client } from '../../../operator/kube/client.ts';
-import { ApiError } from '../../../operator/kube/errors.ts';
+import { ApiError, errorOfStatus } from '../../../operator/kube/errors.ts';
 import { keyOf } from '../../../operator/kube/store.ts';
 import { createLog } from '../../../operator/log.ts';
 import { createMetrics } from '../../../operator/metrics.ts';
-import { endedStatus, failed, runningStatus } from '../builders.ts';
+import { endedStatus, failed, observe, runningStatus } from '../builders.ts';
 import { inTraining } from '../decide/worlds.ts';
 import { FakeClock } from '../fake-clock.ts';
 
 const log = createLog('error', true);
 
-/** One pass over a world whose API server takes no write; the targets that the poller got. */
-async function passWithoutWrites({ job, runtime, batchJobs, pods }: Observed) {
-  const refuse = () => Promise.reject(new ApiError('Unavailable', 'refused'));
+/** Passes over a world whose API server takes no write; the targets that the poller got. */
+function withoutWrites({ job, runtime, batchJobs, pods }: Observed, error: ApiError) {
+  const refuse = () => Promise.reject(error);
   const client = {
+    create: refuse,
     replace: refuse,
     patch: refuse,
     delete: refuse,
@@ -59,12 +60,19 @@ async function passWithoutWrites({ job, runtime, batchJobs, pods }: Observed) {
     series: { show: () => {}, remove: () => {} } as unknown as JobSeries,
     metrics: createMetrics('0.0.0'),
   });
-  await assert.rejects(sync.pass(keyOf(job), log, new AbortController().signal), /refused/);
+  const pass = () => sync.pass(keyOf(job), log, new AbortController().signal);
+  return { pass, clock, targets };
+}
+
+/** The targets after one pass over a world whose API server is away. */
+async function passWhileAway(world: Observed) {
+  const { pass, targets } = withoutWrites(world, new ApiError('Unavailable', 'away'));
+  await assert.rejects(pass(), /away/);
   return targets;
 }
 
 test('a trainer is asked for its progress although the status cannot be written', async () => {
-  const targets = await passWithoutWrites(inTraining(runningStatus));
+  const targets = await passWhileAway(inTraining(runningStatus));
   assert.deepEqual(
     targets.map((target) => target?.podUid),
     ['one'],
@@ -74,5 +82,14 @@ test('a trainer is asked for its progress although the status cannot be written'
 
 test('what a trainer said last is not forgotten before the status tells it', async () => {
   const ended = endedStatus(11, failed('one', 'DataError', 'no rows'));
-  assert.deepEqual(await passWithoutWrites(inTraining(ended)), []);
+  assert.deepEqual(await passWhileAway(inTraining(ended)), []);
+});
+
+test('a Job that is refused is asked for again soon; once that lasts, the next pass comes at once', async () => {
+  const { pass, clock } = withoutWrites(observe(), errorOfStatus('POST /jobs', 403, { message: 'no' }));
+  assert.deepEqual(await pass(), { kind: 'again' });
+  await clock.advance(2000);
+  assert.deepEqual(await pass(), { kind: 'after', ms: 0 });
+  // It has the status to write, which this API server does not take either.
+  await assert.rejects(pass(), /403/);
 });

@@ -5,7 +5,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { conditionTypes, reasons } from '../../../crds/conditions.ts';
 import { fineTuneJobStatus } from '../../../crds/status.schema.ts';
 import { decide } from '../../../operator/decide/decide.ts';
-import type { FineTuneJob, Observed, Plan } from '../../../operator/decide/plan.ts';
+import type { FineTuneJob, Observed, Plan, Refusal } from '../../../operator/decide/plan.ts';
 import { preflightOf } from '../../../operator/decide/report.ts';
 import type { Stage } from '../../../operator/manifests/names.ts';
 import {
@@ -136,7 +136,15 @@ function someWorld(draw: Draw): Observed {
     progress,
     runtime: draw(aRuntime(), aRuntime(priced), aRuntime({ queueName: 'gpus' }), undefined),
     foreign: draw([], [], [`Job ${aBatchJob(job, 'train').metadata?.name}`]),
+    refusals: (['preflight', 'train'] as const).flatMap((stage) => someRefusal(draw, job, stage)),
   });
+}
+
+function someRefusal(draw: Draw, job: FineTuneJob, stage: Stage): Refusal[] {
+  if (draw(true, true, true, false)) return [];
+  const { name = '' } = aBatchJob(job, stage).metadata ?? {};
+  const kind = draw('create' as const, 'patch' as const, 'delete' as const);
+  return [{ kind, name, answer: 'no', lastedMs: draw(0, 10_000), agoMs: draw(1000, 20_000) }];
 }
 
 function drawFrom(next: () => number): Draw {

@@ -52,7 +52,15 @@ export class Simulation {
     this.#dice = dice;
     this.#ahead = ahead;
     this.#runtime = runtime;
-    this.#observed = { job, runtime, batchJobs: [], pods: [], foreign: [], progress: undefined };
+    this.#observed = {
+      job,
+      runtime,
+      batchJobs: [],
+      pods: [],
+      foreign: [],
+      refusals: [],
+      progress: undefined,
+    };
   }
 
   get job(): FineTuneJob {

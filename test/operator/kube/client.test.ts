@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
+import type { Agent } from 'undici';
 import { Client } from '../../../operator/kube/client.ts';
 import { Connection } from '../../../operator/kube/connection.ts';
 import { isKind } from '../../../operator/kube/errors.ts';
@@ -104,6 +106,61 @@ describe('client over TLS', () => {
     writeFileSync(caFile, next.ca);
     now += 60_000;
     await client.get(pods, ref, never);
+  });
+
+  /** The configuration, whose credentials are read as `read` says. */
+  const configOf = (read: () => Promise<void>): KubeConfig => {
+    const config = new KubeConfig();
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    config.loadFromClusterAndUser({ name: 'c', server: url, caFile, skipTLSVerify: false }, { name: 'u' });
+    const apply = config.applyToHTTPSOptions.bind(config);
+    config.applyToHTTPSOptions = async (options) => {
+      await read();
+      return apply(options);
+    };
+    return config;
+  };
+
+  it('reads credentials once for all who ask at the same time, also when they changed', async () => {
+    let reads = 0;
+    const config = configOf(async () => {
+      reads++;
+      await sleep(20);
+    });
+    await connection.close();
+    connection = new Connection({ config, now: () => now });
+    const dispatchers = async () =>
+      new Set(
+        await Promise.all(Array.from({ length: 10 }, async () => (await connection.access()).dispatcher)),
+      );
+    const [first, ...others] = await dispatchers();
+    assert.deepEqual([others.length, reads], [0, 1]);
+    writeFileSync(caFile, next.ca);
+    now += 60_000;
+    const [second, ...more] = await dispatchers();
+    assert.deepEqual([more.length, reads], [0, 2]);
+    assert.notEqual(second, first);
+    await sleep(0);
+    assert.equal((first as Agent).closed, true);
+    assert.equal((second as Agent).closed, false);
+  });
+
+  it('gives up on credentials that hang, and asks for them anew', async () => {
+    let reads = 0;
+    const config = configOf(() => (++reads === 1 ? new Promise(() => {}) : Promise.resolve()));
+    await connection.close();
+    connection = new Connection({ config, now: () => now });
+    await assert.rejects(clientOf(100).get(pods, ref, never), (error) => {
+      assert.match(String(error), /no answer within 100 ms/);
+      return isKind(error, 'Unavailable');
+    });
+    const caller = new AbortController();
+    const request = clientOf(10_000).get(pods, ref, caller.signal);
+    setTimeout(() => caller.abort(), 20);
+    await assert.rejects(request, (error) => isKind(error, 'Aborted'));
+    now += 60_000;
+    await clientOf(10_000).get(pods, ref, never);
+    assert.equal(reads, 2);
   });
 
   it('does without credentials that cannot be read for a moment', async () => {

@@ -25,15 +25,20 @@ describe('events', () => {
   let received: { method: string; path: string; body: CoreV1Event }[];
   /** Status of the next answers; 201 when there is none left. */
   let answers: number[];
+  /** What a 429 asks for, in seconds. */
+  let retryAfter: string;
+  /** When the requests came. */
+  let times: number[];
   /** Requests without an answer, now and at most. */
   let underWay: { now: number; most: number };
 
   beforeEach(async () => {
-    received = [];
+    [received, times, retryAfter] = [[], [], '1'];
     answers = [];
     underWay = { now: 0, most: 0 };
     dropped = 0;
     server = createServer(async (request, response) => {
+      times.push(performance.now());
       const chunks: Buffer[] = [];
       underWay.most = Math.max(underWay.most, ++underWay.now);
       for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -42,7 +47,8 @@ describe('events', () => {
       const status = answers.shift() ?? 201;
       const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as CoreV1Event;
       if (status < 300) received.push({ method: request.method!, path: request.url!.split('?')[0]!, body });
-      response.writeHead(status).end(JSON.stringify(status < 300 ? body : { code: status, reason: '' }));
+      response.writeHead(status, status === 429 ? { 'retry-after': retryAfter } : {});
+      response.end(JSON.stringify(status < 300 ? body : { code: status, reason: '' }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const config = new KubeConfig();
@@ -126,6 +132,24 @@ describe('events', () => {
     await recorder.flush(5000);
     assert.equal(received.length, 1);
     assert.deepEqual(answers, []);
+  });
+
+  it('wait as long as the server asks, and not at the stop', async () => {
+    answers = [429];
+    retryAfter = '2';
+    recorder.record(object, text);
+    await recorder.flush(10_000);
+    assert.equal(received.length, 1);
+    const [first = 0, second = 0] = times;
+    assert.ok(second - first >= 1990, `the second try came after ${second - first} ms`);
+
+    answers = [429];
+    retryAfter = '300';
+    recorder.record(object, { ...text, reason: 'Other' });
+    const begun = performance.now();
+    await recorder.flush(300);
+    assert.ok(performance.now() - begun < 5000);
+    assert.equal(dropped, 1);
   });
 
   it('of one object are cut when they become a flood, and others go through', async () => {

@@ -12,7 +12,7 @@ import { Watch } from '../../../operator/kube/watch.ts';
 import { createLog } from '../../../operator/log.ts';
 import { type Fault, FaultServer } from './fault-server.ts';
 
-const times = { timeoutSeconds: 60, idleMs: 1200, earlyMs: 200, retry: { baseMs: 20, capMs: 100 } };
+const usualTimes = { timeoutSeconds: 60, idleMs: 1200, earlyMs: 200, retry: { baseMs: 20, capMs: 100 } };
 
 async function until(what: string, holds: () => boolean, limitMs = 20_000): Promise<void> {
   const end = performance.now() + limitMs;
@@ -31,6 +31,7 @@ describe('watch', () => {
   let watch: Watch<V1Pod>;
   let changes: string[];
   let handlerErrors: number;
+  let times: typeof usualTimes;
   let onChange: (change: Change<V1Pod>) => void;
 
   const known = () =>
@@ -43,6 +44,7 @@ describe('watch', () => {
     server = new FaultServer();
     connection = new Connection({ config: await server.start() });
     stop = new AbortController();
+    times = { ...usualTimes };
     store = new Store<V1Pod>({});
     changes = [];
     handlerErrors = 0;
@@ -73,6 +75,35 @@ describe('watch', () => {
   const start = () => {
     running = watch.run(stop.signal);
   };
+
+  it('that waits for an API server which answered nobody tries again once somebody has an answer', async () => {
+    const client = new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 800 });
+    const ask = () => client.get(pods, { namespace: 'n', name: 'p' }, stop.signal);
+    const lists = () =>
+      server.requests.filter(({ kind, url }) => kind === 'list' && url.searchParams.has('limit')).length;
+    times.retry = { baseMs: 20_000, capMs: 20_000 };
+    server.faults = [{ on: 'list', how: '500' }];
+    start();
+    await until('the first list', () => lists() === 1);
+    for (let i = 0; i < 8; i++) await ask().then(() => sleep(100));
+    assert.equal(lists(), 1, 'it had an answer: another one is no reason to come back');
+    for (const answerAfterMs of [0, 800]) {
+      stop.abort();
+      await running;
+      stop = new AbortController();
+      server.faults = [{ on: 'list', how: 'reset' }];
+      watch = watchOf(store);
+      const before = lists();
+      start();
+      await until('the list that fails', () => lists() === before + 1);
+      await sleep(answerAfterMs);
+      await ask();
+      await sleep(200);
+      // Half a second is the least.
+      assert.equal(lists() > before + 1, answerAfterMs > 500);
+      await until('synced', () => watch.hasSynced, 5000);
+    }
+  });
 
   it('pages through the list, then follows', async () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) server.put(name, `uid-${name}`);

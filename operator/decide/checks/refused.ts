@@ -1,0 +1,74 @@
+/** What the API server does not take: a quota, an admission policy or a rule of the API is against it. */
+import type { JobPhase } from '../../../crds/status.schema.ts';
+import { mainReason } from '../conditions.ts';
+import type { Action, Refusal } from '../plan.ts';
+import type { Run } from '../run.ts';
+import { type Failure, failureFrom, type Verdict } from '../verdict.ts';
+import { endLiveJobs } from './ended.ts';
+import { deleteFormerJobs } from './former-run.ts';
+
+/** An API server that has just started, and a quota that is not counted yet, refuse what they take a moment later. */
+export const patienceMs = 2000;
+/** The next try comes after as long as the refusals have lasted, and after so long at the latest. */
+const longestWaitMs = 300_000;
+
+const wishes = { create: 'to make', patch: 'to change', delete: 'to delete' } as const;
+
+/** What is to be done for a verdict: Jobs of an earlier run go, and at the end of a run its own are ended. */
+export function actionsOf(run: Run, { endedAt, actions = [] }: Verdict): Action[] {
+  return [...deleteFormerJobs(run), ...(endedAt === undefined ? actions : endLiveJobs(run))];
+}
+
+/** The verdict, or that what has to be done for it is refused; the rest of that is done. */
+export function asFarAsAllowed(run: Run, verdict: Verdict): Verdict {
+  const { actions = [] } = verdict;
+  const refusals = run.observed.refusals.filter(
+    (one) => isLeftAlone(one) && actions.some((action) => is(one, action)),
+  );
+  const [refusal] = refusals;
+  if (refusal === undefined) return asToldBefore(run, verdict);
+  const message = `The API server refuses ${wishes[refusal.kind]} Job ${refusal.name}: ${refusal.answer}`;
+  const waits = refusals.map(untilNextTryMs);
+  // A run is not over before its Jobs are.
+  const { endedAt: _, ...rest } = verdict;
+  return {
+    ...rest,
+    ...told(verdict, failureFrom('JobRefused', message)),
+    actions: actions.filter((action) => !refusals.some((one) => is(one, action))),
+    requeueAfterMs: Math.min(verdict.requeueAfterMs ?? longestWaitMs, ...waits),
+  };
+}
+
+/** While it is tried again, also after a restart, the run waits for the same: only what is there then ends a refusal. */
+function asToldBefore({ remembered }: Run, verdict: Verdict): Verdict {
+  const { failure } = remembered;
+  const tries = (verdict.actions ?? []).length > 0 && verdict.endedAt === undefined;
+  const isTold = failure !== undefined && mainReason(remembered) === 'JobRefused';
+  return tries && isTold && phaseOf(verdict) === 'Pending'
+    ? { ...verdict, ...told(verdict, failure) }
+    : verdict;
+}
+
+function told(verdict: Verdict, failure: Failure) {
+  return { phase: phaseOf(verdict), reason: 'JobRefused', message: failure.message, failure } as const;
+}
+
+/** A trainer that can be neither held nor ended may be at work still; in all other cases the run waits for its pod. */
+function phaseOf({ phase, reason, endedAt }: Verdict): JobPhase {
+  if (reason === 'PendingDeadlineExceeded') return 'Pending';
+  return phase === 'Suspended' || phase === 'Stopping' || endedAt !== undefined ? 'Stopping' : 'Pending';
+}
+
+function isLeftAlone(refusal: Refusal): boolean {
+  return refusal.lastedMs >= patienceMs && untilNextTryMs(refusal) > 0;
+}
+
+function is({ kind, name }: Refusal, action: Action): boolean {
+  return (
+    kind === action.kind && name === (action.kind === 'create' ? action.object.metadata?.name : action.name)
+  );
+}
+
+function untilNextTryMs({ lastedMs, agoMs }: Refusal): number {
+  return Math.min(lastedMs, longestWaitMs) - agoMs;
+}
