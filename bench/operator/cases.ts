@@ -40,6 +40,7 @@ async function burst(settings: Settings): Promise<Line[]> {
     log(`all ${jobs} FineTuneJobs are there`);
     await site.runs.allEnded(log);
     checkSuccess(site.runs, jobs);
+    checkFull(site.queue.peak, Math.min(settings.active, jobs));
     const name = burstName(jobs);
     return [
       line(`${name}: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
@@ -118,7 +119,14 @@ function checkSuccess(runs: Runs, jobs: number): void {
   if (phases['Succeeded'] !== jobs) throw new Error(`not all runs succeeded: ${JSON.stringify(phases)}`);
 }
 
+/** Nothing is shown about so many trainers at a time when there never were so many. */
+function checkFull(peak: number, active: number): void {
+  if (peak < active) throw new Error(`the queue let ${peak} trainers run at a time, not ${active}`);
+}
+
 const rounds = 3;
+/** Of the passes of a poisoned job, while five hundred others are run beside it. */
+const fewestFailures = 5;
 
 /** Healthy jobs alone, then beside one whose every pass fails, in turns. */
 async function poison(settings: Settings): Promise<Line[]> {
@@ -126,7 +134,8 @@ async function poison(settings: Settings): Promise<Line[]> {
   const healthy: number[] = [];
   const beside: number[] = [];
   await onSite(settings, async (site) => {
-    await site.startOperator();
+    const { operator } = await site.startOperator();
+    const failedPasses = () => operator.metric('controller_runtime_reconcile_errors_total');
     await refuseItsJobs(site.api, namespace);
     const batch = async (name: string) => {
       const before = site.runs.jobSeconds.length;
@@ -136,9 +145,12 @@ async function poison(settings: Settings): Promise<Line[]> {
     };
     for (let round = 1; round <= rounds; round++) {
       healthy.push(...(await batch(`alone-${round}`)));
+      const failedBefore = await failedPasses();
       const poisoned = await Poison.start(site.api, namespace);
       beside.push(...(await batch(`beside-${round}`)));
+      const failed = (await failedPasses()) - failedBefore;
       await poisoned.stop();
+      if (failed < fewestFailures) throw new Error(`only ${failed} passes failed: the job was not poisoned`);
       log(`round ${round}: p99 ${quantile(healthy, 0.99)} alone, ${quantile(beside, 0.99)} beside`);
     }
     return [];

@@ -53,7 +53,7 @@ export type Fault = {
   nth: number;
 };
 
-export const noFault: Fault = { how: 'none', at: '', nth: 0 };
+export const noFault: Fault = { how: 'none', at: 'nothing', nth: 0 };
 
 /** Asked at each request and event which fault strikes there; undefined = none. */
 export type Strikes = {
@@ -70,6 +70,8 @@ export class Striker implements Strikes {
   /** Names in order, "name.nth". */
   readonly seen: string[] = [];
   fired = false;
+  /** Called when the fault strikes. */
+  onStrike: () => void = () => {};
 
   constructor(fault: Fault) {
     this.fault = fault;
@@ -94,6 +96,7 @@ export class Striker implements Strikes {
     const { at, how } = this.fault;
     if (at !== name || this.fault.nth !== nth) return undefined;
     this.fired = true;
+    this.onStrike();
     return how;
   }
 }

@@ -1,8 +1,9 @@
 /** What must hold at every moment of every run, whatever strikes. Pure: judges the history that the witness saw. */
 import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { Reason } from '../../crds/conditions.ts';
 import type { Condition } from '../../crds/status.schema.ts';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
-import { labels, managerName } from '../../operator/manifests/names.ts';
+import { labels } from '../../operator/manifests/names.ts';
 import type { Sighting } from './witness.ts';
 
 const final = ['Complete', 'Failed', 'Rejected'] as const;
@@ -18,9 +19,33 @@ function versionOf({ object }: Sighting): number {
   return Number(object.metadata?.resourceVersion);
 }
 
+/** The stage of which there is, or was, a Job when the condition Ready has this reason. */
+const presumed: Partial<Record<Reason, string>> = {
+  PreflightPending: 'preflight',
+  PreflightRunning: 'preflight',
+  TrainingQueued: 'train',
+  TrainingPending: 'train',
+  TrainingRunning: 'train',
+  TrainingRetrying: 'train',
+  Succeeded: 'train',
+  GateNotPassed: 'train',
+};
+
+/** What is counted over a run, and never falls while it lasts. */
+const counted = [
+  'attempts',
+  'activeSeconds',
+  'gpuSeconds',
+  'trainSeconds',
+  'trainedTokens',
+  'lostSteps',
+] as const;
+
 class Judge {
   readonly violations: string[] = [];
   readonly #objects = new Map<string, KubernetesObject>();
+  /** Jobs that were ever made, by the run and stage that they are for. */
+  readonly #made = new Set<string>();
 
   see(sighting: Sighting): void {
     const { type, object } = sighting;
@@ -38,7 +63,6 @@ class Judge {
       if (type !== 'DELETED') this.#judgeOrder(job, say);
     } else if (type !== 'DELETED') {
       if (before === undefined && object.kind === 'Job') this.#judgeNewJob(object as V1Job, say);
-      judgeOwner(before, object, say);
       this.#judgeTrainers(object, say);
     }
   }
@@ -63,6 +87,8 @@ class Judge {
   #judgeNewJob({ metadata }: V1Job, say: (what: string) => void): void {
     const owner = this.#objects.get(metadata?.labels?.[labels.jobUid] ?? '') as FineTuneJob | undefined;
     const { completionTime, runId } = owner?.status ?? {};
+    const { jobUid, run, stage } = labels;
+    this.#made.add([jobUid, run, stage].map((label) => metadata?.labels?.[label]).join(' '));
     if (completionTime !== undefined && runId === metadata?.labels?.[labels.run])
       say('a Job was made after the end');
   }
@@ -77,12 +103,9 @@ class Judge {
       const live = jobs.filter((job) => status?.preflight === undefined || isTrain(job));
       if (live.some(mayStartPods)) say('said to be on hold and is not');
     }
-    if (ready?.message.endsWith('Job is being made.')) {
-      const stage = ready.message.includes('preflight') ? 'preflight' : 'train';
-      const made = jobs.some((job) => job.metadata?.labels?.[labels.stage] === stage);
-      if (!made && metadata.deletionTimestamp === undefined)
-        say(`the ${stage} Job was said to be made and is not`);
-    }
+    const stage = presumed[ready?.reason as Reason];
+    if (stage !== undefined && !this.#made.has(`${metadata.uid} ${status?.runId} ${stage}`))
+      say(`${ready?.reason} was said before there was a ${stage} Job`);
   }
 }
 
@@ -111,22 +134,13 @@ function judgeStatus(
     status?.completionTime !== old.completionTime
   )
     say('completionTime changed');
-}
-
-/** The operator writes only what a FineTuneJob controls. */
-function judgeOwner(
-  before: KubernetesObject | undefined,
-  now: KubernetesObject,
-  say: (what: string) => void,
-): void {
-  // Its time alone: the fields of an entry also shrink when somebody else takes one of them away.
-  const written = ({ metadata }: KubernetesObject) =>
-    JSON.stringify(
-      metadata?.managedFields?.filter(({ manager }) => manager === managerName).map(({ time }) => time) ?? [],
-    );
-  if (written(now) === (before === undefined ? '[]' : written(before))) return;
-  const owner = now.metadata?.ownerReferences?.find(({ controller }) => controller);
-  if (now.kind !== 'Job' || owner?.kind !== 'FineTuneJob') say('the operator wrote what is not its own');
+  if (old.runId !== status?.runId) return;
+  if (old.startTime !== undefined && status?.startTime !== old.startTime) say('startTime changed');
+  for (const field of counted) {
+    const [was, is] = [old.usage?.[field] ?? 0, status?.usage?.[field] ?? 0];
+    if (is < was) say(`usage.${field} fell from ${was} to ${is}`);
+  }
+  if ((status?.attempt?.number ?? 0) < (old.attempt?.number ?? 0)) say('attempt.number fell');
 }
 
 function isTrain({ metadata }: KubernetesObject): boolean {

@@ -25,8 +25,8 @@ export type End = { exitCode: number; message: unknown; reason?: string; status?
 export type Role = {
   /** Awaited before it ends: what the operator should have noticed by then. */
   before?: (cast: Cast) => Promise<unknown>;
-  /** 'stays' = runs until it is deleted. */
-  end: End | 'stays';
+  /** 'stays' = runs until it is deleted; 'pends' = no node takes it. */
+  end: End | 'stays' | 'pends';
   /** Awaited between the end of a pod that was stopped and its removal. */
   after?: () => Promise<unknown>;
 };
@@ -115,6 +115,7 @@ export class Kubelet {
     const role = roleOf(cast);
     if (role.after) this.#after.set(cast.podUid, role.after);
     await noticed(cast);
+    if (role.end === 'pends') return;
     await api.call('POST', `${pathOf(collections.pods, namespace, name)}/binding`, binding);
     // From now on: the operator counts how long a container runs.
     const running = runningFrom(Math.floor((Date.now() - start.getTime()) / 1000));

@@ -1,12 +1,12 @@
 /** Defects planted on purpose: a suite that does not find them proves nothing. */
-import { bundleOperator, type Patch } from './bundle.ts';
-import { type Plan, placeOf, planOf } from './plans.ts';
-import type { Stage } from './stage.ts';
-import { type Learned, runPlans } from './suite.ts';
-import type { WorkloadName } from './workloads.ts';
+import { labels } from '../../operator/manifests/names.ts';
+import type { Patch } from './bundle.ts';
 
-/** `plans` strike where the defect shows, named by what happens there, and every run without a fault comes there. */
-export type Mutant = { name: string; patches: Patch[]; plans: string[] };
+/**
+ * `plans` strike where the defect shows, named by what happens there, and every run without a fault comes there. What they
+ * find counts only if it is what the defect does.
+ */
+export type Mutant = { name: string; patches: Patch[]; plans: string[]; telling: RegExp };
 
 const notReadAnew: Patch = {
   file: 'operator/decide/doubt.ts',
@@ -26,14 +26,13 @@ export const mutants: readonly Mutant[] = [
       {
         file: 'operator/controller/observe.ts',
         find: 'pods: caches.podsOf(uid),',
-        replace:
-          'pods: [...caches.pods.values()].filter((pod) => pod.metadata?.labels?.[labels.job] === job.metadata.name),',
+        replace: `pods: [...caches.pods.values()].filter((pod) => pod.metadata?.labels?.['${labels.job}'] === job.metadata.name),`,
       },
       {
         file: 'operator/controller/observe.ts',
         find: "caches.batchJobs.by('owner', uid).map(",
         replace: `[...caches.batchJobs.values()]
-          .filter((job) => job.metadata?.labels?.[labels.job] === caches.jobs.by('uid', uid)[0]?.metadata.name)
+          .filter((job) => job.metadata?.labels?.['${labels.job}'] === caches.jobs.by('uid', uid)[0]?.metadata.name)
           .map(`,
       },
       {
@@ -43,6 +42,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     plans: ['orphaned/500/create-job-preflight.2', 'orphaned/kill-after/create-job-preflight.2'],
+    telling: /its message belongs to another run or pod/,
   },
   {
     name: 'the owner of an object that exists already is not looked at',
@@ -54,6 +54,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     plans: ['name-taken/500/status-Pending-NameTaken.1', 'name-taken/kill-after/status-Pending-NameTaken.1'],
+    telling: /not within .*: the operator says so/,
   },
   {
     name: 'a status is written over whatever was written since',
@@ -66,6 +67,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     plans: [1, 3].map((nth) => `two-leaders/delay/event-of-finetunejobs-spec.${nth}`),
+    telling: /a write that changed nothing: status|fell|vanished|was taken back/,
   },
   {
     name: 'own writes are forgotten while the caches do not show them',
@@ -79,11 +81,13 @@ export const mutants: readonly Mutant[] = [
       notReadAnew,
     ],
     plans: ['child-deleted-after-end/delay/event-of-finetunejobs-Succeeded-Succeeded.1'],
+    telling: /a Job was made after the end/,
   },
   {
     name: 'a Job is made again without a look at whether its job is still there',
     patches: [notReadAnew],
     plans: ['delete-midway/delay/event-of-finetunejobs-deleted.1'],
+    telling: /CREATE Job spam#1 run 1 train: \d+ instead of 1/,
   },
   {
     name: 'the status is written before what it says is done',
@@ -100,6 +104,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     plans: ['suspend-resume/kill-after/status-Suspended-SuspendedByUser.1', 'success/500/create-job-train.1'],
+    telling: /was said before there was a|said to be on hold and is not/,
   },
   {
     name: 'what a list shows after a gap does not wake the passes',
@@ -111,28 +116,6 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     plans: ['suspend-resume/gone/event-of-finetunejobs-spec.2'],
+    telling: /not within .*: run 1 has ended/,
   },
 ];
-
-/** A mutant does not come to rest by itself. The operator comes through the same plans in less: a test makes sure. */
-export const limitMs = 15_000;
-
-/** Runs a mutant under its plans. @returns what told it from the operator; undefined = nothing did */
-export async function findMutant(
-  stage: Stage,
-  { patches, plans }: Mutant,
-  learned: ReadonlyMap<WorkloadName, Learned>,
-  directory: string,
-): Promise<string | undefined> {
-  for (const id of plans) {
-    if (!isLearned(planOf(id), learned))
-      throw new Error(`no run without a fault comes to the place of ${id}`);
-  }
-  const program = await bundleOperator(directory, patches);
-  const results = await runPlans(stage, plans.map(planOf), learned, program, () => {}, limitMs);
-  return results.find(({ verdict }) => verdict === 'different')?.problems[0];
-}
-
-function isLearned(plan: Plan, learned: ReadonlyMap<WorkloadName, Learned>): boolean {
-  return learned.get(plan.workload)?.places.includes(placeOf(plan)) === true;
-}

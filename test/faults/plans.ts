@@ -20,7 +20,7 @@ export function placeOf({ fault: { at, nth } }: Plan): string {
 /** @throws Error on what is no id of a plan */
 export function planOf(id: string): Plan {
   const [, workload = '', how = '', at = '', nth = ''] = /^([^/]+)\/([^/]+)\/(.+)\.(\d+)$/.exec(id) ?? [];
-  const known: readonly string[] = [...writeFaults, ...eventFaults, ...openFaults, ...serverFaults];
+  const known: readonly string[] = ['none', ...writeFaults, ...eventFaults, ...openFaults, ...serverFaults];
   if (!(workload in workloads) || !known.includes(how)) throw new Error(`"${id}" is no plan`);
   return { workload: workload as WorkloadName, fault: { how: how as How, at, nth: Number(nth) } };
 }
@@ -35,17 +35,19 @@ const kinds = {
   events: eventFaults.filter((how) => how !== 'silence'),
 };
 
-/** How many of the faults that are possible at one place are tried where a workload differs from the first; all kills are. */
-const brief = 1;
+/** What lags is tried in each workload, and so many of the other faults. */
+const lags: readonly How[] = ['delay', 'window', 'kill-stale'];
+const brief = 2;
 
 /** The lease is renewed for ever: so often counts. */
 const renewals = 3;
 
 /**
+ * Every kill at every write; and of the other faults all in a workload that is tried in full, and a few in the others, where
+ * they differ from it.
  * @param places what the fault-free runs have in common: "name.nth"
- * @param elsewhere places of a workload that is tried in full: there only the writes are tried again, each with one kill;
- *   'nowhere' = this is that workload, tried with every fault at every place
- * @param seed chooses among the faults of a place
+ * @param elsewhere places of a workload that is tried in full; 'nowhere' = this is that workload
+ * @param seed chooses which of the other faults strike where
  */
 export function plansFor(
   workload: WorkloadName,
@@ -56,21 +58,46 @@ export function plansFor(
   const make = (place: string, how: How): Plan => planOf(`${workload}/${how}/${place}`);
   const choose = <T>(list: readonly T[], count: number, salt: string) =>
     inOrderOf(list, (each) => `${seed} ${workload} ${salt} ${each}`).slice(0, count);
-  const plans = places.filter(isCounted).flatMap((place) => {
-    const [kills, others] = possibleAt(place);
-    if (elsewhere === 'nowhere') return [...kills, ...others].map((how) => make(place, how));
-    const hows = elsewhere.includes(place)
-      ? choose(isObjectWrite(place) ? kills : [], 1, `again ${place}`)
-      : [...kills, ...choose(others, brief, place)];
-    return hows.map((how) => make(place, how));
-  });
-  const writes = places.filter(isObjectWrite);
-  const events = places.filter((place) => place.startsWith('event-of-'));
-  const rare = [
-    ...choose(writes, serverFaults.length, 'server').map((place, i) => make(place, serverFaults[i]!)),
-    ...choose(events, 1, 'silence').map((place) => make(place, 'silence')),
+  const counted = places.filter(isCounted);
+  const killed = counted.flatMap((place) => possibleAt(place)[0].map((how) => make(place, how)));
+  const own = counted.filter((place) => elsewhere === 'nowhere' || !elsewhere.includes(place));
+  const others = own.flatMap((place) => possibleAt(place)[1].map((how) => make(place, how)));
+  return [
+    ...killed,
+    ...(elsewhere === 'nowhere' ? others : few(others, choose)),
+    ...rare(places, make, choose),
   ];
-  return [...plans, ...rare];
+}
+
+type Choose = <T>(list: readonly T[], count: number, salt: string) => T[];
+
+/** One of each fault that lags, and of some others. */
+function few(plans: readonly Plan[], choose: Choose): Plan[] {
+  const hows = [...new Set(plans.map(({ fault }) => fault.how))];
+  const more = choose(
+    hows.filter((how) => !lags.includes(how)),
+    brief,
+    'others',
+  );
+  return hows
+    .filter((how) => lags.includes(how) || more.includes(how))
+    .flatMap((how) => {
+      const ids = plans.filter(({ fault }) => fault.how === how).map(idOf);
+      return choose(ids, 1, how).map(planOf);
+    });
+}
+
+/** What takes long: a restart of the API server in each workload, and silence in every third, or so. */
+function rare(places: readonly string[], make: (place: string, how: How) => Plan, choose: Choose): Plan[] {
+  const hows = choose<How>(serverFaults, 1, 'which restart');
+  const [silence] = choose([true, false, false], 1, 'silence');
+  const events = places.filter((place) => place.startsWith('event-of-'));
+  return [
+    ...choose(places.filter(isObjectWrite), 1, 'server').flatMap((place) =>
+      hows.map((how) => make(place, how)),
+    ),
+    ...choose(silence ? events : [], 1, 'silent').map((place) => make(place, 'silence')),
+  ];
 }
 
 export function isServerFault({ fault }: Plan): boolean {

@@ -3,9 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { Agent, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { Aftermath } from './aftermath.ts';
+import { type Answer, half, misbehave, reply } from './answers.ts';
 import type { Access } from './direct-api.ts';
-import type { OpenFault, Strikes, WriteFault } from './faults.ts';
-import { eventNameOf, type Incoming, type Named, nameOf, type Watched } from './requests.ts';
+import type { EventFault, Strikes, WriteFault } from './faults.ts';
+import { eventNameOf, type Incoming, type Named, nameOf, type Watched, watched } from './requests.ts';
 import { relay } from './watch-relay.ts';
 
 type Options = {
@@ -20,7 +24,6 @@ type Options = {
 };
 
 type Exchange = { incoming: IncomingMessage; response: ServerResponse; asked: Incoming };
-type Answer = { status: number; headers: NodeJS.Dict<string | string[]>; body: Buffer };
 
 /** How long the lists and watches of a stale start lag behind. */
 const staleMs = 1000;
@@ -31,12 +34,20 @@ export class FaultProxy {
   readonly #server = createServer((incoming, response) => {
     this.#take(incoming, response).catch(() => response.destroy());
   });
-  /** Set by a stale restart: the version that lists show until `until`. */
-  #stale: { version: string; until: number } | undefined;
+  /** Set by a stale restart: the version that the first list of each resource shows, and until when its watch waits. */
+  readonly #stale = new Map<Watched, { version: string; until: number }>();
+  readonly aftermath = new Aftermath();
+  /** Lists that showed an older version. */
+  staleLists = 0;
   /** Writes that were answered with the version that they came with: they changed nothing. */
   idleWrites: string[] = [];
+  /** Patches that changed nothing. */
+  idlePatches: string[] = [];
+  /** Writes to what no FineTuneJob controls. */
+  foreignWrites: string[] = [];
   /** Answers 401 and 403 of a server that was ready. */
   refused: string[] = [];
+  /** All that came, watches and leases too. */
   requests = 0;
 
   constructor(options: Options) {
@@ -70,20 +81,24 @@ export class FaultProxy {
 
   async #write(exchange: Exchange, { id }: Extract<Named, { kind: 'write' }>): Promise<void> {
     const { striker, kill, restartServer } = this.#options;
-    const { response, asked } = exchange;
+    const { response } = exchange;
     const how = striker.atWrite(id);
+    if (how !== undefined) this.aftermath.begin(how, id);
     if (how === 'restart' || how === 'restart-compacted') {
       await restartServer(how);
       response.destroy();
     } else if (how === 'kill-before') kill();
     else if (how === undefined || isCommitted(how)) {
       const before = how === 'kill-stale' ? await this.#version(exchange) : '';
-      const isReady = this.#options.isServerReady();
-      const answer = await this.#ask(exchange);
-      this.#note(id, asked, answer, isReady);
-      if (how === 'kill-stale') this.#stale = { version: before, until: Number.POSITIVE_INFINITY };
+      const answer = await this.#judged(id, exchange);
+      if (how === undefined) this.aftermath.answered(id);
+      if (how === 'kill-stale') {
+        const lag = { version: before, until: Number.POSITIVE_INFINITY };
+        // Nobody writes runtimes here.
+        for (const resource of watched) if (resource !== 'finetuneruntimes') this.#stale.set(resource, lag);
+      }
       this.#afterCommit(how, response, answer, kill);
-    } else misbehave(how, exchange);
+    } else misbehave(how, exchange.response);
   }
 
   #afterCommit(
@@ -108,38 +123,58 @@ export class FaultProxy {
   ): Promise<void> {
     const { striker } = this.#options;
     const how = striker.atOpen(kind, resource);
+    if (how !== undefined) this.aftermath.begin(how, `${kind}-${resource}`);
     if (how === 'half')
       half(exchange.response, { status: 200, headers: {}, body: Buffer.from('{"kind":"List"') });
-    else if (how !== undefined) misbehave(how, exchange);
+    else if (how !== undefined) misbehave(how, exchange.response);
     else if (kind === 'list') await this.#list(exchange, resource);
     else await this.#watch(exchange, resource);
   }
 
   async #list(exchange: Exchange, resource: Watched): Promise<void> {
     const { searchParams } = exchange.asked.url;
-    if (this.#stale !== undefined && resource !== 'finetuneruntimes') {
-      if (this.#stale.until === Number.POSITIVE_INFINITY) this.#stale.until = performance.now() + staleMs;
-      searchParams.set('resourceVersion', this.#stale.version);
+    const stale = this.#stale.get(resource);
+    if (stale !== undefined) {
+      if (stale.until === Number.POSITIVE_INFINITY) stale.until = performance.now() + staleMs;
+      searchParams.set('resourceVersion', stale.version);
       searchParams.set('resourceVersionMatch', 'Exact');
+      this.staleLists++;
     }
-    reply(exchange.response, await this.#ask(exchange));
+    const answer = await this.#ask(exchange);
+    if (answer.status === 200) this.aftermath.answered(`list-${resource}`);
+    reply(exchange.response, answer);
   }
 
   async #watch({ incoming, response, asked }: Exchange, resource: Watched): Promise<void> {
-    const { striker } = this.#options;
-    const lagMs = Math.max(0, (this.#stale?.until ?? 0) - performance.now());
-    if (lagMs > 0) await new Promise((resolve) => setTimeout(resolve, lagMs));
-    this.#stale = undefined;
+    const until = this.#stale.get(resource)?.until ?? 0;
+    // A watch that opens before any list is that of the process that is being killed.
+    if (until !== Number.POSITIVE_INFINITY) {
+      if (until > performance.now()) await sleep(until - performance.now());
+      this.#stale.delete(resource);
+    }
     const outgoing = request(
       asked.url,
       { headers: this.#headers(incoming), agent: this.#agent },
       (answer) => {
-        relay({ answer, response, faultOf: (line) => striker.atEvent(eventNameOf(resource, line)) });
+        if (answer.statusCode === 200 && !this.#stale.has(resource))
+          this.aftermath.answered(`watch-${resource}`);
+        relay({
+          answer,
+          response,
+          faultOf: (line) => this.#atEvent(eventNameOf(resource, line)),
+          released: () => this.aftermath.answered('released'),
+        });
       },
     );
     outgoing.on('error', () => response.destroy());
     response.on('close', () => outgoing.destroy());
     outgoing.end();
+  }
+
+  #atEvent(name: string): EventFault | undefined {
+    const how = this.#options.striker.atEvent(name);
+    if (how !== undefined) this.aftermath.begin(how, name);
+    return how;
   }
 
   /** The newest version of everything. */
@@ -171,59 +206,42 @@ export class FaultProxy {
     return kept;
   }
 
-  #note(
-    id: string,
-    { method, url, body }: Incoming,
-    { status, body: answer }: Answer,
-    isReady: boolean,
-  ): void {
+  /** The answer of the API server to a write; what is wrong with the write is noted. */
+  async #judged(id: string, exchange: Exchange): Promise<Answer> {
+    const { method, url, body } = exchange.asked;
+    const isReady = this.#options.isServerReady();
+    const isJob = id.includes('-job-');
+    const before = isJob && method !== 'POST' ? await this.#stored(exchange) : objectIn(body);
+    const answer = await this.#ask(exchange);
+    const { status } = answer;
     if (isReady && (status === 401 || status === 403)) this.refused.push(`${method} ${url.pathname}`);
-    if (method !== 'PUT' || status !== 200 || id.startsWith('lease')) return;
-    const version = (text: string) =>
-      (JSON.parse(text) as { metadata: { resourceVersion?: string } }).metadata.resourceVersion;
-    if (version(body) === version(answer.toString())) this.idleWrites.push(id);
+    if (status >= 300) return answer;
+    if (isJob && !isControlled(before)) this.foreignWrites.push(id);
+    const versionOf = (object: KubernetesObject | undefined) => object?.metadata?.resourceVersion;
+    const isIdle = versionOf(before) === versionOf(objectIn(answer.body.toString()));
+    if (isIdle && method === 'PUT' && !id.startsWith('lease')) this.idleWrites.push(id);
+    if (isIdle && method === 'PATCH' && isJob) this.idlePatches.push(id);
+    return answer;
   }
+
+  /** What a write is about to change; undefined = it is gone. */
+  async #stored({ incoming, asked }: Exchange): Promise<KubernetesObject | undefined> {
+    const url = new URL(asked.url.pathname, asked.url);
+    const { status, body } = await this.#ask({ incoming, asked: { method: 'GET', url, body: '' } });
+    return status === 200 ? objectIn(body.toString()) : undefined;
+  }
+}
+
+function objectIn(text: string): KubernetesObject | undefined {
+  return text === '' ? undefined : (JSON.parse(text) as KubernetesObject);
+}
+
+function isControlled(object: KubernetesObject | undefined): boolean {
+  return (
+    object?.metadata?.ownerReferences?.some((one) => one.controller && one.kind === 'FineTuneJob') === true
+  );
 }
 
 function isCommitted(how: WriteFault): boolean {
   return how.startsWith('kill') || how.endsWith('-committed') || how === 'half';
-}
-
-function reply(response: ServerResponse, { status, headers, body }: Answer): void {
-  const { connection: _, 'transfer-encoding': __, ...kept } = headers;
-  response.writeHead(status, { ...kept, 'content-length': body.length }).end(body);
-}
-
-/** The head of the answer promises more than comes. */
-function half(response: ServerResponse, { status, headers, body }: Answer): void {
-  const { connection: _, 'transfer-encoding': __, ...kept } = headers;
-  response.writeHead(status, { ...kept, 'content-length': body.length + 1 });
-  response.write(body.subarray(0, Math.ceil(body.length / 2)), () => response.socket?.resetAndDestroy());
-}
-
-const reasons: Record<string, string> = {
-  '409': 'Conflict',
-  '410': 'Expired',
-  '429': 'TooManyRequests',
-  '500': 'InternalError',
-  '503': 'ServiceUnavailable',
-};
-
-/** Answers without having asked the API server. */
-function misbehave(how: WriteFault | OpenFault, { response }: Exchange): void {
-  const reason = reasons[how];
-  if (reason !== undefined) {
-    const code = Number(how);
-    const status = {
-      kind: 'Status',
-      apiVersion: 'v1',
-      status: 'Failure',
-      reason,
-      code,
-      message: 'by the fault proxy',
-    };
-    const retry = code === 429 || code === 503 ? { 'retry-after': '1' } : {};
-    response.writeHead(code, { 'content-type': 'application/json', ...retry }).end(JSON.stringify(status));
-  } else if (how === 'reset') response.socket?.resetAndDestroy();
-  else if (how === 'close') response.socket?.end();
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isInSlice, summaryOf } from './record.ts';
+import { planOf } from './plans.ts';
+import { isInSlice, merged, shortcomings, summaryOf } from './record.ts';
 
 describe('record of the fault plans', () => {
   it('counts by workload, what was never reached apart', () => {
@@ -24,6 +25,29 @@ describe('record of the fault plans', () => {
       },
     });
   });
+
+  it('keeps a difference until it is about another operator', () => {
+    const [once, twice] = ['success/500/create-job-train.1', 'success/429/create-job-train.1'];
+    const before = { of: 'a state', plans: { [once]: 'different', [twice]: 'missed' }, mutants: {} } as const;
+    const again = [once, twice].map((id) => ({ plan: planOf(id), verdict: 'same' as const }));
+    assert.deepEqual(merged(before, again).plans, { [once]: 'different', [twice]: 'same' });
+  });
+
+  const whole = { plans: 1900, differences: 0, mutants: 7, mutantsFound: 7 };
+  const rows: [string, object, number, RegExp | undefined][] = [
+    ['is content with a whole set', {}, 100, undefined],
+    ['wants a thousand plans', { plans: 999 }, 0, /999 plans/],
+    ['wants nearly all plans to be reached', {}, 101, /101 plans never/],
+    ['wants no difference', { differences: 1 }, 0, /1 plans ended/],
+    ['wants each planted defect to be found', { mutantsFound: 6 }, 0, /1 planted defects/],
+  ];
+  for (const [name, changes, missed, telling] of rows)
+    it(name, () => {
+      const byWorkload = { success: { plans: 0, differences: 0, missed } };
+      const found = shortcomings({ ...whole, byWorkload, ...changes }).join();
+      if (telling === undefined) assert.equal(found, '');
+      else assert.match(found, telling);
+    });
 
   it('puts each plan into exactly one slice', () => {
     for (let i = 0; i < 100; i++) {

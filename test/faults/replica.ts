@@ -11,8 +11,11 @@ type Options = {
   flags: string[];
 };
 
-/** Words of the log that only a defect makes the operator say. */
-const defects = /"message":"(defect|handler of a change failed)/;
+/**
+ * What only a defect makes the operator say. It logs a stack for what is no answer of the API server: a pass that throws a
+ * TypeError is tried again like any other, and would go unnoticed.
+ */
+const defects = /"message":"(defect|handler of a change failed)|\\n +at /;
 const keptLines = 400;
 
 export class Replica {

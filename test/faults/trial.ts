@@ -2,17 +2,25 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { labels } from '../../operator/manifests/names.ts';
+import { timeoutMs } from './aftermath.ts';
 import { differences, type EndState, endStateOf } from './end-state.ts';
 import { type Fault, Striker } from './faults.ts';
 import { violationsOf } from './invariants.ts';
 import { Kubelet } from './kubelet.ts';
+import { misendOf, roleOf } from './parts.ts';
 import { FaultProxy } from './proxy.ts';
 import { Replica } from './replica.ts';
 import type { Stage } from './stage.ts';
-import { roleOf, type Workload } from './workloads.ts';
+import type { Scene } from './witness.ts';
+import { excessOf, type Work, workOf } from './work.ts';
+import type { Workload } from './workloads.ts';
 import { World } from './world.ts';
 
 export type Trial = { workload: Workload; fault: Fault; program: string };
+
+/** What a run without faults comes to, and how many requests it takes. */
+export type Reference = { endState: EndState; work: Work };
 
 export type Outcome = {
   /** Whether the fault struck. */
@@ -20,20 +28,27 @@ export type Outcome = {
   endState: EndState;
   /** Names of requests and events in order. */
   seen: string[];
+  /** How many the operators sent, writes by their names. */
+  work: Work;
   /** What was wrong; empty = nothing. */
   problems: string[];
   /** Logs of the operators, for reports. */
   log: string[];
 };
 
-/** In a run with one of these the world goes on while the operator sees nothing. */
+/** From the moment when one of these strikes the world goes on while the operator sees nothing. */
 const unpaced: readonly string[] = ['delay', 'window', 'silence'];
 
-/** What a trainer says only while it lives, and how many there were: lost when nobody looked meanwhile. */
-const unnoticed =
-  /status\.(device|history|progress|usage|checkpoints|resumedFromStep|attempt\.number|failure\.attempt)/;
+/** What a trainer says while it lives, and a failure does not repeat: lost when nobody asked. */
+const unheard =
+  /\.status\.(device|history|progress|checkpoints|resumedFromStep|usage\.(trainSeconds|trainedTokens))/;
+/** How many trainers there were: lost when the pod of one went while nobody looked. */
+const uncounted = /\.status\.(attempt\.number|usage\.attempts|failure\.attempt)/;
 
-/** Without a change for so long a run is over. What nobody knows the end of yet gets longer: the Job controller waits a second. */
+/**
+ * Without a change for so long a run is over. What nobody knows the end of yet gets longer, since the Job controller waits a
+ * second; and so does a fault that has not struck yet.
+ */
 const quietMs = { known: 500, learned: 2500 };
 
 /** Longer than the operator takes to find out that a watch is dead. */
@@ -42,13 +57,13 @@ const patienceMs = 240_000;
 const settleMs = 45_000;
 
 /**
- * @param reference the end state without faults; undefined while it is being learned
+ * @param reference what a run without faults comes to and costs; undefined while it is being learned
  * @param limitMs time for each step of the script, and for the end state to become that of the reference
  */
 export async function runTrial(
   stage: Stage,
   { workload, fault, program }: Trial,
-  reference?: EndState,
+  reference?: Reference,
   limitMs?: number,
 ): Promise<Outcome> {
   const { namespace, address } = await stage.newNamespace();
@@ -60,10 +75,10 @@ export async function runTrial(
     api: stage.api,
     scene,
     namespace,
-    paced,
     end: end.signal,
     patienceMs: limitMs ?? patienceMs,
   });
+  if (!paced) striker.onStrike = () => world.goOn();
   const kubelet = new Kubelet({
     api: stage.api,
     scene,
@@ -76,6 +91,8 @@ export async function runTrial(
   });
   await kubelet.start();
   const operators = await startOperators(stage, workload, { program, namespace, striker });
+  // Each of two leaders may patch what the other one has patched: a patch has no version to lose by.
+  const areTwo = operators.length > 1 && !workload.election;
   const problems: string[] = [];
   try {
     await workload.prepare?.(world);
@@ -86,23 +103,32 @@ export async function runTrial(
   }
   const current = () => endStateOf(scene, namespace);
   const differing = (state: EndState) =>
-    (reference === undefined ? [] : differences(reference, state, workload.unsettled)).filter(
-      (difference) => paced || !unnoticed.test(difference),
+    (reference === undefined ? [] : differences(reference.endState, state, workload.unsettled)).filter(
+      (difference) => paced || !isLost(difference, workload, scene),
     );
   const isDone = () => problems.length > 0 || differing(current()).length === 0;
-  await settle(
-    scene.history,
+  const isPlayedOut = () => operators.every(({ proxy }) => proxy.aftermath.isOver);
+  await settle({
+    history: scene.history,
     isDone,
-    limitMs ?? settleMs,
-    reference === undefined ? quietMs.learned : quietMs.known,
-  );
+    isPlayedOut,
+    limitMs: limitMs ?? (fault.how === 'silence' ? patienceMs : settleMs),
+    quietMs: () => (reference === undefined || !striker.fired ? quietMs.learned : quietMs.known),
+  });
+  if (!isPlayedOut()) problems.push('the operator never came back from the fault');
   const endState = current();
   end.abort();
   await Promise.all(operators.map(({ replica }) => replica.stop()));
   for (const { proxy } of operators) proxy.stop();
   await kubelet.stop();
+  const work = workOf(
+    striker.seen,
+    operators.reduce((sum, { proxy }) => sum + proxy.requests, 0),
+  );
   problems.push(
     ...differing(endState),
+    ...misendOf(workload, scene),
+    ...(reference === undefined ? [] : excessOf(reference.work, work)),
     ...violationsOf(scene.history),
     ...kubelet.complaints,
     ...operators.flatMap(({ replica, proxy }) => [
@@ -110,31 +136,51 @@ export async function runTrial(
         ? replica.complaints.filter((each) => !each.startsWith('the operator ended'))
         : replica.complaints),
       ...proxy.idleWrites.map((id) => `a write that changed nothing: ${id}`),
+      ...(areTwo ? [] : proxy.idlePatches.map((id) => `a patch that changed nothing: ${id}`)),
+      ...proxy.foreignWrites.map((id) => `a write to what is not its own: ${id}`),
       ...proxy.refused.map((what) => `not allowed: ${what}`),
     ]),
   );
   await stage.clear(namespace);
   return {
-    fired: striker.fired,
+    fired:
+      striker.fired && (fault.how !== 'kill-stale' || operators.some(({ proxy }) => proxy.staleLists > 0)),
     endState,
     seen: striker.seen,
+    work,
     problems,
     log: operators.flatMap(({ replica }) => replica.log),
   };
 }
 
-/** Until it is done and nothing happened for a while, or the time is over. */
-async function settle(
-  history: readonly unknown[],
-  isDone: () => boolean,
-  limitMs: number,
-  quiet: number,
-): Promise<void> {
+/** Whether what differs could not be known, in a run in which the world went on unseen. */
+function isLost(difference: string, { ends }: Workload, { history }: Scene): boolean {
+  const isGone = history.some(({ type, object: { kind, metadata } }) => {
+    return type === 'DELETED' && kind === 'Pod' && metadata?.labels?.[labels.stage] === 'train';
+  });
+  // The result of a trainer that came to its goal says everything again.
+  const isRepeated = /^(Succeeded|Rejected) /.test(ends);
+  return isGone
+    ? unheard.test(difference) || uncounted.test(difference)
+    : !isRepeated && unheard.test(difference);
+}
+
+type Settling = {
+  history: readonly unknown[];
+  isDone: () => boolean;
+  /** Whether everything that the fault does is over. */
+  isPlayedOut: () => boolean;
+  limitMs: number;
+  quietMs: () => number;
+};
+
+/** Until it is done and nothing has happened for a while, the fault included; or the time is over. */
+async function settle({ history, isDone, isPlayedOut, limitMs, quietMs }: Settling): Promise<void> {
   const end = performance.now() + limitMs;
   let [length, since] = [-1, 0];
   while (performance.now() < end) {
-    if (history.length !== length) [length, since] = [history.length, performance.now()];
-    else if (performance.now() - since > quiet && isDone()) return;
+    if (history.length !== length || !isPlayedOut()) [length, since] = [history.length, performance.now()];
+    else if (performance.now() - since > quietMs() && isDone()) return;
     await sleep(100);
   }
 }
@@ -168,7 +214,7 @@ async function startOperators(
         `--lease-namespace=${namespace}`,
         `--leader-elect=${election}`,
         `--identity=operator-${i}`,
-        '--api-timeout-seconds=2',
+        `--api-timeout-seconds=${timeoutMs / 1000}`,
         '--poll-seconds=0.2',
         '--status-seconds=5',
         ...(election ? ['--lease-seconds=3'] : []),

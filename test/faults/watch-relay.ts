@@ -8,6 +8,8 @@ type Options = {
   response: ServerResponse;
   /** Asked once for each event that is no bookmark. */
   faultOf: (line: string) => EventFault | undefined;
+  /** What a delay held has been handed on. */
+  released: () => void;
 };
 
 /** For how long events are held or hidden. */
@@ -26,7 +28,7 @@ const errorEvent = (code: number, reason: string) => {
 };
 const gone = errorEvent(410, 'Expired');
 
-export function relay({ answer, response, faultOf }: Options): void {
+export function relay({ answer, response, faultOf, released }: Options): void {
   response.writeHead(answer.statusCode ?? 502, { 'content-type': answer.headers['content-type'] ?? '' });
   response.flushHeaders();
   const lines = createInterface({ input: answer });
@@ -35,7 +37,7 @@ export function relay({ answer, response, faultOf }: Options): void {
     const isEvent = answer.statusCode === 200 && !line.startsWith('{"type":"BOOKMARK"');
     const how = isEvent ? faultOf(line) : undefined;
     if (how === undefined) response.write(`${line}\n`);
-    else take = strike(how, line, response);
+    else take = strike(how, line, { response, released });
   };
   lines.on('line', (line) => take(line));
   lines.on('close', () => response.end());
@@ -44,7 +46,11 @@ export function relay({ answer, response, faultOf }: Options): void {
 }
 
 /** Misbehaves at `line`; what is returned takes the lines after it. */
-function strike(how: EventFault, line: string, response: ServerResponse): (line: string) => void {
+function strike(
+  how: EventFault,
+  line: string,
+  { response, released }: Pick<Options, 'response' | 'released'>,
+): (line: string) => void {
   const nothing = () => {};
   switch (how) {
     case 'delay': {
@@ -53,6 +59,7 @@ function strike(how: EventFault, line: string, response: ServerResponse): (line:
       setTimeout(() => {
         for (const each of held) response.write(`${each}\n`);
         take = (next) => response.write(`${next}\n`);
+        released();
       }, heldMs);
       return (next) => take(next);
     }

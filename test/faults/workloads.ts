@@ -1,17 +1,22 @@
 /** What users and clusters do to a job while faults strike. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stageName } from '../../operator/manifests/names.ts';
-import { failed, rejected, succeeded } from '../operator/builders.ts';
+import type { Reason } from '../../crds/conditions.ts';
+import { labels, stageName } from '../../operator/manifests/names.ts';
 import { collections } from './direct-api.ts';
-import { type Cast, type End, passed, type Role } from './kubelet.ts';
+import { failure, nodeLost, outOfDisk, rejected, staysOnce, success } from './endings.ts';
+import type { Cast, Role } from './kubelet.ts';
 import type { World } from './world.ts';
 
 export type Workload = {
   /** Operator processes; more than one without an election = all of them work at once. Default 1. */
   replicas?: number;
   election?: boolean;
+  /** Phase of the job in the end, and reason of its condition Ready; or 'gone'. Whatever the operator does, it is this. */
+  ends: string;
+  /** Pods that train, over the whole run; undefined = it depends on who comes first. */
+  trainers?: number;
   /** What the trainer does; preflight always passes. Default: it succeeds. */
-  trainer?: (cast: Cast) => End | 'stays';
+  trainer?: (cast: Cast) => Role['end'];
   /** Whether the status shows in the end what a trainer said when it was stopped. */
   isHeard?: boolean;
   /** Before the operator starts. */
@@ -21,47 +26,6 @@ export type Workload = {
   unsettled?: RegExp;
 };
 
-const identity = ({ jobUid, runId }: Cast) => ({ jobUid, runId });
-
-const success = (cast: Cast): End => ({
-  exitCode: 0,
-  message: { ...succeeded(cast.podUid), ...identity(cast) },
-});
-
-function failure(cast: Cast, category: Parameters<typeof failed>[1], exitCode: number): End {
-  return { exitCode, message: { ...failed(cast.podUid, category, 'as the script says'), ...identity(cast) } };
-}
-
-const nodeLost: End = {
-  exitCode: 137,
-  message: '',
-  status: {
-    phase: 'Failed',
-    conditions: [
-      {
-        type: 'DisruptionTarget',
-        status: 'True',
-        reason: 'DeletionByTaintManager',
-        message: 'the node is gone',
-      },
-    ],
-  },
-};
-
-const outOfDisk: End = {
-  exitCode: 137,
-  message: '',
-  status: {
-    phase: 'Failed',
-    reason: 'Evicted',
-    message: 'Usage of EmptyDir volume "work" exceeds the limit "64Gi".',
-  },
-};
-
-/** The first trainer of each run stays until it is deleted, the others succeed. */
-const staysOnce = (cast: Cast) => (cast.attempt === 1 ? 'stays' : success(cast));
-/** Step of the checkpoint that a played trainer saves when it is stopped. */
-const interruptedAt = 20;
 const trains = (world: World) => () => world.says('TrainingRunning');
 const trainerRuns = async (world: World) => {
   await world.until('a trainer runs', () =>
@@ -76,12 +40,25 @@ const runsToEnd = async (world: World) => {
   await world.ended();
 };
 
+async function isHeld(world: World, reason: Reason): Promise<void> {
+  await world.until('no trainer is left', () => world.trainers().length === 0);
+  await world.noticed(() => world.says(reason));
+}
+
+/** What a queue does to a Job. */
+async function admission(world: World, admitted: boolean): Promise<void> {
+  await world.until('the train Job is there', () => world.batchJob('train') !== undefined);
+  await world.noticed(() => world.says(admitted ? 'TrainingQueued' : 'TrainingRunning'));
+  await world.change(collections.jobs, world.batchJob('train')!.metadata!.name!, {
+    spec: { suspend: !admitted },
+  });
+}
+
 async function suspendAndResume(world: World): Promise<void> {
   await world.create();
   await trainerRuns(world);
   await world.setSpec({ suspend: true });
-  await world.until('no trainer is left', () => world.trainers().length === 0);
-  await world.noticed(() => world.says('SuspendedByUser'));
+  await isHeld(world, 'SuspendedByUser');
   // A quiet moment: only the watch of the jobs tells of what comes next.
   await sleep(1500);
   await world.setSpec({ suspend: false });
@@ -89,26 +66,44 @@ async function suspendAndResume(world: World): Promise<void> {
 }
 
 export const workloads = {
-  success: { script: runsToEnd },
-  failure: { trainer: (cast) => failure(cast, 'DataError', 11), script: runsToEnd },
+  success: { ends: 'Succeeded Succeeded', trainers: 1, script: runsToEnd },
+  failure: {
+    ends: 'Failed TrainingFailed',
+    trainers: 1,
+    trainer: (cast) => failure(cast, 'DataError', 11),
+    script: runsToEnd,
+  },
   rejected: {
-    trainer: (cast) => ({ exitCode: 0, message: { ...rejected(cast.podUid), ...identity(cast) } }),
+    ends: 'Rejected GateNotPassed',
+    trainers: 1,
+    trainer: rejected,
     script: runsToEnd,
   },
   /** Its Job would start another pod, and perhaps does: the operator has to end it. */
   'out-of-disk': {
+    ends: 'Failed TrainingFailed',
     trainer: () => outOfDisk,
     script: runsToEnd,
-    unsettled: /^(Pod|(CREATE|DELETE) Pod) .*train|failed$|attempt|podUID|podName/,
+    unsettled:
+      /^((CREATE |DELETE )?Pod .* train|Job .* train no\. \d+\.failed$)|\.status\.(usage\.attempts|failure\.attempt|attempt\.(number|podUID|podName|startTime))$/,
   },
   'dry-run': {
+    ends: 'Validated DryRun',
+    trainers: 0,
     script: async (world) => {
       await world.create({ 'spec.dryRun': true });
       await world.ended();
     },
   },
-  'suspend-resume': { trainer: staysOnce, script: suspendAndResume },
+  'suspend-resume': {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
+    trainer: staysOnce,
+    script: suspendAndResume,
+  },
   cancel: {
+    ends: 'Cancelled Cancelled',
+    trainers: 1,
     trainer: staysOnce,
     isHeard: true,
     script: async (world) => {
@@ -119,6 +114,8 @@ export const workloads = {
     },
   },
   'delete-midway': {
+    ends: 'gone',
+    trainers: 1,
     trainer: () => 'stays',
     script: async (world) => {
       await world.create();
@@ -131,6 +128,8 @@ export const workloads = {
     },
   },
   recreate: {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
     trainer: (cast) => (cast.incarnation === 1 ? 'stays' : success(cast)),
     script: async (world) => {
       await world.create();
@@ -142,6 +141,8 @@ export const workloads = {
   },
   /** The children of a deleted job stay, without an owner, beside those of its successor. */
   orphaned: {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
     trainer: (cast) => (cast.incarnation === 1 ? 'stays' : success(cast)),
     script: async (world) => {
       await world.create();
@@ -153,6 +154,8 @@ export const workloads = {
     },
   },
   rerun: {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
     script: async (world) => {
       await world.create();
       await world.ended();
@@ -161,6 +164,8 @@ export const workloads = {
     },
   },
   'rerun-midway': {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
     trainer: (cast) => (cast.runId === '1' ? 'stays' : success(cast)),
     script: async (world) => {
       await world.create();
@@ -169,12 +174,21 @@ export const workloads = {
       await world.ended('2');
     },
   },
-  'node-loss': { trainer: (cast) => (cast.attempt === 1 ? nodeLost : success(cast)), script: runsToEnd },
+  'node-loss': {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
+    trainer: (cast) => (cast.attempt === 1 ? nodeLost : success(cast)),
+    script: runsToEnd,
+  },
   retry: {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
     trainer: (cast) => (cast.attempt === 1 ? failure(cast, 'SourceUnavailable', 30) : success(cast)),
     script: runsToEnd,
   },
   exhausted: {
+    ends: 'Failed RetriesExhausted',
+    trainers: 2,
     trainer: (cast) => failure(cast, 'SourceUnavailable', 30),
     script: async (world) => {
       await world.create({ 'spec.retry.limit': 1 });
@@ -183,6 +197,8 @@ export const workloads = {
   },
   /** Somebody deletes the Job of a running trainer. */
   'child-deleted': {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
     trainer: staysOnce,
     script: async (world) => {
       await world.create();
@@ -193,6 +209,8 @@ export const workloads = {
   },
   /** A Job that is deleted after the end is not made again. */
   'child-deleted-after-end': {
+    ends: 'Succeeded Succeeded',
+    trainers: 1,
     script: async (world) => {
       await runsToEnd(world);
       for (const stage of ['preflight', 'train']) {
@@ -204,6 +222,8 @@ export const workloads = {
   },
   /** The object of an ended run goes by itself after a while, and its Jobs with it. */
   expires: {
+    ends: 'gone',
+    trainers: 1,
     script: async (world) => {
       await world.create({ 'spec.ttlSecondsAfterFinished': 1 });
       await world.ended();
@@ -213,6 +233,8 @@ export const workloads = {
   },
   /** Somebody else's Job stands where a child should be, for a while. */
   'name-taken': {
+    ends: 'Succeeded Succeeded',
+    trainers: 1,
     prepare: async (world) => {
       const { metadata } = await world.create();
       const name = stageName(metadata, '1', 'preflight');
@@ -225,27 +247,93 @@ export const workloads = {
       };
       await world.api.call('POST', `/apis/batch/v1/namespaces/${world.namespace}/jobs`, stranger);
     },
-    script: (world) => world.until('the operator says so', () => world.says('NameTaken')),
+    script: async (world) => {
+      await world.until('the operator says so', () => world.says('NameTaken'));
+      await world.remove(collections.jobs, stageName(world.job()!.metadata, '1', 'preflight'));
+      await world.ended();
+    },
+  },
+  /** The pod of the trainer never starts. */
+  'pending-deadline': {
+    ends: 'Failed PendingDeadlineExceeded',
+    trainers: 1,
+    trainer: () => 'pends',
+    script: async (world) => {
+      await world.create();
+      await world.until('the trainer has a pod', () => world.trainers().length > 0);
+      await world.noticed(() => world.says('TrainingPending'));
+      await world.setSpec({ pendingDeadlineSeconds: 1 });
+      await world.ended();
+    },
+  },
+  'active-deadline': {
+    ends: 'Failed DeadlineExceeded',
+    trainers: 1,
+    trainer: () => 'stays',
+    isHeard: true,
+    script: async (world) => {
+      await world.create();
+      await trainerRuns(world);
+      await world.setSpec({ activeDeadlineSeconds: 2 });
+      await world.ended();
+    },
+  },
+  /** Held when it is used up, and let go on with a larger one. */
+  budget: {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
+    trainer: staysOnce,
+    script: async (world) => {
+      await world.create({ 'spec.resources': { gpus: 1 } });
+      await trainerRuns(world);
+      await world.setSpec({ budget: { maxGpuHours: '0.0002' } });
+      await isHeld(world, 'BudgetExhausted');
+      await world.setSpec({ budget: { maxGpuHours: '100' } });
+      await world.ended();
+    },
+  },
+  /** Again with half of the rows at a time. */
+  'out-of-memory': {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
+    trainer: (cast) => (cast.attempt === 1 ? failure(cast, 'AcceleratorOutOfMemory', 18) : success(cast)),
+    script: async (world) => {
+      await runsToEnd(world);
+      const retries = world.job()?.status?.microBatch?.retries;
+      if (retries !== 1) throw new Error(`the batches were made smaller ${retries ?? 0} times, not once`);
+    },
+  },
+  /** A queue lets the Job in, takes it out again and lets it in. */
+  eviction: {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
+    trainer: staysOnce,
+    script: async (world) => {
+      await world.create({ 'metadata.labels': { [labels.queue]: 'team' } });
+      await admission(world, true);
+      await trainerRuns(world);
+      await admission(world, false);
+      await isHeld(world, 'TrainingQueued');
+      await admission(world, true);
+      await world.ended();
+    },
   },
   /** Two processes that both think they lead. */
-  'two-leaders': { replicas: 2, trainer: staysOnce, script: suspendAndResume },
+  'two-leaders': {
+    ends: 'Succeeded Succeeded',
+    trainers: 2,
+    replicas: 2,
+    trainer: staysOnce,
+    script: suspendAndResume,
+  },
   /** Two processes of which one leads; the other takes over. */
-  'two-replicas': { replicas: 2, election: true, script: runsToEnd },
+  'two-replicas': {
+    ends: 'Succeeded Succeeded',
+    trainers: 1,
+    replicas: 2,
+    election: true,
+    script: runsToEnd,
+  },
 } satisfies Record<string, Workload>;
 
 export type WorkloadName = keyof typeof workloads;
-
-/** What the pods of a workload do, and what the operator should have noticed before they end. */
-export function roleOf({ trainer = success, isHeard = false }: Workload, world: World, cast: Cast): Role {
-  const status = () => world.job()?.status;
-  if (cast.stage === 'preflight') {
-    return {
-      before: () => world.noticed(() => status()?.phase === 'Preflight' && world.says('PreflightRunning')),
-      end: passed(cast),
-    };
-  }
-  const heard = () => status()?.attempt?.podUID === cast.podUid && status()?.progress?.step === 10;
-  const saved = () => status()?.checkpoints?.[0]?.step === interruptedAt;
-  const after = () => world.noticed(saved);
-  return { before: () => world.noticed(heard), end: trainer(cast), ...(isHeard && { after }) };
-}

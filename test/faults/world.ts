@@ -13,7 +13,6 @@ type Options = {
   api: DirectApi;
   scene: Scene;
   namespace: string;
-  paced: boolean;
   end: AbortSignal;
   /** Time for each step that has to come. */
   patienceMs: number;
@@ -23,8 +22,9 @@ export class World {
   readonly api: DirectApi;
   readonly scene: Scene;
   readonly namespace: string;
-  /** Whether the world waits until the operator has noticed each step; else it goes on at once. */
-  readonly paced: boolean;
+  /** The world waits until the operator has noticed each step; when this is set it goes on at once. */
+  #goesOn = false;
+  readonly #looks = new Set<() => void>();
   readonly #end: AbortSignal;
   readonly #patienceMs: number;
 
@@ -32,7 +32,6 @@ export class World {
     this.api = options.api;
     this.scene = options.scene;
     this.namespace = options.namespace;
-    this.paced = options.paced;
     this.#end = options.end;
     this.#patienceMs = options.patienceMs;
   }
@@ -92,9 +91,15 @@ export class World {
     throw new Error(`not within ${this.#patienceMs} ms: ${what}`);
   }
 
-  /** In a paced run: until the operator has noticed, or for a while. */
+  /** Until the operator has noticed, or for a while. */
   async noticed(holds: () => boolean): Promise<void> {
-    if (this.paced) await this.#wait(holds, paceMs);
+    await this.#wait(() => this.#goesOn || holds(), paceMs);
+  }
+
+  /** From now on nothing waits for the operator. */
+  goOn(): void {
+    this.#goesOn = true;
+    for (const look of this.#looks) look();
   }
 
   #wait(holds: () => boolean, limitMs: number): Promise<boolean> {
@@ -103,6 +108,7 @@ export class World {
       const finish = (answer: boolean) => {
         clearTimeout(timer);
         this.scene.listeners.delete(look);
+        this.#looks.delete(look);
         this.#end.removeEventListener('abort', giveUp);
         resolve(answer);
       };
@@ -110,6 +116,7 @@ export class World {
       const giveUp = () => finish(false);
       const timer = setTimeout(giveUp, limitMs);
       this.scene.listeners.add(look);
+      this.#looks.add(look);
       this.#end.addEventListener('abort', giveUp);
     });
   }

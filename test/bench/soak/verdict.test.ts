@@ -44,6 +44,13 @@ test('what grows steadily is found, whichever it is', () => {
   ]);
 });
 
+test('what grows by a quarter in an hour is found too', () => {
+  assert.deepEqual(risen(samples((second, i) => ({ rssMiB: 120 + (i % 7) + (40 * second) / hour }))), [
+    'rssMiB',
+  ]);
+  assert.deepEqual(risen(samples((second, i) => ({ rssMiB: 120 + (i % 7) + (18 * second) / hour }))), []);
+});
+
 test('a start that takes memory is no leak, and one peak neither', () => {
   const warm = samples((second, i) => ({
     rssMiB: second < 300 ? 60 + second / 5 : i === 170 ? 400 : 120,
