@@ -23,13 +23,17 @@ const ways: readonly (readonly Reason[])[] = [
   ['TrainingQueued', 'TrainingPending', 'TrainingRunning'],
 ];
 
-/** Whether a stage came forward on its way, or stayed where it was, with the pod that it had or its first one. */
+/**
+ * Whether a stage came forward on its way, or stayed where it was, with the pod that it had or its first one. Time that counts
+ * is no step: a limit that is reached is acted on once it is told.
+ */
 export function isStep(before: FineTuneJobStatus, after: FineTuneJobStatus): boolean {
   const isForward = ways.some((way) => {
     const from = way.indexOf(mainReason(before) as Reason);
     return from >= 0 && way.slice(from).some((reason) => reason === mainReason(after));
   });
-  return isForward && (before.attempt?.podUID ?? after.attempt?.podUID) === after.attempt?.podUID;
+  const sameTime = (before.usage?.activeSeconds ?? 0) === (after.usage?.activeSeconds ?? 0);
+  return isForward && sameTime && (before.attempt?.podUID ?? after.attempt?.podUID) === after.attempt?.podUID;
 }
 
 /** The status without what a step changes: a report, an answer of the trainer, a new spec or an end are no steps. */

@@ -7,6 +7,7 @@ import { costOf, limitsOf, priceOf } from './limits.ts';
 import { millis, present } from './present.ts';
 import type { Reported } from './report.ts';
 import type { Run } from './run.ts';
+import { hasLivePods } from './stage.ts';
 import { count, decimal } from './text.ts';
 
 export type Usage = NonNullable<FineTuneJobStatus['usage']>;
@@ -66,6 +67,15 @@ export function recordedTime(run: Run, answeredAt: Date | undefined): ActiveTime
   const reached = marksOf(run).filter((mark) => mark <= now.total);
   const missing = Math.max(0, ...reached.map((mark) => mark - seen.total));
   return { total: seen.total + missing, attempt: seen.attempt + missing };
+}
+
+/**
+ * Whether the status tells that a limit is reached, so that it can be acted on: a process that starts after the trainer was
+ * stopped, and finds no pod any more to count, must not let it go on. Where none runs there is nothing to wait for.
+ */
+export function isTold({ remembered, train }: Run, limit: number): boolean {
+  const runs = hasLivePods(train) && train.job?.spec?.suspend !== true;
+  return !runs || (remembered.usage?.activeSeconds ?? 0) >= limit;
 }
 
 /** Milliseconds until a live trainer reaches the next limit. */

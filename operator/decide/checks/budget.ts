@@ -1,7 +1,7 @@
 /** spec.budget: the run is held, after a checkpoint, before it uses more. */
 import { limitsOf } from '../limits.ts';
 import type { Run } from '../run.ts';
-import { activeTime } from '../usage.ts';
+import { activeTime, isTold } from '../usage.ts';
 import { type Check, failureFrom, type Verdict } from '../verdict.ts';
 import { endCameFirst, hold, untilStopped } from './stop.ts';
 
@@ -13,6 +13,7 @@ export const budgetExhausted: Check = (run) => {
   if (problem !== undefined && !awaitsRuntime)
     return held(run, 'RuntimeForbidden', `${problem} ${untilStopped(run, '')}`.trim());
   if (budget === undefined || activeTime(run, run.now).total < budget.stop) return undefined;
+  if (!isTold(run, budget.stop)) return undefined;
   const what = 'The budget is used up, but for the time that a checkpoint takes.';
   return held(run, 'BudgetExhausted', `${what} ${untilStopped(run, 'Raise spec.budget to go on.')}`);
 };

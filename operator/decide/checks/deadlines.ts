@@ -3,14 +3,14 @@ import { limitsOf } from '../limits.ts';
 import { millis, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { duration } from '../text.ts';
-import { activeTime } from '../usage.ts';
+import { activeTime, isTold } from '../usage.ts';
 import { type Check, failureFrom, type Verdict } from '../verdict.ts';
 import { endCameFirst, stopForGood } from './stop.ts';
 
 export const deadlineExceeded: Check = (run) => {
   const { deadline } = limitsOf(run);
   if (deadline === undefined || endCameFirst(run)) return undefined;
-  if (activeTime(run, run.now).total < deadline) return undefined;
+  if (activeTime(run, run.now).total < deadline || !isTold(run, deadline)) return undefined;
   const message = `Trainers ran for ${duration(deadline)}, as long as spec.activeDeadlineSeconds allows.`;
   const failure = failureFrom('DeadlineExceeded', message);
   return stopForGood(run, { phase: 'Failed', reason: 'DeadlineExceeded', message, failure });

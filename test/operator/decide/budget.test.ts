@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Observed } from '../../../operator/decide/plan.ts';
+import { annotations } from '../../../operator/manifests/names.ts';
 import {
   after,
   aJob,
@@ -15,14 +16,25 @@ import {
   succeeded,
   trained,
 } from '../builders.ts';
-import { type Case, inTraining, running, summary, testCases, trainJob, withSpec } from './worlds.ts';
+import {
+  actedOn,
+  type Case,
+  inTraining,
+  running,
+  summary,
+  testCases,
+  told,
+  trainJob,
+  withSpec,
+  withTrainJob,
+} from './worlds.ts';
 
 const hour = { budget: { maxGpuHours: '1' } };
 const price = (pricePerHour: string) => aRuntime({ accelerator: { pricePerHour, currency: 'EUR' } });
 const saved = [aPod(trainJob, 'one', endedStatus(143, interrupted('one')))];
 // The grace period of the runtime is two minutes.
 const stopAt = 3600 - 120;
-const exhausted = pass(withSpec(running, hour), after(stopAt)).next;
+const exhausted = actedOn(withSpec(running, hour), after(stopAt));
 
 const cases: Record<string, Case> = {
   'a trainer within its budget is left alone': {
@@ -31,29 +43,51 @@ const cases: Record<string, Case> = {
     want: { phase: 'Training', does: [] },
   },
   'it is stopped so early that saving a checkpoint stays within the budget': {
-    given: withSpec(running, hour),
+    given: told(withSpec(running, hour), after(stopAt)),
     now: after(stopAt),
     want: {
       phase: 'Suspended',
       reason: 'BudgetExhausted',
       category: 'BudgetExhausted',
       does: ['patch train'],
-      says: ['Warning BudgetNearlyExhausted', 'Warning BudgetExhausted'],
+      says: ['Warning BudgetExhausted'],
     },
     message: /after a checkpoint/,
   },
+  'that the budget is used up is told before the trainer is stopped': {
+    given: withSpec(running, hour),
+    now: after(stopAt),
+    want: { phase: 'Training', does: [], says: ['Warning BudgetNearlyExhausted'] },
+  },
+  'and then it holds for a process that starts when the stopped pod is gone': {
+    given: {
+      ...withTrainJob(told(withSpec(running, hour), after(stopAt)), {
+        spec: { ...trainJob.spec, suspend: true },
+        metadata: { ...trainJob.metadata, annotations: { [annotations.heldByUser]: 'true' } },
+      }),
+      pods: [],
+    },
+    now: after(99_999),
+    want: { phase: 'Suspended', reason: 'BudgetExhausted', does: [] },
+  },
   'two accelerators use up a budget in half the time': {
-    given: withSpec(running, { ...hour, resources: { gpus: 2 } }),
+    given: told(withSpec(running, { ...hour, resources: { gpus: 2 } }), after(1800 - 120)),
     now: after(1800 - 120),
     want: { reason: 'BudgetExhausted' },
   },
   'a budget by cost': {
-    given: { ...withSpec(running, { budget: { maxCost: '5' } }), runtime: price('10') },
+    given: told(
+      { ...withSpec(running, { budget: { maxCost: '5' } }), runtime: price('10') },
+      after(1800 - 120),
+    ),
     now: after(1800 - 120),
     want: { reason: 'BudgetExhausted' },
   },
   'of two budgets the smaller one counts': {
-    given: { ...withSpec(running, { budget: { maxCost: '5', maxGpuHours: '9' } }), runtime: price('10') },
+    given: told(
+      { ...withSpec(running, { budget: { maxCost: '5', maxGpuHours: '9' } }), runtime: price('10') },
+      after(1800 - 120),
+    ),
     now: after(1800 - 120),
     want: { reason: 'BudgetExhausted' },
   },
@@ -63,7 +97,7 @@ const cases: Record<string, Case> = {
     want: { phase: 'Training' },
   },
   'and stops it at half of it': {
-    given: withSpec(running, { budget: { maxGpuHours: '0.02' } }),
+    given: told(withSpec(running, { budget: { maxGpuHours: '0.02' } }), after(36)),
     now: after(36),
     want: { reason: 'BudgetExhausted' },
   },

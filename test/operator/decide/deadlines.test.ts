@@ -20,6 +20,7 @@ import {
   waitingStatus,
 } from '../builders.ts';
 import {
+  actedOn,
   type Case,
   fresh,
   inPreflight,
@@ -29,6 +30,7 @@ import {
   running,
   summary,
   testCases,
+  told,
   trainJob,
   withSpec,
   withTrainJob,
@@ -46,7 +48,7 @@ const cases: Record<string, Case> = {
     want: { phase: 'Training', does: [] },
   },
   'at its deadline the trainer is asked to stop': {
-    given: withSpec(running, deadline),
+    given: told(withSpec(running, deadline), after(60)),
     now: after(60),
     want: {
       phase: 'Stopping',
@@ -57,20 +59,25 @@ const cases: Record<string, Case> = {
     },
     message: /ran for 1m.*after a checkpoint/,
   },
+  'that it is reached is told first, so that it holds for a process that starts when the pod is gone': {
+    given: { ...told(withSpec(running, deadline), after(60)), pods: [] },
+    now: after(70),
+    want: { phase: 'Failed', reason: 'DeadlineExceeded' },
+  },
   'the run fails once the pod has ended': {
-    given: { ...pass(withSpec(running, deadline), after(60)).next, pods: [savedAt('one')] },
+    given: { ...actedOn(withSpec(running, deadline), after(60)), pods: [savedAt('one')] },
     now: after(70),
     want: { phase: 'Failed', reason: 'DeadlineExceeded', does: [] },
   },
   'the deadline stands although the pod went before anybody saw how long it ran': {
-    given: { ...pass(withSpec(running, deadline), after(60)).next, pods: [] },
+    given: { ...actedOn(withSpec(running, deadline), after(60)), pods: [] },
     now: after(70),
     want: { phase: 'Failed', reason: 'DeadlineExceeded' },
   },
   'a longer deadline lets a run go on that was being stopped': {
     given: withTrainJob(
       {
-        ...withSpec(pass(withSpec(running, deadline), after(60)).next, { activeDeadlineSeconds: 600 }, 3),
+        ...withSpec(actedOn(withSpec(running, deadline), after(60)), { activeDeadlineSeconds: 600 }, 3),
         pods: [savedAt('one')],
       },
       over('DeadlineExceeded'),
@@ -190,7 +197,7 @@ test('a deadline counts all attempts', () => {
   // 100 seconds and 60 more.
   const world = { ...withSpec(running, { activeDeadlineSeconds: 160 }), pods: [first, second] };
   assert.equal(pass(world, after(169)).plan.status.phase, 'Training');
-  assert.equal(pass(world, after(170)).plan.status.phase, 'Stopping');
+  assert.equal(pass(told(world, after(170)), after(170)).plan.status.phase, 'Stopping');
 });
 
 test('an end by the operator never counts as retries that are used up', () => {

@@ -20,6 +20,7 @@ import {
   trained,
   validated,
 } from '../builders.ts';
+import { actedOn, told } from './worlds.ts';
 
 const inDoubt = (world: Observed) => podsInDoubt(viewRun(world, start));
 
@@ -154,17 +155,17 @@ describe('all is read anew', () => {
     'before a run is cancelled that seems to have no pod': [wanting(next, { cancel: true }), true],
     'before a run is cancelled that seems to have no Job': [observe({ job: aJob({ cancel: true }) }), true],
     'before a trainer is stopped at its deadline: it may have ended': [
-      wanting(training, deadline),
+      told(wanting(training, deadline), after(60)),
       true,
       after(60),
     ],
     'before the run ends of which the trainer was stopped': [
-      withPod(endedStatus(143, interrupted('one')), pass(wanting(training, deadline), after(60)).next),
+      withPod(endedStatus(143, interrupted('one')), actedOn(wanting(training, deadline), after(60))),
       true,
       after(70),
     ],
     'before a trainer is stopped at its budget': [
-      wanting(training, { budget: { maxGpuHours: '0.01' } }),
+      told(wanting(training, { budget: { maxGpuHours: '0.01' } }), after(36)),
       true,
       after(36),
     ],

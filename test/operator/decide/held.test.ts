@@ -14,7 +14,17 @@ import {
   runningStatus,
   trained,
 } from '../builders.ts';
-import { type Case, fresh, preflightJob, running, summary, testCases, without, withSpec } from './worlds.ts';
+import {
+  actedOn,
+  type Case,
+  fresh,
+  preflightJob,
+  running,
+  summary,
+  testCases,
+  without,
+  withSpec,
+} from './worlds.ts';
 
 const suspend = { suspend: true };
 /** Shorter than the two minutes that a trainer has to save its checkpoint. */
@@ -35,7 +45,7 @@ const queued: Observed = pass({
 /** The Job is deleted, so that the queue gets its quota back; the pod saves its checkpoint meanwhile. */
 const stopping = pass(withSpec(queued, { ...suspend, ...pending })).next;
 const stopped = { ...stopping, pods: [aPod(queue.trainJob, 'one', endedStatus(143, interrupted('one')))] };
-const outOfBudget = pass(withSpec(queued, { ...hour, ...pending }), usedUp).next;
+const outOfBudget = actedOn(withSpec(queued, { ...hour, ...pending }), usedUp);
 const held: Case['want'] = {
   phase: 'Suspended',
   reason: 'SuspendedByUser',
@@ -137,7 +147,7 @@ const cases: Record<string, Case> = {
     want: { phase: 'Stopping', reason: 'Cancelled', does: ['delete preflight', 'delete train'] },
   },
   'a deadline that is reached stands although the Job was deleted by hand': {
-    given: without(pass(withSpec(running, { activeDeadlineSeconds: 60 }), after(60)).next, 'train'),
+    given: without(actedOn(withSpec(running, { activeDeadlineSeconds: 60 }), after(60)), 'train'),
     now: after(70),
     want: { phase: 'Stopping', reason: 'DeadlineExceeded', says: [] },
   },

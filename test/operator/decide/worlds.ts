@@ -69,6 +69,10 @@ export const withSpec = (world: Observed, spec: object, generation = 2): Observe
     spec: { ...world.job.spec, ...spec },
   },
 });
+/** After the pass in which the status tells that a limit is reached. */
+export const told = (world: Observed, at: Date): Observed => pass(world, at).next;
+/** After the pass that acts on it. */
+export const actedOn = (world: Observed, at: Date): Observed => pass(told(world, at), at).next;
 export const over = (reason: string, message = '') => ({ status: jobCondition('Failed', reason, message) });
 
 /** A test for each case; `want` names only what matters. */
