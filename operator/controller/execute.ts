@@ -94,7 +94,7 @@ async function attempt(
 
 /** The operator is known, and what it asks for is not allowed or not valid: the same would be refused again. */
 function isRefusal(error: unknown): error is ApiError {
-  return isKind(error, 'Forbidden', 'Invalid') && error.status !== 401;
+  return isKind(error, 'Forbidden', 'Invalid');
 }
 
 async function perform(

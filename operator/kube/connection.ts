@@ -1,11 +1,12 @@
 /** Address, credentials and pooled connections of one API server. */
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 import { Reach } from './reach.ts';
 
-/** How long credentials are taken as current. client-node itself re-reads a mounted token each minute. */
+/** How long credentials are taken as current, unless the server refuses them. */
 const refreshMs = 10_000;
 
 const poolOptions = {
@@ -91,9 +92,11 @@ export class Connection {
       if (current !== undefined && Number.isFinite(current.readAt)) return current;
       throw cause;
     }
+    const token = await mountedToken(this.#config);
     if (this.#closed) throw new Error('the connection is closed');
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(options.headers ?? {})) headers[name] = `${value}`.trim();
+    if (token !== undefined) headers['Authorization'] = `Bearer ${token}`;
     if (options.auth) headers['Authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
     const digest = digestOf(options);
     const current = this.#access;
@@ -130,6 +133,17 @@ export class Connection {
     dispatcher.on('connect', this.#onConnect);
     return dispatcher;
   }
+}
+
+/**
+ * The token of a service account, as it is in its file now: client-node keeps it for a minute, so a token that is refused
+ * would be sent again until then. undefined = the credentials are of another kind, or the file is just being rotated.
+ */
+async function mountedToken(config: KubeConfig): Promise<string | undefined> {
+  const file: string | undefined = config.getCurrentUser()?.authProvider?.config?.tokenFile;
+  if (file === undefined) return undefined;
+  const token = await readFile(file, 'utf8').catch(() => '');
+  return token.trim() || undefined;
 }
 
 function digestOf({ ca, cert, key, rejectUnauthorized, servername }: RequestOptions): string {

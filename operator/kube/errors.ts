@@ -2,7 +2,8 @@
 
 /**
  * NotFound: the object is gone. AlreadyExists: look whose it is. Conflict: read again, decide again.
- * Gone: the resource version is too old, list again. Forbidden: the permissions are wrong. Invalid: the request is
+ * Gone: the resource version is too old, list again. Unauthorized: the credentials
+ * are out of date, try again with new ones. Forbidden: the permissions are wrong. Invalid: the request is
  * wrong, a repeat will not help. TooManyRequests: wait `retryAfterMs`. Unavailable: try again later.
  * Aborted: the caller gave up.
  */
@@ -11,6 +12,7 @@ export type ErrorKind =
   | 'AlreadyExists'
   | 'Conflict'
   | 'Gone'
+  | 'Unauthorized'
   | 'Forbidden'
   | 'Invalid'
   | 'TooManyRequests'
@@ -54,7 +56,8 @@ function kindOf(status: number, reason: string | undefined): ErrorKind {
   if (status === 404) return 'NotFound';
   if (status === 409) return reason === 'AlreadyExists' ? 'AlreadyExists' : 'Conflict';
   if (status === 410) return 'Gone';
-  if (status === 401 || status === 403) return 'Forbidden';
+  if (status === 401) return 'Unauthorized';
+  if (status === 403) return 'Forbidden';
   if (status === 408) return 'Unavailable';
   if (status === 429) return 'TooManyRequests';
   if (status >= 400 && status < 500) return 'Invalid';

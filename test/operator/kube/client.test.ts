@@ -44,13 +44,16 @@ describe('client over TLS', () => {
   let connection: Connection;
   let client: Client;
   let allowed: boolean;
+  /** Tokens that the server refuses. */
+  let refused: string[];
 
   before(async () => {
     old = await authority('old');
     next = await authority('next');
     server = createServer(old, (request, response) => {
       tokens.add(request.headers.authorization ?? '');
-      if (!hang) response.end('{"metadata":{"name":"p"}}');
+      if (refused.includes(request.headers.authorization ?? '')) response.writeHead(401).end('{}');
+      else if (!hang) response.end('{"metadata":{"name":"p"}}');
     });
     server.on('secureConnection', () => handshakes++);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -62,6 +65,7 @@ describe('client over TLS', () => {
   });
   beforeEach(() => {
     [handshakes, connections, now, hang, allowed, tokens] = [0, 0, 0, false, true, new Set()];
+    refused = [];
     server.setSecureContext(old);
     writeFileSync(caFile, old.ca);
     writeFileSync(tokenFile, 'first\n');
@@ -169,6 +173,18 @@ describe('client over TLS', () => {
     now += 60_000;
     await client.get(pods, ref, never);
     assert.deepEqual([...tokens], ['Bearer first']);
+  });
+
+  it('takes a new token within seconds, and at once where the old one is refused', async () => {
+    await client.get(pods, ref, never);
+    writeFileSync(tokenFile, 'second\n');
+    now += 11_000;
+    await client.get(pods, ref, never);
+    writeFileSync(tokenFile, 'third\n');
+    refused = ['Bearer first', 'Bearer second'];
+    await assert.rejects(client.get(pods, ref, never), (error) => isKind(error, 'Unauthorized'));
+    await client.get(pods, ref, never);
+    assert.deepEqual([...tokens], ['Bearer first', 'Bearer second', 'Bearer third']);
   });
 
   it('gives up on a server that hangs, and when its caller does', async () => {

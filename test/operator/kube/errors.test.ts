@@ -8,7 +8,7 @@ describe('errors', () => {
     [409, 'AlreadyExists', 'AlreadyExists'],
     [409, 'Conflict', 'Conflict'],
     [410, 'Expired', 'Gone'],
-    [401, 'Unauthorized', 'Forbidden'],
+    [401, 'Unauthorized', 'Unauthorized'],
     [403, 'Forbidden', 'Forbidden'],
     [422, 'Invalid', 'Invalid'],
     [429, 'TooManyRequests', 'TooManyRequests'],
