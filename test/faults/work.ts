@@ -24,7 +24,7 @@ export function excessOf(usual: Work, work: Work): string[] {
     excess('requests', work.requests, { usual: usual.requests, most: 2 * usual.requests + 50 }),
     ...counts.map(([name, count]) => {
       const few = usual.writes[name] ?? 0;
-      return excess(name, count, { usual: few, most: few + 6 });
+      return excess(name, count, { usual: few, most: 2 * few + 6 });
     }),
   ].flat();
 }

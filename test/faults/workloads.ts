@@ -85,7 +85,7 @@ export const workloads = {
     trainer: () => outOfDisk,
     script: runsToEnd,
     unsettled:
-      /^((CREATE |DELETE )?Pod .* train|Job .* train no\. \d+\.failed$)|\.status\.(usage\.attempts|failure\.attempt|attempt\.(number|podUID|podName|startTime))$/,
+      /^((CREATE |DELETE )?Pod .* train|Job .* train no\. \d+\.failed$)|\.status\.(usage\.attempts|failure\.attempt|attempt\.(number|podUID|podName|nodeName|startTime))$/,
   },
   'dry-run': {
     ends: 'Validated DryRun',
@@ -261,10 +261,12 @@ export const workloads = {
     script: async (world) => {
       await world.create();
       await world.until('the trainer has a pod', () => world.trainers().length > 0);
-      await world.noticed(() => world.says('TrainingPending'));
+      await world.noticed(() => world.says('TrainingPending') && world.job()?.status?.attempt !== undefined);
       await world.setSpec({ pendingDeadlineSeconds: 1 });
       await world.ended();
     },
+    // A process that starts after the Job was ended no longer finds the pod that tells what it waited for.
+    unsettled: /\.status\.(conditions\.\w+|failure)\.message$/,
   },
   'active-deadline': {
     ends: 'Failed DeadlineExceeded',
