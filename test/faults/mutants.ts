@@ -10,8 +10,8 @@ export type Mutant = { name: string; patches: Patch[]; plans: string[]; telling:
 
 const notReadAnew: Patch = {
   file: 'operator/decide/doubt.ts',
-  find: "kind !== 'create' || isMadeAgain(run)",
-  replace: "kind !== 'create'",
+  find: "action.kind === 'create' ? isMadeAgain(run)",
+  replace: "action.kind === 'create' ? false",
 };
 
 export const mutants: readonly Mutant[] = [

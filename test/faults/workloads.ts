@@ -26,7 +26,9 @@ export type Workload = {
   unsettled?: RegExp;
 };
 
-const trains = (world: World) => () => world.says('TrainingRunning');
+/** It runs, and was asked once: an operator that is away from then on until it is stopped could tell nothing of it. */
+const trains = (world: World) => () =>
+  world.says('TrainingRunning') && world.job()?.status?.progress !== undefined;
 const trainerRuns = async (world: World) => {
   await world.until('a trainer runs', () =>
     world.trainers().some(({ status }) => status?.phase === 'Running'),
