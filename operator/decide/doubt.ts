@@ -9,6 +9,7 @@ import { endingOf, nobody } from './ending.ts';
 import type { Action, Plan } from './plan.ts';
 import type { Run } from './run.ts';
 import { endedAs } from './stage.ts';
+import { reachesLimit } from './usage.ts';
 
 /** Whether a Job is over and a pod that was overlooked would tell how: the pods have to be read anew. */
 export function podsInDoubt(run: Run): boolean {
@@ -35,13 +36,15 @@ export function withEnded(read: readonly V1Pod[], known: readonly V1Pod[]): V1Po
 
 /**
  * Whether a plan does what cannot be taken back, should the world not be as it seems: it holds, resumes, ends or removes
- * something, makes a Job again, or ends a run of which no pod said so. The user may have asked for the opposite just now,
- * another replica may have brought the run to its end, the Job may be gone because the job itself is, or a trainer may run
- * that seems to wait. All of it has to be read anew, and decided on again. Whose version guards it, and the first Job of a
- * stage, costs no question.
+ * something, makes a Job again, ends a run of which no pod said so, or tells that a limit is reached. The user may have
+ * asked for the opposite just now, another replica may have brought the run to its end, the Job may be gone because the job
+ * itself is, a trainer may run that seems to wait, or have ended that seems to run. All of it has to be read anew, and
+ * decided on again. Whose version guards it, and the first Job of a stage, costs no question.
  */
 export function planInDoubt(plan: Plan, run: Run): boolean {
-  return endsUntold(plan, run) || plan.actions.some((action) => isRisky(action, run));
+  return (
+    endsUntold(plan, run) || tellsLimit(plan, run) || plan.actions.some((action) => isRisky(action, run))
+  );
 }
 
 function isRisky(action: Action, run: Run): boolean {
@@ -52,4 +55,9 @@ function isRisky(action: Action, run: Run): boolean {
 function endsUntold({ status }: Plan, run: Run): boolean {
   const isNewEnd = status.completionTime !== undefined && !hasEnded(run);
   return isNewEnd && !endCameFirst(run);
+}
+
+/** The time of a trainer that seems to run goes on by the clock alone: it may have stopped long before its limit. */
+function tellsLimit({ status }: Plan, run: Run): boolean {
+  return reachesLimit(run, status.usage?.activeSeconds ?? 0);
 }

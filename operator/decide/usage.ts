@@ -78,6 +78,12 @@ export function isTold({ remembered, train }: Run, limit: number): boolean {
   return !runs || (remembered.usage?.activeSeconds ?? 0) >= limit;
 }
 
+/** Whether the time that a status tells is the first to reach a limit. */
+export function reachesLimit(run: Run, activeSeconds: number): boolean {
+  const before = run.remembered.usage?.activeSeconds ?? 0;
+  return marksOf(run).some((mark) => before < mark && mark <= activeSeconds);
+}
+
 /** Milliseconds until a live trainer reaches the next limit. */
 export function untilNextLimit(run: Run): number | undefined {
   const { total } = activeTime(run, run.now);

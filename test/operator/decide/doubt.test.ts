@@ -154,6 +154,17 @@ describe('all is read anew', () => {
     ],
     'before a run is cancelled that seems to have no pod': [wanting(next, { cancel: true }), true],
     'before a run is cancelled that seems to have no Job': [observe({ job: aJob({ cancel: true }) }), true],
+    'before a status tells that a limit is reached: the trainer may have ended before': [
+      wanting(training, deadline),
+      true,
+      after(60),
+    ],
+    'not while it is not reached': [wanting(training, deadline), false, after(59)],
+    'not once the status tells it': [
+      told(wanting(training, { budget: { maxGpuHours: '1' } }), after(2880)),
+      false,
+      after(2900),
+    ],
     'before a trainer is stopped at its deadline: it may have ended': [
       told(wanting(training, deadline), after(60)),
       true,
