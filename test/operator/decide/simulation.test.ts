@@ -2,13 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jobEnds } from '../../../crds/status.schema.ts';
-import { aJob, aRuntime } from '../builders.ts';
+import { containerStatus } from '../../../operator/decide/ending.ts';
+import { after, aJob, aRuntime } from '../builders.ts';
 import { random } from './dice.ts';
+import { isTrain } from './kubelet.ts';
 import { Simulation } from './simulation.ts';
 
 const lives = Number(process.env['FUZZ_CASES'] ?? 1000) / 8;
 
-function check(world: Simulation, before: NonNullable<Simulation['job']['status']>): void {
+type Status = NonNullable<Simulation['job']['status']>;
+
+function check(world: Simulation, before: Status): void {
   const { status = {} } = world.job;
   assert.ok(world.trainers.length <= 1, `${world.trainers.length} trainers are alive`);
   assert.ok((status.observedGeneration ?? 0) >= (before.observedGeneration ?? 0), 'the generation fell');
@@ -17,7 +21,7 @@ function check(world: Simulation, before: NonNullable<Simulation['job']['status'
   if (before.completionTime !== undefined) {
     assert.equal(status.phase, before.phase, 'an end was taken back');
     assert.equal(status.completionTime, before.completionTime);
-  }
+  } else if (status.completionTime !== undefined) checkEnd(world, status);
   for (const field of ['attempts', 'activeSeconds', 'lostSteps', 'trainedTokens'] as const) {
     assert.ok((status.usage?.[field] ?? 0) >= (before.usage?.[field] ?? 0), `usage.${field} fell`);
   }
@@ -34,92 +38,137 @@ function checkHold({ job: { metadata, spec, status = {} } }: Simulation): void {
     assert.deepEqual([phase, failure?.category], ['Training', 'AcceleratorOutOfMemory']);
 }
 
-/** Something that a user, an administrator or a queue does. */
-function disturb(world: Simulation, dice: () => number): void {
+const fromOutside = ['Cancelled', 'DeadlineExceeded', 'PendingDeadlineExceeded'];
+
+/**
+ * A run that was ended from outside has no trainer at work but of a Job that is gone, and none that had come to its own end.
+ * One that failed by itself tells how its pod ended.
+ */
+function checkEnd({ podsOfJobs }: Simulation, { phase, failure }: Status): void {
+  const { category = '', exitCode } = failure ?? {};
+  const trainers = podsOfJobs.filter(isTrain).map(({ status }) => status?.phase);
+  if (fromOutside.includes(category)) {
+    assert.ok(!trainers.includes('Running'), `${category} while a trainer was at work`);
+    assert.ok(!trainers.includes('Succeeded'), `${category} although the trainer had come to its end`);
+  } else if (phase === 'Failed') {
+    const codes = podsOfJobs.map((pod) => containerStatus(pod)?.state?.terminated?.exitCode ?? 0);
+    const failures = codes.filter((code) => code !== 0 && code !== 143);
+    assert.ok(failures.length === 0 || exitCode !== undefined, `${failures} is not told`);
+  }
+}
+
+/** It was deleted because its time was over, by what the user said last. */
+function checkDeletion({ job: { spec, status }, time }: Simulation): void {
+  const { ttlSecondsAfterFinished: seconds = Number.POSITIVE_INFINITY } = spec;
+  assert.equal(status?.runId, spec.runId);
+  assert.ok(after(time).getTime() >= Date.parse(status?.completionTime ?? '') + seconds * 1000);
+}
+
+/** Something that a user, an administrator or a queue does; `haste` = how often it is an end or a limit. */
+function disturb(world: Simulation, dice: () => number, haste: number): void {
   const { spec } = world.job;
   const what = Math.floor(dice() * 14);
   if (what === 0) world.change({ suspend: !spec.suspend });
-  if (what === 1 && dice() < 0.3) world.change({ cancel: true });
-  if (what === 2 && dice() < 0.3) world.change({ runId: spec.runId === '1' ? '2' : '1', cancel: false });
-  if (what === 3) world.vandalise();
+  if (what === 1 && dice() < haste) world.change({ cancel: true });
+  if ((what === 2 || world.isOver) && dice() < haste)
+    world.change({ runId: spec.runId === '1' ? '2' : '1', cancel: false });
+  if (what === 3 || (what >= 10 && world.trainers.length > 0)) world.vandalise();
   if (what === 4) world.queue(dice() < 0.5);
-  if (what === 5) world.change({ budget: { maxGpuHours: dice() < 0.5 ? '0.1' : '1' } });
-  if (what === 6 && dice() < 0.3) world.change({ activeDeadlineSeconds: dice() < 0.5 ? 300 : 3000 });
-  if (what === 7 && dice() < 0.3) world.change({ pendingDeadlineSeconds: dice() < 0.5 ? 120 : 3000 });
+  if (what === 5) world.change({ budget: { maxGpuHours: dice() < 0.5 ? '0.05' : '1' } });
+  if (what === 6 && dice() < haste) world.change({ activeDeadlineSeconds: dice() < 0.5 ? 90 : 3000 });
+  if (what === 7 && dice() < haste) world.change({ pendingDeadlineSeconds: dice() < 0.5 ? 120 : 3000 });
   if (what === 8) world.offerRuntime(dice() < 0.5);
+  if (what === 9 && dice() < 0.1) world.change({ ttlSecondsAfterFinished: dice() < 0.5 ? 0 : 3000 });
 }
 
-test('never two trainers, no end is taken back, nothing is counted twice, and every run comes to an end', () => {
-  const ends = new Map<string, number>();
-  for (let seed = 1; seed <= lives; seed++) {
-    const dice = random(seed);
-    const runtime = aRuntime(dice() < 0.5 ? { queueName: 'gpus' } : {});
-    const ahead = [0, 0, 3600, -3600][Math.floor(dice() * 4)]!;
-    const world = new Simulation(aJob({ retry: { limit: 1 } }), runtime, dice, ahead);
-    try {
-      for (let i = 0; i < 60; i++) {
-        disturb(world, dice);
-        const before = world.job.status ?? {};
-        if (dice() < 0.8) world.look(dice() < 0.1);
-        check(world, before);
-        world.step(10 + Math.floor(dice() * 30), 'badly');
-        check(world, world.job.status ?? {});
+const sights = { 'caches are up to date': false, 'caches lag behind': true };
+for (const [name, lags] of Object.entries(sights)) {
+  test(`never two trainers, no end is taken back, nothing is counted twice, and every run comes to an end: ${name}`, async () => {
+    const ends = new Map<string, number>();
+    for (let seed = 1; seed <= lives; seed++) {
+      try {
+        const end = await live(seed, lags);
+        ends.set(end, (ends.get(end) ?? 0) + 1);
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
       }
-      // From now on all is well: each run comes to its end.
-      world.offerRuntime(true);
-      world.change({ suspend: false, budget: { maxGpuHours: '1000' } });
-      for (let i = 0; i < 120 && !world.isOver; i++) {
-        if (i > 0) world.step(20, 'well');
-        const before = world.job.status ?? {};
-        if (i === 5 && dice() < 0.3) world.change({ cancel: true });
-        if (before.phase !== 'Stopping') world.queue(false);
-        world.look();
-        check(world, before);
-        // What stops makes room at once, before the Job controller has seen that it is to end.
-        if (world.job.status?.phase === 'Stopping') world.queue(true);
-      }
-      const { phase = '' } = world.job.status ?? {};
-      assert.ok((jobEnds as readonly string[]).includes(phase), `it is still ${phase}`);
-      ends.set(phase, (ends.get(phase) ?? 0) + 1);
-      // And nothing starts again, whatever its queue does.
-      calmDown(world);
-      const { made } = world;
-      world.queue(false);
-      calmDown(world);
-      assert.equal(world.trainers.length, 0);
-      assert.equal(world.made, made, 'an ended run made a Job or a pod');
-    } catch (error) {
-      throw new Error(`seed ${seed}`, { cause: error });
     }
-  }
-  for (const phase of ['Succeeded', 'Rejected', 'Failed', 'Cancelled']) {
-    assert.ok((ends.get(phase) ?? 0) > lives / 100, `${phase}: ${ends.get(phase) ?? 0} of ${lives}`);
-  }
-});
+    for (const end of ['Succeeded', 'Rejected', 'Failed', 'Cancelled', 'gone']) {
+      assert.ok((ends.get(end) ?? 0) > lives / 100, `${end}: ${ends.get(end) ?? 0} of ${lives}`);
+    }
+  });
+}
 
-function calmDown(world: Simulation): void {
+/** @returns the phase at the end, or that its time to live was over */
+async function live(seed: number, lags: boolean): Promise<string> {
+  const dice = random(seed);
+  const runtime = aRuntime(dice() < 0.5 ? { queueName: 'gpus' } : {});
+  const ahead = [0, 0, 3600, -3600][Math.floor(dice() * 4)]!;
+  const world = new Simulation(aJob({ retry: { limit: 1 } }), runtime, dice, { ahead, lags });
+  for (let i = 0; i < 60 && !world.isGone; i++) {
+    disturb(world, dice, lags ? 0.5 : 0.3);
+    const before = world.job.status ?? {};
+    if (dice() < 0.8) await world.look(dice() < 0.1);
+    check(world, before);
+    world.step(10 + Math.floor(dice() * 30), 'badly');
+    check(world, world.job.status ?? {});
+  }
+  if (world.isGone) {
+    checkDeletion(world);
+    return 'gone';
+  }
+  await endWell(world, dice);
+  // Nothing starts again, whatever its queue does.
+  await calmDown(world);
+  const { made } = world;
+  world.queue(false);
+  await calmDown(world);
+  assert.equal(world.trainers.length, 0);
+  assert.equal(world.made, made, 'an ended run made a Job or a pod');
+  return world.job.status?.phase ?? '';
+}
+
+/** From now on all is well: each run comes to its end. */
+async function endWell(world: Simulation, dice: () => number): Promise<void> {
+  world.offerRuntime(true);
+  world.change({ suspend: false, budget: { maxGpuHours: '1000' }, ttlSecondsAfterFinished: undefined });
+  for (let i = 0; i < 120 && !world.isOver; i++) {
+    if (i > 0) world.step(20, 'well');
+    const before = world.job.status ?? {};
+    if (i === 5 && dice() < 0.3) world.change({ cancel: true });
+    if (before.phase !== 'Stopping') world.queue(false);
+    await world.look();
+    check(world, before);
+    // What stops makes room at once, before the Job controller has seen that it is to end.
+    if (world.job.status?.phase === 'Stopping') world.queue(true);
+  }
+  const { phase = '' } = world.job.status ?? {};
+  assert.ok((jobEnds as readonly string[]).includes(phase), `it is still ${phase}`);
+}
+
+async function calmDown(world: Simulation): Promise<void> {
   for (let i = 0; i < 5; i++) {
-    world.look();
+    await world.look();
     world.step(20, 'well');
   }
 }
 
-test('a budget is never exceeded, whatever happens, while pods end within their grace period', () => {
+test('a budget is never exceeded, whatever happens, while pods end within their grace period', async () => {
   let largest = 0;
   for (let seed = 1; seed <= lives / 4; seed++) {
     const dice = random(seed);
     const job = aJob({ retry: { limit: 20 }, budget: { maxGpuHours: '0.25' } });
     // A clock that is ahead hides what is used until the trainer has ended.
-    const world = new Simulation(job, aRuntime(), dice, seed % 2 === 0 ? -3600 : 0);
-    world.look();
+    const world = new Simulation(job, aRuntime(), dice, { ahead: seed % 2 === 0 ? -3600 : 0 });
+    await world.look();
     while (world.job.status?.preflight === undefined) {
       world.step(10, 'well');
-      world.look();
+      await world.look();
     }
     // The operator looks as often as it would when a limit is due.
     for (let i = 0; i < 150; i++) {
       if (dice() < 0.05) world.vandalise();
-      world.look();
+      await world.look();
       world.step(10, 'long');
     }
     const used = world.trained;

@@ -1,40 +1,29 @@
 /**
  * A small cluster in memory: what Job controller, garbage collector, queue and kubelet do to the Jobs and pods of one
  * FineTuneJob, one step at a time and as slowly or badly as the dice say. Written from the documentation of Kubernetes.
+ * The operator sees it as it is, or by caches that lag behind, and reads anew what it reads anew in a real one.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { decideSurely } from '../../../operator/controller/certainty.ts';
 import { decide } from '../../../operator/decide/decide.ts';
-import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
+import type { Action, FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
 import { millis } from '../../../operator/decide/present.ts';
-import { isQueued } from '../../../operator/decide/stage.ts';
-import {
-  after,
-  aPod,
-  comeTrue,
-  endedStatus,
-  failed,
-  interrupted,
-  progressOf,
-  rejected,
-  runningFrom,
-  succeeded,
-  validated,
-} from '../builders.ts';
+import { hasLivePods, isQueued } from '../../../operator/decide/stage.ts';
+import { after, aPod, comeTrue, progressOf } from '../builders.ts';
+import { worldClient } from '../world-client.ts';
 import { control, withSuspend } from './job-controller.ts';
+import { isTrain, kubelet, type Mood } from './kubelet.ts';
+import { LaggingCaches } from './lagging-caches.ts';
 
 type Dice = () => number;
-
-/** How pods behave: they succeed soon; they end in any way; they train on until they are asked to stop, and stop late. */
-export type Mood = 'well' | 'badly' | 'long';
-
-/** In which a pod that is asked to stop comes to its end, in the mood `long`. */
-const stopSeconds = 90;
 
 export class Simulation {
   readonly #dice: Dice;
   readonly #runtime: FineTuneRuntime;
   /** Seconds by which the clock of the node is ahead. */
   readonly #ahead: number;
+  readonly #caches: LaggingCaches | undefined;
   #observed: Observed;
   /** Pods that ended and are gone. The operator has them in mind until it is started again. */
   readonly #ended: V1Pod[] = [];
@@ -42,14 +31,18 @@ export class Simulation {
   /** The run that the operator has begun, and since when; its status may not say so yet. */
   #begun: { runId: string | undefined; at: number } = { runId: undefined, at: 0 };
   #since = 0;
+  /** By pod: when it was made, and the seconds that its trainer ran. */
+  readonly #ran = new Map<string, { madeAt: number; seconds: number }>();
   #made = 0;
+  #version = 0;
+  /** The FineTuneJob was deleted. */
+  isGone = false;
   /** Seconds since the start. */
   time = 0;
-  /** Seconds that trainers of the run ran. */
-  trained = 0;
 
-  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, ahead: number) {
+  constructor(job: FineTuneJob, runtime: FineTuneRuntime, dice: Dice, { ahead = 0, lags = false } = {}) {
     this.#dice = dice;
+    this.#caches = lags ? new LaggingCaches(dice) : undefined;
     this.#ahead = ahead;
     this.#runtime = runtime;
     this.#observed = {
@@ -61,6 +54,7 @@ export class Simulation {
       refusals: [],
       progress: undefined,
     };
+    this.#set({});
   }
 
   get job(): FineTuneJob {
@@ -71,15 +65,31 @@ export class Simulation {
     return this.#observed.batchJobs;
   }
 
-  /** Train pods whose container runs. */
+  /** Train pods that run, or may do so yet. */
   get trainers(): V1Pod[] {
-    return this.#observed.pods.filter((pod) => isTrain(pod) && pod.status?.phase === 'Running');
+    return this.#observed.pods.filter((pod) => isTrain(pod) && hasLivePods({ pods: [pod] }));
+  }
+
+  get #running(): V1Pod[] {
+    return this.trainers.filter(({ status }) => status?.phase === 'Running');
+  }
+
+  /** Seconds that trainers of the run ran. */
+  get trained(): number {
+    const ofRun = [...this.#ran.values()].filter(({ madeAt }) => madeAt >= after(this.#since).getTime());
+    return ofRun.reduce((sum, { seconds }) => sum + seconds, 0);
   }
 
   /** Whether the run that the user wants has come to its end. */
   get isOver(): boolean {
     const { spec, status } = this.job;
     return status?.runId === spec.runId && status.completionTime !== undefined;
+  }
+
+  /** Pods that are there, and their Job is too. */
+  get podsOfJobs(): V1Pod[] {
+    const uids = this.batchJobs.map(({ metadata }) => metadata?.uid);
+    return this.#observed.pods.filter(({ metadata }) => uids.includes(metadata?.ownerReferences?.[0]?.uid));
   }
 
   /** Jobs and pods that there have been so far. */
@@ -95,32 +105,65 @@ export class Simulation {
   change(spec: object): void {
     const { metadata, spec: before } = this.job;
     const generation = (metadata.generation ?? 0) + 1;
-    this.#set({ job: { ...this.job, metadata: { ...metadata, generation }, spec: { ...before, ...spec } } });
+    this.#write({ ...this.job, metadata: { ...metadata, generation }, spec: { ...before, ...spec } });
   }
 
   /** The operator looks; its actions come true, and without the write of the status if it dies in between. */
-  look(dies = false): Plan {
-    const pods = [...this.#observed.pods, ...this.#ended.slice(this.#forgotten)];
-    const plan = decide({ ...this.#observed, pods }, after(this.time));
-    this.#begin(plan, dies);
-    const next = comeTrue(this.#observed, plan);
-    const made = next.batchJobs.filter((job) => !this.batchJobs.includes(job));
-    for (const job of made) job.metadata = { ...job.metadata, creationTimestamp: after(this.time) };
-    // A Job that is made again has the old name and a new UID.
-    for (const job of made) if (!this.#knows(job)) job.metadata!.uid = `job-${this.#made++}`;
-    this.#set({ batchJobs: next.batchJobs, ...(dies ? {} : { job: next.job }) });
-    if (dies) this.#forgotten = this.#ended.length;
-    return plan;
+  async look(dies = false): Promise<void> {
+    const now = after(this.time);
+    const cached = this.#caches?.show() ?? this.#visible;
+    const { client } = worldClient(this.#observed);
+    const signal = new AbortController().signal;
+    const decided = await decideSurely(cached, (seen) => decide(seen, now), client, signal);
+    if (decided === undefined) return;
+    const { job, plan } = decided;
+    const isNewest = job.metadata.resourceVersion === this.job.metadata.resourceVersion;
+    const writes = isNewest && !dies;
+    this.#begin(plan, isNewest, writes);
+    if (this.#carryOut(plan) && writes && !isDeepStrictEqual(plan.status, this.job.status)) {
+      this.#write({ ...this.job, status: plan.status });
+      this.#caches?.catchUp('job');
+    }
+    if (dies) this.#startAgain();
   }
 
-  /** A run begins when it is decided on first; if the operator dies and the run before is wanted again, that goes on. */
-  #begin({ status: { runId } }: Plan, dies: boolean): void {
-    const stored = this.job.status?.runId;
-    if (runId === stored) this.#begun.runId = undefined;
-    else if (this.#begun.runId !== runId) this.#begun = { runId, at: this.time };
-    if (runId === stored || dies) return;
-    this.#since = this.#begun.at;
-    this.trained = 0;
+  /** A run begins when it is decided on first; if its status was not written and the run before is wanted again, that goes on. */
+  #begin({ status: { runId } }: Plan, isNewest: boolean, writes: boolean): void {
+    const isStored = runId === this.job.status?.runId;
+    if (isStored && isNewest) this.#begun.runId = undefined;
+    if (!isStored && this.#begun.runId !== runId) this.#begun = { runId, at: this.time };
+    if (!isStored && writes) this.#since = this.#begun.at;
+  }
+
+  /** What the API server and execute.ts make of the actions. @returns whether the status may be written */
+  #carryOut(plan: Plan): boolean {
+    for (const action of plan.actions) {
+      if (action.kind !== 'create' && action.objectKind === 'FineTuneJob') {
+        this.isGone = action.resourceVersion === this.job.metadata.resourceVersion;
+        return false;
+      }
+      const isThere = this.batchJobs.some((job) => isTargetOf(action, job));
+      // A Job that is there under the name, or gone already, is what was wanted.
+      if (isThere !== (action.kind === 'create')) this.#act(plan, action);
+      this.#caches?.catchUp('batchJobs');
+      if (action.kind === 'patch' && !isThere) return false;
+    }
+    return true;
+  }
+
+  #act(plan: Plan, action: Action): void {
+    const { batchJobs } = comeTrue(this.#observed, { ...plan, actions: [action] });
+    // A Job that is made again has the old name and a new UID.
+    for (const job of batchJobs.filter((one) => !this.#knows(one)))
+      job.metadata = { ...job.metadata, creationTimestamp: after(this.time), uid: `job-${this.#made++}` };
+    this.#set({ batchJobs });
+  }
+
+  /** A new process of the operator has nothing in mind, and lists everything. */
+  #startAgain(): void {
+    this.#forgotten = this.#ended.length;
+    this.#set({});
+    this.#caches?.catchUp();
   }
 
   /** Somebody deletes a Job or a pod by hand. */
@@ -139,13 +182,15 @@ export class Simulation {
   /** Time goes on and the cluster with it. */
   step(seconds: number, mood: Mood): void {
     this.time += seconds;
-    for (const pod of this.trainers) {
-      if (millis(pod.metadata!.creationTimestamp)! >= after(this.#since).getTime()) this.trained += seconds;
+    for (const { metadata } of this.#running) {
+      const madeAt = millis(metadata!.creationTimestamp)!;
+      const before = this.#ran.get(metadata!.uid!)?.seconds ?? 0;
+      this.#ran.set(metadata!.uid!, { madeAt, seconds: before + seconds });
     }
     for (const pod of this.#observed.pods) this.#kubelet(pod, mood);
-    this.#collectGarbage();
+    this.#collectGarbage(mood);
     this.#set({ batchJobs: this.batchJobs.map((job) => this.#jobController(job)) });
-    const [trainer] = this.trainers;
+    const [trainer] = this.#running;
     const podUid = trainer?.metadata?.uid;
     const value = podUid && progressOf(podUid, { runId: trainer!.metadata!.labels!['finetune.dev/run']! });
     this.#set({ progress: value ? { podUid: podUid!, at: after(this.time), value } : undefined });
@@ -153,6 +198,17 @@ export class Simulation {
 
   #set(changes: Partial<Observed>): void {
     this.#observed = { ...this.#observed, ...changes };
+    this.#caches?.note(this.#visible);
+  }
+
+  /** What the operator would see if no cache lagged behind. */
+  get #visible(): Observed {
+    return { ...this.#observed, pods: [...this.#observed.pods, ...this.#ended.slice(this.#forgotten)] };
+  }
+
+  /** As the API server stores it. */
+  #write(job: FineTuneJob): void {
+    this.#set({ job: { ...job, metadata: { ...job.metadata, resourceVersion: `${++this.#version}` } } });
   }
 
   #knows({ metadata }: V1Job): boolean {
@@ -173,60 +229,17 @@ export class Simulation {
   }
 
   #kubelet(pod: V1Pod, mood: Mood): void {
-    const phase = pod.status?.phase;
-    const asked = pod.metadata?.deletionTimestamp;
-    if (phase === 'Pending' && asked !== undefined)
-      this.#replace(pod, { ...pod, status: { phase: 'Failed' } });
-    else if (phase === 'Pending' && this.#dice() < 0.7) this.#start(pod);
-    else if (phase === 'Running') this.#goOn(pod, mood, asked && new Date(asked));
-    else if (asked !== undefined && this.#dice() < 0.5) {
-      this.#replace(pod, undefined);
-      this.#ended.push(pod);
-    }
+    const next = kubelet(pod, { dice: this.#dice, mood, time: this.time, ahead: this.#ahead });
+    if (next === undefined) this.#ended.push(pod);
+    if (next !== pod) this.#replace(pod, next);
   }
 
-  #goOn(pod: V1Pod, mood: Mood, asked: Date | undefined): void {
-    const patient = mood === 'long';
-    if (asked === undefined) {
-      const ends = !patient && this.#dice() < (mood === 'well' ? 0.5 : 0.2);
-      if (ends) this.#end(pod, mood === 'well' ? 0 : this.#pick([0, 0, 11, 18, 30, 31, 137])!);
-      return;
-    }
-    const late = after(this.time).getTime() - asked.getTime() >= stopSeconds * 1000;
-    if (!patient || late || this.#dice() < 0.1) this.#end(pod, this.#dice() < 0.8 ? 143 : 137);
-  }
-
-  #start(pod: V1Pod): void {
-    const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: after(this.time) }];
-    this.#replace(pod, { ...pod, status: { ...runningFrom(this.time + this.#ahead), conditions } });
-  }
-
-  #end(pod: V1Pod, exitCode: number): void {
-    const status = endedStatus(exitCode, this.#lastWord(pod, exitCode));
-    const terminated = status.containerStatuses![0]!.state!.terminated!;
-    terminated.startedAt = pod.status!.containerStatuses![0]!.state!.running!.startedAt!;
-    terminated.finishedAt = after(this.time + this.#ahead);
-    this.#replace(pod, { ...pod, status });
-  }
-
-  #lastWord(pod: V1Pod, exitCode: number): unknown {
-    const { uid = '', labels = {} } = pod.metadata ?? {};
-    const words: Record<number, object | string> = {
-      0: isTrain(pod) ? (this.#dice() < 0.8 ? succeeded(uid) : rejected(uid)) : validated(uid),
-      11: failed(uid, 'DataError', 'bad'),
-      18: failed(uid, 'AcceleratorOutOfMemory', 'full'),
-      30: failed(uid, 'SourceUnavailable', 'gone'),
-      143: interrupted(uid),
-    };
-    const word = words[exitCode] ?? '';
-    return typeof word === 'string' ? word : { ...word, runId: labels['finetune.dev/run'] };
-  }
-
-  /** Pods of a Job that is gone are asked to stop. */
-  #collectGarbage(): void {
+  /** Pods of a Job that is gone are asked to stop, sooner or later. */
+  #collectGarbage(mood: Mood): void {
     const uids = new Set(this.batchJobs.map(({ metadata }) => metadata?.uid));
     for (const pod of this.#observed.pods) {
-      if (!uids.has(pod.metadata!.ownerReferences![0]!.uid)) this.#askToStop(pod);
+      if (uids.has(pod.metadata!.ownerReferences![0]!.uid)) continue;
+      if (mood !== 'badly' || this.#dice() < 0.5) this.#askToStop(pod);
     }
   }
 
@@ -251,6 +264,8 @@ export class Simulation {
   }
 }
 
-function isTrain({ metadata }: V1Pod): boolean {
-  return metadata?.labels?.['finetune.dev/stage'] === 'train';
+function isTargetOf(action: Action, { metadata }: V1Job): boolean {
+  return action.kind === 'create'
+    ? action.object.metadata?.name === metadata?.name
+    : action.uid === metadata?.uid;
 }
