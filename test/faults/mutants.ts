@@ -42,7 +42,8 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     plans: ['orphaned/500/create-job-preflight.2', 'orphaned/kill-after/create-job-preflight.2'],
-    telling: /its message belongs to another run or pod/,
+    // It takes the Jobs of the first job for its own, and none is made for the second.
+    telling: /CREATE Job spam#2 run 1 preflight: nothing instead of 1/,
   },
   {
     name: 'the owner of an object that exists already is not looked at',
