@@ -79,8 +79,7 @@ function growthOf(figure: Figure, samples: readonly Sample[]): Growth {
 
 /** In an hour: the slope less twice its standard error, so in 39 of 40 cases it grew by more. */
 function sureGrowth(samples: readonly Sample[], figure: Figure): number {
-  const mean = (of: (sample: Sample) => number) =>
-    samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
+  const mean = meanOver(samples);
   const each = slope(samples, figure);
   const [time, value] = [mean(({ second }) => second), mean((sample) => sample[figure])];
   const unexplained = mean((sample) => (sample[figure] - value - each * (sample.second - time)) ** 2);
@@ -88,9 +87,13 @@ function sureGrowth(samples: readonly Sample[], figure: Figure): number {
   return (each - 2 * error) * 3600;
 }
 
-function slope(samples: readonly Sample[], figure: Figure): number {
-  const mean = (of: (sample: Sample) => number) =>
+function meanOver(samples: readonly Sample[]) {
+  return (of: (sample: Sample) => number) =>
     samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
+}
+
+function slope(samples: readonly Sample[], figure: Figure): number {
+  const mean = meanOver(samples);
   const [time, value] = [mean(({ second }) => second), mean((sample) => sample[figure])];
   const both = mean((sample) => (sample.second - time) * (sample[figure] - value));
   return both / mean(({ second }) => (second - time) ** 2);

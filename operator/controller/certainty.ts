@@ -6,8 +6,7 @@ import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
 import { planInDoubt, podsInDoubt, withEnded } from '../decide/doubt.ts';
 import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../decide/plan.ts';
 import { viewRun } from '../decide/run.ts';
-import type { Client, Ref } from '../kube/client.ts';
-import { isKind } from '../kube/errors.ts';
+import { type Client, find } from '../kube/client.ts';
 import { jobs, pods, type Resource } from '../kube/resources.ts';
 import { controllerUid } from '../kube/store.ts';
 import { labels } from '../manifests/names.ts';
@@ -23,11 +22,11 @@ export async function decideSurely(
   signal: AbortSignal,
 ): Promise<{ job: FineTuneJob; plan: Plan } | undefined> {
   const now = new Date();
-  const seen = podsInDoubt(viewRun(observed, now))
-    ? { ...observed, pods: await readPods(client, observed, signal) }
-    : observed;
+  const first = viewRun(observed, now);
+  const isSure = !podsInDoubt(first);
+  const seen = isSure ? observed : { ...observed, pods: await readPods(client, observed, signal) };
   const plan = decide(seen, now);
-  if (!planInDoubt(plan, viewRun(seen, now))) return { job: seen.job, plan };
+  if (!planInDoubt(plan, isSure ? first : viewRun(seen, now))) return { job: seen.job, plan };
   const anew = await readAnew(client, seen, signal);
   return anew && { job: anew.job, plan: decide(anew, now) };
 }
@@ -42,13 +41,13 @@ async function readAnew(
   // Jobs before their pods: how a Job came to its end, its pods tell that are as new as it is.
   const batchJobs = await readChildren<V1Job>(client, jobs, observed, signal);
   const livePods = await readPods(client, observed, signal);
-  const job = await read<FineTuneJob>(client, fineTuneJobs, { namespace, name }, signal);
+  const job = await find<FineTuneJob>(client, fineTuneJobs, { namespace, name }, signal);
   if (job?.metadata.uid !== uid) return undefined;
   const runtimeRef = { name: job.spec.runtimeRef.name };
   return {
     ...observed,
     job,
-    runtime: await read<FineTuneRuntime>(client, fineTuneRuntimes, runtimeRef, signal),
+    runtime: await find<FineTuneRuntime>(client, fineTuneRuntimes, runtimeRef, signal),
     batchJobs: batchJobs.filter((one) => controllerUid(one) === uid),
     pods: livePods,
   };
@@ -66,19 +65,4 @@ async function readChildren<T extends KubernetesObject>(
 ): Promise<T[]> {
   const selector = `${labels.jobUid}=${metadata.uid}`;
   return (await client.listPage<T>(resource, { namespace: metadata.namespace, selector }, signal)).objects;
-}
-
-/** undefined = it is gone. */
-async function read<T extends KubernetesObject>(
-  client: Client,
-  resource: Resource,
-  ref: Ref,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  try {
-    return await client.get<T>(resource, ref, signal);
-  } catch (error) {
-    if (isKind(error, 'NotFound')) return undefined;
-    throw error;
-  }
 }

@@ -4,9 +4,8 @@
  */
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { Refusal } from '../decide/plan.ts';
-import type { Client, Ref } from '../kube/client.ts';
+import { type Client, find, type Ref } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
-import { isKind } from '../kube/errors.ts';
 import { isAtLeast } from '../kube/resource-version.ts';
 import type { Resource } from '../kube/resources.ts';
 import { keyOf } from '../kube/store.ts';
@@ -153,7 +152,7 @@ export class Memory {
         writes.delete(id);
         continue;
       }
-      const live = await this.#read<T>(resource, write.ref, signal);
+      const live = await find<T>(this.#client, resource, write.ref, signal);
       if (isSame(live, known)) writes.delete(id);
       found.set(key, live);
     }
@@ -165,7 +164,7 @@ export class Memory {
     const foreign = this.#jobs.get(jobUid)?.foreign;
     if (foreign === undefined) return [];
     for (const [id, { resource, ref }] of foreign) {
-      if ((await this.#read(resource, ref, signal)) === undefined) foreign.delete(id);
+      if ((await find(this.#client, resource, ref, signal)) === undefined) foreign.delete(id);
     }
     return [...foreign.keys()];
   }
@@ -189,15 +188,6 @@ export class Memory {
     const memory = this.#of(jobUid);
     memory.writes.set(id, { ...write, at: this.#clock.now() });
     if (write.resource !== fineTuneJobs) memory.refusals.clear();
-  }
-
-  async #read<T extends KubernetesObject>(resource: Resource, ref: Ref, signal: AbortSignal) {
-    try {
-      return await this.#client.get<T>(resource, ref, signal);
-    } catch (error) {
-      if (isKind(error, 'NotFound')) return undefined;
-      throw error;
-    }
   }
 }
 

@@ -3,7 +3,7 @@ import type { KubernetesListObject, KubernetesObject } from '@kubernetes/client-
 import { type Dispatcher, request } from 'undici';
 import type { Connection } from './connection.ts';
 import { decode } from './decode.ts';
-import { ApiError, errorOfStatus, type StatusBody } from './errors.ts';
+import { ApiError, errorOfStatus, isKind, type StatusBody } from './errors.ts';
 import { Guard } from './guard.ts';
 import { linesOf } from './lines.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -35,6 +35,21 @@ type Call = {
 export type Ref = { namespace?: string | undefined; name: string };
 export type Page<T> = { objects: T[]; resourceVersion: string; token: string | undefined };
 export type WatchLine = { type: string; object: KubernetesObject };
+
+/** The object, or undefined where there is none. */
+export async function find<T extends KubernetesObject>(
+  client: Pick<Client, 'get'>,
+  resource: Resource,
+  ref: Ref,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  try {
+    return await client.get<T>(resource, ref, signal);
+  } catch (error) {
+    if (isKind(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
 
 export class Client {
   readonly #options: ClientOptions;

@@ -1,6 +1,6 @@
 /** Leader election by a Lease: at most one replica works at a time, as far as clocks allow. */
 import type { Log } from '../log.ts';
-import type { Client } from './client.ts';
+import { type Client, find } from './client.ts';
 import { type Clock, wait, within } from './clock.ts';
 import { isKind } from './errors.ts';
 import { held, type Lease, mayTake, released, type Sighting, sight } from './lease.ts';
@@ -137,13 +137,8 @@ export class Leader {
     return true;
   }
 
-  async #read(signal: AbortSignal): Promise<Lease | undefined> {
+  #read(signal: AbortSignal): Promise<Lease | undefined> {
     const { client, namespace, name } = this.#options;
-    try {
-      return (await client.get(leases, { namespace, name }, signal)) as Lease;
-    } catch (error) {
-      if (isKind(error, 'NotFound')) return undefined;
-      throw error;
-    }
+    return find<Lease>(client, leases, { namespace, name }, signal);
   }
 }
