@@ -33,7 +33,7 @@ export const reasons = {
     'The FineTuneRuntime does not allow this namespace, source or amount of resources, or names no price for spec.budget.maxCost.',
   NameTaken: 'An object with the name of a child exists and belongs to somebody else.',
   JobRefused:
-    'The API server does not take a Job, or a change to it: a quota, an admission policy or a rule of the API is against it; the message is its answer. It is tried again.',
+    'The API server does not take a Job, or a change to it: a quota, an admission policy or a rule of the API is against it, or a webhook gives no answer; the message is what it said. It is tried again.',
   TrainingQueued: 'The train Job waits for a queue to admit it.',
   TrainingPending: 'The trainer pod has not started yet; the message says what it waits for.',
   TrainingRunning: 'The trainer is at work.',

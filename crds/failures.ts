@@ -50,7 +50,8 @@ export const failures = {
   PodRefused: { retry: 'free', meaning: 'The cluster refuses the pod: a quota or an admission policy.' },
   JobRefused: {
     retry: 'free',
-    meaning: 'The API server refuses the Job: a quota, an admission policy or a rule of the API.',
+    meaning:
+      'The API server refuses the Job: a quota, an admission policy, a rule of the API, or a webhook that gives no answer.',
   },
   NodeLost: { retry: 'free', meaning: 'The node went away, or the pod was evicted or preempted.' },
   Cancelled: { retry: 'never', meaning: 'spec.cancel ended the run.' },

@@ -92,9 +92,9 @@ async function attempt(
   }
 }
 
-/** The operator is known, and what it asks for is not allowed or not valid: the same would be refused again. */
+/** The operator is known, and what it asks for is not allowed, not valid, or not looked at: the same would be refused again. */
 function isRefusal(error: unknown): error is ApiError {
-  return isKind(error, 'Forbidden', 'Invalid');
+  return isKind(error, 'Forbidden', 'Invalid', 'WebhookFailed');
 }
 
 async function perform(

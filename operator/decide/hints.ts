@@ -28,7 +28,7 @@ const hints: Partial<Record<FailureCategory, string>> = {
   ImagePull: 'Ask the platform team: image and imagePullSecrets of the FineTuneRuntime have to be right.',
   PodRefused: 'See the events of the batch Job: kubectl describe job NAME. Often a quota is used up.',
   JobRefused:
-    'Ask the platform team to allow the Job, or free room in the quota: kubectl describe resourcequota. It is tried again by itself, in five minutes at the latest.',
+    'Ask the platform team to allow the Job or to mend the webhook, or free room in the quota: kubectl describe resourcequota. It is tried again by itself, in five minutes at the latest.',
   VolumeMount: 'Create what is missing in the namespace of the job; the pod starts by itself then.',
   Cancelled: 'Set a new runId together with cancel: false to run it again.',
   DeadlineExceeded:

@@ -4,7 +4,8 @@
  * NotFound: the object is gone. AlreadyExists: look whose it is. Conflict: read again, decide again.
  * Gone: the resource version is too old, list again. Unauthorized: the credentials
  * are out of date, try again with new ones. Forbidden: the permissions are wrong. Invalid: the request is
- * wrong, a repeat will not help. TooManyRequests: wait `retryAfterMs`. Unavailable: try again later.
+ * wrong, a repeat will not help. WebhookFailed: who has to be asked about the object gave no answer, and may not for long.
+ * TooManyRequests: wait `retryAfterMs`. Unavailable: try again later.
  * Aborted: the caller gave up.
  */
 export type ErrorKind =
@@ -15,6 +16,7 @@ export type ErrorKind =
   | 'Unauthorized'
   | 'Forbidden'
   | 'Invalid'
+  | 'WebhookFailed'
   | 'TooManyRequests'
   | 'Unavailable'
   | 'Aborted';
@@ -52,7 +54,10 @@ export type StatusBody = {
   details?: { retryAfterSeconds?: number };
 };
 
-function kindOf(status: number, reason: string | undefined): ErrorKind {
+/** So an API server begins to say it, for webhooks that change and that validate alike, in an answer 500 InternalError. */
+const webhookFailed = /\bfailed calling webhook\b/;
+
+function kindOf(status: number, { reason, message = '' }: StatusBody): ErrorKind {
   if (status === 404) return 'NotFound';
   if (status === 409) return reason === 'AlreadyExists' ? 'AlreadyExists' : 'Conflict';
   if (status === 410) return 'Gone';
@@ -61,7 +66,7 @@ function kindOf(status: number, reason: string | undefined): ErrorKind {
   if (status === 408) return 'Unavailable';
   if (status === 429) return 'TooManyRequests';
   if (status >= 400 && status < 500) return 'Invalid';
-  return 'Unavailable';
+  return status === 500 && webhookFailed.test(message) ? 'WebhookFailed' : 'Unavailable';
 }
 
 /**
@@ -72,7 +77,7 @@ export function errorOfStatus(what: string, status: number, body: StatusBody, re
   const seconds = body.details?.retryAfterSeconds ?? secondsOf(retryAfter);
   const retryAfterMs = seconds === undefined ? undefined : Math.min(Math.max(seconds, 0), 300) * 1000;
   const message = `${what}: ${status} ${body.reason ?? ''} ${body.message ?? ''}`.replace(/\s+/g, ' ').trim();
-  return new ApiError(kindOf(status, body.reason), message, {
+  return new ApiError(kindOf(status, body), message, {
     status,
     retryAfterMs,
     answer: body.message || undefined,

@@ -252,6 +252,8 @@ export const workloads = {
     script: async (world) => {
       await world.until('the operator says so', () => world.says('NameTaken'));
       await world.remove(collections.jobs, stageName(world.job()!.metadata, '1', 'preflight'));
+      // It looks again by itself as well, a minute after it said so.
+      await world.change(collections.fineTuneJobs, 'spam', { metadata: { annotations: { touch: '1' } } });
       await world.ended();
     },
   },

@@ -1,4 +1,4 @@
-/** What the API server does not take: a quota, an admission policy or a rule of the API is against it. */
+/** What the API server does not take: a quota, an admission policy or a rule of the API is against it, or a webhook is silent. */
 import type { JobPhase } from '../../../crds/status.schema.ts';
 import { mainReason } from '../conditions.ts';
 import type { Action, Refusal } from '../plan.ts';

@@ -19,17 +19,18 @@ describe('with a watch that has fallen silent', () => {
       .filter(({ method, path, watch }) => method === 'GET' && !watch && !path.includes('/leases'))
       .map(({ path }) => path.replace(/^.*\/(jobs|pods|finetunejobs|finetuneruntimes)\b.*$/, '$1'));
   const statusNow = async (name: string) => (await read<FineTuneJob>(api.plane, 'ftj', name))?.status;
-  const everything = ['jobs', 'pods', 'finetunejobs', 'finetuneruntimes'];
+  // Its own last write may have to be read before it, where the watch was slow.
+  const everything = /jobs,pods,finetunejobs,finetuneruntimes/;
 
   it('a trainer runs on that seems to wait for longer than it may', async () => {
     await api.start();
-    const { job, train } = await checked(api.plane, 'seems-late', { 'spec.pendingDeadlineSeconds': 4 });
+    const { job, train } = await checked(api.plane, 'seems-late', { 'spec.pendingDeadlineSeconds': 8 });
     await statusOf(api.plane, 'seems-late', 'the wait', ({ phase }) => phase === 'Pending');
     api.proxy.silent.add('pods');
     const since = api.proxy.requests.length;
     const pod = await startTrainer(api.plane, train);
     await statusOf(api.plane, 'seems-late', 'the trainer', ({ phase }) => phase === 'Training');
-    assert.deepEqual(reads(since).slice(0, 4), everything);
+    assert.match(reads(since).join(), everything);
     assert.equal((await stageOf(api.plane, job, 'train'))?.spec?.activeDeadlineSeconds, undefined);
     assert.equal((await statusNow('seems-late'))?.attempt?.podUID, pod.metadata?.uid);
   });
@@ -51,13 +52,13 @@ describe('with a watch that has fallen silent', () => {
 
   it('a run that has succeeded in time is not stopped at its deadline', async () => {
     await api.start();
-    const run = await training(api.plane, 'seems-busy', { 'spec.activeDeadlineSeconds': 5 });
+    const run = await training(api.plane, 'seems-busy', { 'spec.activeDeadlineSeconds': 8 });
     api.proxy.silent.add('pods');
     api.proxy.silent.add('jobs');
     await succeed(api.plane, run);
     const { phase, usage } = (await statusNow('seems-busy'))!;
     assert.equal(phase, 'Succeeded');
-    assert.ok((usage?.activeSeconds ?? 0) < 5, 'it never reached its deadline');
+    assert.ok((usage?.activeSeconds ?? 0) < 8, 'it never reached its deadline');
   });
 
   it('a Job that an administrator holds stays held when the user lets the run go on', async () => {

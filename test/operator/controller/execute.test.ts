@@ -113,17 +113,16 @@ function refusing(error: ApiError) {
 }
 
 test('a refusal is remembered with the words of the API server, and decided on anew', async () => {
-  for (const [status, reason] of [
-    [403, 'Forbidden'],
-    [422, 'Invalid'],
-    [400, 'BadRequest'],
+  for (const [status, reason, message] of [
+    [403, 'Forbidden', 'no Jobs here'],
+    [422, 'Invalid', 'no Jobs here'],
+    [400, 'BadRequest', 'no Jobs here'],
+    [500, 'InternalError', 'Internal error occurred: failed calling webhook "x": EOF'],
   ] as const) {
-    const { act, refusals } = refusing(
-      errorOfStatus('POST /jobs', status, { reason, message: 'no Jobs here' }),
-    );
+    const { act, refusals } = refusing(errorOfStatus('POST /jobs', status, { reason, message }));
     assert.equal(await act(observe()), 'again');
     const name = fresh.batchJobs[0]?.metadata?.name;
-    assert.deepEqual(refusals(), [{ kind: 'create', name, answer: 'no Jobs here', lastedMs: 0, agoMs: 0 }]);
+    assert.deepEqual(refusals(), [{ kind: 'create', name, answer: message, lastedMs: 0, agoMs: 0 }]);
   }
 });
 

@@ -1,4 +1,4 @@
-/** Jobs that a real API server refuses: by a quota, by an admission policy, and because they are not valid. */
+/** Jobs that a real API server refuses: by a quota, an admission policy or a webhook, and because they are not valid. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import type { CoreV1Event } from '@kubernetes/client-node';
@@ -84,7 +84,7 @@ describe('Jobs that a real API server refuses', () => {
 
   afterEach(async () => {
     await allow();
-    await api.plane.kubectl(['delete', 'quota', '--all']);
+    await api.plane.kubectl(['delete', 'quota,validatingwebhookconfigurations', '--all']);
   });
 
   it('waits for a quota, says so once, tries ever more rarely, and goes on when there is room', async () => {
@@ -163,6 +163,40 @@ describe('Jobs that a real API server refuses', () => {
     await eventually('the hold', async () => (await stageOf(api.plane, run.job, 'train'))?.spec?.suspend);
     await interrupt(api.plane, run);
     await statusOf(api.plane, 'unstoppable', 'the hold', (now) => now.phase === 'Suspended' && !now.failure);
+  });
+
+  it('says that a webhook is away, and goes on once nobody asks it', async () => {
+    await api.start();
+    const apiVersion = 'admissionregistration.k8s.io/v1';
+    const rules = [
+      { apiGroups: ['batch'], apiVersions: ['v1'], resources: ['jobs'], operations: ['CREATE'] },
+    ];
+    const webhook = {
+      name: 'queue.example.com',
+      // A port on which nobody listens.
+      clientConfig: { url: 'https://127.0.0.1:1/' },
+      rules,
+      failurePolicy: 'Fail',
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    };
+    const metadata = { name: 'away' };
+    await apply(api.plane, [
+      { apiVersion, kind: 'ValidatingWebhookConfiguration', metadata, webhooks: [webhook] },
+    ]);
+    await eventually('it is asked', () =>
+      api.plane.kubectl(['create', 'job', 'some', '--image=x', '--dry-run=server']).then(
+        () => false,
+        (error: Error) => error.message.includes('failed calling webhook'),
+      ),
+    );
+    const job = await createJob(api.plane, 'unasked');
+    const { phase, failure } = await refusalOf('unasked');
+    assert.equal(phase, 'Pending');
+    assert.match(failure?.message ?? '', /failed calling webhook "queue\.example\.com"/);
+    await api.plane.kubectl(['delete', 'validatingwebhookconfiguration/away']);
+    await stageMade(api.plane, job, 'preflight');
+    await statusOf(api.plane, 'unasked', 'no refusal any more', (now) => now.failure === undefined);
   });
 
   it('waits for a runtime whose Jobs are not valid to be mended', async () => {

@@ -21,6 +21,11 @@ describe('errors', () => {
       assert.equal(errorOfStatus('GET /x', status, { reason }).kind, kind);
     });
   }
+  it('tell a webhook that gives no answer from a server that has troubles of its own', () => {
+    const message =
+      'Internal error occurred: failed calling webhook "jobs.example.com": failed to call webhook: Post "https://x": EOF';
+    assert.equal(errorOfStatus('POST /x', 500, { reason: 'InternalError', message }).kind, 'WebhookFailed');
+  });
   it('carry how long the server wants to be left alone', () => {
     assert.equal(errorOfStatus('GET /x', 429, {}, '3').retryAfterMs, 3000);
     assert.equal(errorOfStatus('GET /x', 429, { details: { retryAfterSeconds: 2 } }).retryAfterMs, 2000);
