@@ -20,8 +20,6 @@ type Options = {
   /** undefined = all namespaces. */
   namespace: string | undefined;
   observer: (resource: Resource) => WatchObserver;
-  /** Called with "namespace/name" of a FineTuneJob that may need a pass; `isNew` = its status knows nothing of its run. */
-  onJob: (key: string, isNew: boolean) => void;
   times?: WatchTimes;
 };
 
@@ -31,31 +29,42 @@ const byJobLabel = (pod: V1Pod) => pod.metadata?.labels?.[labels.jobUid] ?? '';
 const hasEnded = ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 const byUid = (object: KubernetesObject) => object.metadata?.uid ?? '';
 
+/** Called with "namespace/name" of a FineTuneJob that may need a pass; `isNew` = its status knows nothing of its run. */
+type OnJob = (key: string, isNew: boolean) => void;
+
+const runStates = ['new', 'underWay', 'over'] as const;
+/** What the status knows of the run that the spec asks for. */
+function runState({ spec, status }: FineTuneJob): (typeof runStates)[number] {
+  if (status?.runId !== spec.runId) return 'new';
+  return status.completionTime === undefined ? 'underWay' : 'over';
+}
+
 export class Caches {
-  readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid'>(
-    { runtime: (job) => job.spec.runtimeRef.name, uid: byUid },
+  readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid' | 'run'>(
+    { runtime: (job) => job.spec.runtimeRef.name, uid: byUid, run: runState },
     ({ status }) => status?.completionTime !== undefined,
   );
   readonly runtimes = new Store<FineTuneRuntime>({});
   readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner }, (job) => endedAs(job) !== undefined);
   readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel }, hasEnded);
   readonly #endedPods = new EndedPods();
+  #onJob: OnJob | undefined;
   readonly #watches: { hasSynced: boolean; resource: Resource; run(signal: AbortSignal): Promise<void> }[];
 
   constructor(options: Options) {
-    const { onJob } = options;
+    const onJob: OnJob = (key, isNew) => this.#onJob?.(key, isNew);
     const onJobUid = (uid: string) => {
       for (const key of this.jobs.keysBy('uid', uid)) onJob(key, false);
     };
     const onPod = (change: Change<V1Pod, 'job'>) => {
       const uid = change.values.job;
-      const isOfKnown = this.jobs.keysBy('uid', uid).length > 0;
-      if (change.type === 'deleted' && isOfKnown) this.#endedPods.keep(uid, change.object);
+      if (change.type === 'deleted' && this.#isUnderWay(uid)) this.#endedPods.keep(uid, change.object);
       onJobUid(uid);
     };
-    const onFineTuneJob = ({ type, key, values, object }: Change<FineTuneJob, 'uid'>) => {
-      if (type === 'deleted') this.#endedPods.forget(values.uid);
-      onJob(key, object.status?.runId !== object.spec.runId);
+    const onFineTuneJob = ({ type, key, values: { uid, run } }: Change<FineTuneJob, 'uid' | 'run'>) => {
+      // Its status says all that they could tell.
+      if (type === 'deleted' || run === 'over') this.#endedPods.forget(uid);
+      onJob(key, run === 'new');
     };
     const onRuntime = ({ object }: Change<FineTuneRuntime>) => {
       for (const key of this.jobs.keysBy('runtime', object.metadata.name)) onJob(key, false);
@@ -70,6 +79,15 @@ export class Caches {
       }),
       watch(options, pods, this.pods, onPod, { ...children, trim: trimPod }),
     ];
+  }
+
+  /**
+   * Says of each job that it may need a pass, and from now on of those that something changed about. A replica that waits for
+   * the lease does not listen: it would collect keys for days.
+   */
+  listen(onJob: OnJob): void {
+    for (const run of runStates) for (const key of this.jobs.keysBy('run', run)) onJob(key, run === 'new');
+    this.#onJob = onJob;
   }
 
   /** Pods of a job: those that exist, and those that are gone after they had ended. */
@@ -94,6 +112,10 @@ export class Caches {
       [jobs.plural]: this.batchJobs.size,
       [pods.plural]: this.pods.size,
     };
+  }
+
+  #isUnderWay(jobUid: string): boolean {
+    return this.jobs.by('uid', jobUid).some((job) => runState(job) !== 'over');
   }
 
   /** Watches until the signal fires. */

@@ -6,6 +6,10 @@ export type Timed = { at: number; key: string };
 export class Heap {
   readonly #entries: Timed[] = [];
 
+  get size(): number {
+    return this.#entries.length;
+  }
+
   get first(): Timed | undefined {
     return this.#entries[0];
   }

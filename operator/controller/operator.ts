@@ -94,7 +94,6 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     log,
     namespace: config.watchNamespace || undefined,
     observer: watchObserver(metrics),
-    onJob: (key, isNew) => queue.addTo(isNew ? 'new' : 'ordinary', key),
   });
   observeState(metrics, queue, caches);
   const series = new JobSeries(metrics);
@@ -198,11 +197,12 @@ export class Operator {
 
   /** Passes from the time the caches are complete until the stop. */
   async #work(): Promise<void> {
-    const { caches, controller, poller } = this.#parts;
+    const { caches, controller, poller, queue } = this.#parts;
     const stopping = this.#stopping.signal;
     while (caches.missing.length > 0 && !stopping.aborted) await wait(clock, 50, stopping);
     if (stopping.aborted) return;
     this.#options.log.info('working', { jobs: caches.jobs.size });
+    caches.listen((key, isNew) => queue.addTo(isNew ? 'new' : 'ordinary', key));
     const polling = poller.run(stopping);
     stopping.addEventListener('abort', () => setTimeout(() => this.#giveUp.abort(), stopMs.passes).unref());
     await controller.run(this.#giveUp.signal);

@@ -23,6 +23,9 @@ export type Lane = (typeof lanes)[number];
 /** After so many turns of other lanes a lane has the next one, so that no flood stops the rest. */
 const patience = 7;
 
+/** So many void entries are kept at least before they are cleared away. */
+const fewVoid = 1000;
+
 /** A timer of Node that is longer fires at once. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -45,7 +48,7 @@ export class Queue {
   /** When each waiting key is due. */
   readonly #due = new Map<string, number>();
   /** The same in order; an entry whose time is not the one in #due is void. */
-  readonly #order = new Heap();
+  #order = new Heap();
   /** Keys that are due, with the time since when, and the turns of others since the lane had its last one. */
   readonly #lanes = lanes.map((lane) => ({ lane, ready: new Turns(), passedOver: 0 }));
   readonly #underWay: UnderWay;
@@ -69,6 +72,11 @@ export class Queue {
   /** Keys that are due and wait for a worker. */
   get depth(): number {
     return this.#lanes.reduce((sum, { ready }) => sum + ready.size, 0);
+  }
+
+  /** Times that are kept for keys that are not due yet, void ones with them. */
+  get planned(): number {
+    return this.#order.size;
   }
 
   /** Whether keys wait for a worker that are worth more than news of small worth. */
@@ -172,7 +180,14 @@ export class Queue {
     this.#observer.added();
     this.#due.set(key, at);
     this.#order.push({ at, key });
+    if (this.#order.size > 2 * this.#due.size + fewVoid) this.#clearVoid();
     this.#arm();
+  }
+
+  /** A key with a far deadline that news make due now and then would leave an entry behind each time. */
+  #clearVoid(): void {
+    this.#order = new Heap();
+    for (const [key, at] of this.#due) this.#order.push({ at, key });
   }
 
   /** The key is not due before that time, whatever came while it was worked on. */

@@ -13,7 +13,13 @@ type Numbers = {
   gpuSeconds: number | undefined;
   cost: number | undefined;
 };
-type Shown = Numbers & { uid: string; task: string; runtime: string; phase: string | undefined };
+type Shown = Numbers & {
+  uid: string;
+  runId: string;
+  task: string;
+  runtime: string;
+  phase: string | undefined;
+};
 
 export class JobSeries {
   /** By "namespace/name". */
@@ -42,10 +48,11 @@ export class JobSeries {
     }
   }
 
-  /** What a pass found and wants. */
+  /** What a pass found and wants. A run shows nothing of the one before it. */
   show(key: string, { metadata: { uid }, spec }: FineTuneJob, status: FineTuneJobStatus): void {
     const known = this.#jobs.get(key);
-    const shown = known?.uid === uid ? known : { ...nothingKnown, uid };
+    const { runId } = spec;
+    const shown = known?.uid === uid && known.runId === runId ? known : { ...nothingKnown, uid, runId };
     const { phase, usage, progress } = status;
     this.#jobs.set(key, Object.assign(shown, { task: spec.task, runtime: spec.runtimeRef.name, phase }));
     shown.gpuSeconds = usage?.gpuSeconds ?? shown.gpuSeconds;
@@ -79,6 +86,7 @@ export class JobSeries {
 /** All fields from the start, so that V8 keeps one shape for all jobs. */
 const nothingKnown: Shown = {
   uid: '',
+  runId: '',
   task: '',
   runtime: '',
   phase: undefined,

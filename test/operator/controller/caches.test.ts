@@ -1,22 +1,47 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { EventEmitter, on } from 'node:events';
+import { after, describe, it, test } from 'node:test';
+import type { KubernetesObject } from '@kubernetes/client-node';
 import { Caches } from '../../../operator/controller/caches.ts';
+import { fineTuneJobs } from '../../../operator/controller/resources.ts';
 import type { Client } from '../../../operator/kube/client.ts';
 import { Packed } from '../../../operator/kube/packed.ts';
+import { Reach } from '../../../operator/kube/reach.ts';
+import { pods, type Resource } from '../../../operator/kube/resources.ts';
 import { createLog } from '../../../operator/log.ts';
 import { aBatchJob, aJob, aPod, endedStatus, jobCondition, runningStatus } from '../builders.ts';
 import { ended, running } from '../decide/worlds.ts';
-import { FakeClock } from '../fake-clock.ts';
+import { FakeClock, settled } from '../fake-clock.ts';
 
-const caches = new Caches({
-  // Nothing is asked of it before the caches run.
-  client: {} as Client,
-  clock: new FakeClock(),
-  log: createLog('error', true),
-  namespace: undefined,
-  observer: () => ({ listed() {}, failed() {}, event() {}, handlerFailed() {} }),
-  onJob() {},
-});
+/** Lists have these objects; watches bring what `say` says. */
+function start(listed: Partial<Record<string, KubernetesObject[]>> = {}) {
+  const lines = new EventEmitter();
+  const say = async (plural: string, type: 'ADDED' | 'MODIFIED' | 'DELETED', object: KubernetesObject) => {
+    lines.emit(plural, { type, object: structuredClone(object) });
+    await settled();
+  };
+  const client = {
+    reach: new Reach(),
+    listPage: async ({ plural }: Resource) => ({
+      objects: listed[plural] ?? [],
+      resourceVersion: '1',
+      token: undefined,
+    }),
+    watch: async function* ({ plural }: Resource) {
+      for await (const [line] of on(lines, plural)) yield line;
+    },
+  } as unknown as Client;
+  const caches = new Caches({
+    client,
+    clock: new FakeClock(),
+    log: createLog('error', true),
+    namespace: undefined,
+    observer: () => ({ listed() {}, failed() {}, event() {}, handlerFailed() {} }),
+  });
+  return { caches, say };
+}
+
+const { caches } = start();
 const isPacked = ({ entry }: { entry: { kept: object } }) => entry.kept instanceof Packed;
 
 test('a FineTuneJob is packed when its run is over', () => {
@@ -39,4 +64,50 @@ test('a pod is packed when its trainer has ended, well or not', () => {
   assert.equal(isPacked(pod(runningStatus)), false);
   assert.equal(isPacked(pod(endedStatus(0, ''))), true);
   assert.equal(isPacked(pod(endedStatus(1, ''))), true);
+});
+
+describe('changes', () => {
+  const end = new AbortController();
+  after(() => end.abort());
+  const versioned = <T extends KubernetesObject>(object: T, resourceVersion: string): T => ({
+    ...object,
+    metadata: { ...object.metadata, resourceVersion },
+  });
+
+  it('are for nobody before somebody listens, who hears of each job that is there then', async () => {
+    const [one, two] = [running.job, ended.job].map((job, i) => ({
+      ...job,
+      metadata: { ...job.metadata, name: `job-${i}`, uid: `uid-${i}` },
+    }));
+    const fresh = { ...aJob(), metadata: { ...aJob().metadata, name: 'fresh', uid: 'fresh' } };
+    const { caches, say } = start({ [fineTuneJobs.plural]: [one!, two!] });
+    void caches.run(end.signal);
+    await settled();
+    await say(fineTuneJobs.plural, 'DELETED', versioned(two!, '2'));
+    await say(fineTuneJobs.plural, 'ADDED', versioned(fresh, '3'));
+    const heard: [string, boolean][] = [];
+    caches.listen((key, isNew) => heard.push([key.split('/')[1]!, isNew]));
+    assert.deepEqual(heard, [
+      ['fresh', true],
+      ['job-0', false],
+    ]);
+    await say(fineTuneJobs.plural, 'MODIFIED', versioned(one!, '4'));
+    assert.deepEqual(heard.slice(2), [['job-0', false]]);
+  });
+
+  it('of a pod that is removed after its run has ended, or before, leave nothing behind in memory', async () => {
+    const train = aBatchJob(aJob(), 'train');
+    const pod = aPod(train, 'one', endedStatus(0, ''));
+    const { uid } = running.job.metadata;
+    const { caches, say } = start({ [fineTuneJobs.plural]: [running.job], [pods.plural]: [pod] });
+    void caches.run(end.signal);
+    await settled();
+    await say(pods.plural, 'DELETED', versioned(pod, '2'));
+    assert.equal(caches.podsOf(uid).length, 1, 'the run is not over: what it said counts');
+    await say(fineTuneJobs.plural, 'MODIFIED', versioned(ended.job, '3'));
+    assert.deepEqual(caches.podsOf(uid), []);
+    await say(pods.plural, 'ADDED', versioned(pod, '4'));
+    await say(pods.plural, 'DELETED', versioned(pod, '5'));
+    assert.deepEqual(caches.podsOf(uid), []);
+  });
 });

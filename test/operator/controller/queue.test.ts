@@ -305,6 +305,21 @@ describe('queue', () => {
     assert.deepEqual(queue.working, []);
   });
 
+  it('keeps no time of a far deadline for each pass before it', async () => {
+    const { queue, clock, taken, take } = start();
+    const week = 7 * 86_400_000;
+    for (let i = 0; i < 10_000; i++) {
+      for (const key of ['a', 'b']) queue.add(key, week - i);
+      queue.addTo('small', 'a');
+      queue.done((await queue.next())!);
+    }
+    assert.ok(queue.planned < 2000, `${queue.planned} times for two keys`);
+    await take(2);
+    assert.deepEqual(taken, []);
+    await clock.advance(week);
+    assert.deepEqual(taken, ['b'], 'the one that still waits comes in its time');
+  });
+
   it('lets all workers go when it is stopped', async () => {
     const { queue, taken, take } = start();
     await take(2);

@@ -6,10 +6,10 @@ import { JobSeries } from '../../../operator/controller/series.ts';
 import type { FineTuneJob } from '../../../operator/decide/plan.ts';
 import { createMetrics, type Metrics, scrape } from '../../../operator/metrics.ts';
 
-const job = (uid: string): FineTuneJob =>
+const job = (uid: string, runId = '1'): FineTuneJob =>
   ({
     metadata: { namespace: 'n', name: 'a"b', uid },
-    spec: { task: 'MaskedLM', runtimeRef: { name: 'default' } },
+    spec: { runId, task: 'MaskedLM', runtimeRef: { name: 'default' } },
   }) as FineTuneJob;
 const running = {
   phase: 'Training',
@@ -48,13 +48,15 @@ describe('metrics of single jobs', () => {
     ]);
   });
 
-  it('of a job that was made anew under its name begin anew, and go with the job', async () => {
-    series.show('n/a"b', job('1'), running);
-    series.show('n/a"b', job('2'), { phase: 'Pending' } as FineTuneJobStatus);
-    assert.deepEqual(
-      (await lines()).map((line) => line.replace(/\{.*/, '')),
-      ['finetune_job_info', 'finetune_job_phase'],
-    );
+  it('of a job that was made anew under its name, or runs again, begin anew, and go with the job', async () => {
+    for (const next of [job('2'), job('1', '2')]) {
+      series.show('n/a"b', job('1'), running);
+      series.show('n/a"b', next, { phase: 'Pending' } as FineTuneJobStatus);
+      assert.deepEqual(
+        (await lines()).map((line) => line.replace(/\{.*/, '')),
+        ['finetune_job_info', 'finetune_job_phase'],
+      );
+    }
     series.remove('n/a"b');
     assert.deepEqual(await lines(), []);
   });

@@ -38,7 +38,6 @@ function withoutWrites({ job, runtime, batchJobs, pods }: Observed, error: ApiEr
     log,
     namespace: undefined,
     observer: () => ({ listed() {}, failed() {}, event() {}, handlerFailed() {} }),
-    onJob: () => {},
   });
   caches.jobs.put(job);
   caches.runtimes.put(runtime!);
