@@ -23,11 +23,15 @@ type Options = {
   times?: WatchTimes;
 };
 
-const byOwner = (object: KubernetesObject) => controllerUid(object) ?? '';
+/** Nobody owns anything in another namespace, whatever is claimed there. */
+const within = (namespace: string | undefined, uid = '') => `${namespace}/${uid}`;
+const byOwner = (object: KubernetesObject) => within(object.metadata?.namespace, controllerUid(object));
 /** Pods outlive a Job that is deleted: the label still tells whose they are. */
-const byJobLabel = (pod: V1Pod) => pod.metadata?.labels?.[labels.jobUid] ?? '';
+const byJobLabel = ({ metadata }: V1Pod) => within(metadata?.namespace, metadata?.labels?.[labels.jobUid]);
 const hasEnded = ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
-const byUid = (object: KubernetesObject) => object.metadata?.uid ?? '';
+const byUid = ({ metadata }: KubernetesObject) => within(metadata?.namespace, metadata?.uid);
+
+type JobIdentity = Pick<FineTuneJob['metadata'], 'namespace' | 'uid'>;
 
 /** Called with "namespace/name" of a FineTuneJob that may need a pass; `isNew` = its status knows nothing of its run. */
 type OnJob = (key: string, isNew: boolean) => void;
@@ -53,13 +57,13 @@ export class Caches {
 
   constructor(options: Options) {
     const onJob: OnJob = (key, isNew) => this.#onJob?.(key, isNew);
-    const onJobUid = (uid: string) => {
-      for (const key of this.jobs.keysBy('uid', uid)) onJob(key, false);
+    const onChild = (owner: string) => {
+      for (const key of this.jobs.keysBy('uid', owner)) onJob(key, false);
     };
     const onPod = (change: Change<V1Pod, 'job'>) => {
-      const uid = change.values.job;
-      if (change.type === 'deleted' && this.#isUnderWay(uid)) this.#endedPods.keep(uid, change.object);
-      onJobUid(uid);
+      const owner = change.values.job;
+      if (change.type === 'deleted' && this.#isUnderWay(owner)) this.#endedPods.keep(owner, change.object);
+      onChild(owner);
     };
     const onFineTuneJob = ({ type, key, values: { uid, run } }: Change<FineTuneJob, 'uid' | 'run'>) => {
       // Its status says all that they could tell.
@@ -73,7 +77,7 @@ export class Caches {
     this.#watches = [
       watch(options, fineTuneRuntimes, this.runtimes, onRuntime),
       watch(options, fineTuneJobs, this.jobs, onFineTuneJob),
-      watch(options, jobs, this.batchJobs, ({ values }) => onJobUid(values.owner), {
+      watch(options, jobs, this.batchJobs, ({ values }) => onChild(values.owner), {
         ...children,
         trim: trimJob,
       }),
@@ -91,8 +95,13 @@ export class Caches {
   }
 
   /** Pods of a job: those that exist, and those that are gone after they had ended. */
-  podsOf(jobUid: string): V1Pod[] {
-    return [...this.pods.by('job', jobUid), ...this.#endedPods.of(jobUid)];
+  podsOf({ namespace, uid }: JobIdentity): V1Pod[] {
+    const owner = within(namespace, uid);
+    return [...this.pods.by('job', owner), ...this.#endedPods.of(owner)];
+  }
+
+  batchJobsOf({ namespace, uid }: JobIdentity): V1Job[] {
+    return this.batchJobs.by('owner', within(namespace, uid));
   }
 
   /** What is known of an object that the operator writes, by "namespace/name". */
@@ -114,8 +123,8 @@ export class Caches {
     };
   }
 
-  #isUnderWay(jobUid: string): boolean {
-    return this.jobs.by('uid', jobUid).some((job) => runState(job) !== 'over');
+  #isUnderWay(owner: string): boolean {
+    return this.jobs.by('uid', owner).some((job) => runState(job) !== 'over');
   }
 
   /** Watches until the signal fires. */

@@ -11,18 +11,21 @@ const keptOfEachJob = 10;
 export class EndedPods {
   readonly #byJob = new Map<string, V1Pod[]>();
 
-  /** Keeps a pod that is gone, if it had ended. */
-  keep(jobUid: string, pod: V1Pod): void {
+  /**
+   * Keeps a pod that is gone, if it had ended.
+   * @param owner namespace and UID of the job
+   */
+  keep(owner: string, pod: V1Pod): void {
     if (endingOf(pod, nobody) === undefined) return;
-    this.#byJob.set(jobUid, [...this.of(jobUid), pod].slice(-keptOfEachJob));
+    this.#byJob.set(owner, [...this.of(owner), pod].slice(-keptOfEachJob));
   }
 
-  of(jobUid: string): readonly V1Pod[] {
-    return this.#byJob.get(jobUid) ?? [];
+  of(owner: string): readonly V1Pod[] {
+    return this.#byJob.get(owner) ?? [];
   }
 
-  /** The job is gone. */
-  forget(jobUid: string): void {
-    this.#byJob.delete(jobUid);
+  /** The job is gone, or its run is over. */
+  forget(owner: string): void {
+    this.#byJob.delete(owner);
   }
 }

@@ -38,8 +38,8 @@ export async function observe(
   return {
     job,
     runtime: caches.runtimes.get(keyOf({ metadata: { name: job.spec.runtimeRef.name } })),
-    batchJobs: await batchJobsOf(uid, caches, memory, signal),
-    pods: caches.podsOf(uid),
+    batchJobs: await batchJobsOf(job.metadata, caches, memory, signal),
+    pods: caches.podsOf(job.metadata),
     foreign: await memory.foreign(uid, signal),
     refusals: memory.refusals(uid),
     progress: progressOf(uid),
@@ -47,12 +47,13 @@ export async function observe(
 }
 
 async function batchJobsOf(
-  uid: string,
+  metadata: FineTuneJob['metadata'],
   caches: Caches,
   memory: Memory,
   signal: AbortSignal,
 ): Promise<V1Job[]> {
-  const known = new Map(caches.batchJobs.by('owner', uid).map((job) => [keyOf(job), job]));
+  const { uid } = metadata;
+  const known = new Map(caches.batchJobsOf(metadata).map((job) => [keyOf(job), job]));
   const fresh = await memory.fresh<V1Job>(uid, jobs, (key) => caches.batchJobs.get(key), signal);
   for (const [key, job] of fresh) {
     if (job !== undefined && controllerUid(job) === uid) known.set(key, job);

@@ -10,7 +10,7 @@ import {
 import type { Result } from '../../crds/trainer-contract.ts';
 import { type Stage, trainerContainer } from '../manifests/names.ts';
 import { hintFor } from './hints.ts';
-import { present, timestampOf } from './present.ts';
+import { millis, present, timestampOf } from './present.ts';
 import { type Reading, readResult } from './result.ts';
 
 export type Ending = {
@@ -67,6 +67,12 @@ export function endingOf(pod: V1Pod, run: RunIdentity): Ending | undefined {
     result,
     fault: reached ? undefined : faultOf({ pod, stage, terminated, reading }),
   });
+}
+
+/** When a run is over that this ending brought to its end: not later than now, although the clock of the node may say so. */
+export function endedAt(ending: Ending | undefined, now: Date): string {
+  const at = Math.min(millis(ending?.finishedAt) ?? Number.POSITIVE_INFINITY, now.getTime());
+  return timestampOf(new Date(at)) ?? '';
 }
 
 export function containerStatus(pod: V1Pod) {

@@ -3,6 +3,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { type Stage, stageName } from '../manifests/names.ts';
+import { isUnseen } from './attempts.ts';
 import { endingOf, nobody } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
 import { millis } from './present.ts';
@@ -31,7 +32,11 @@ export type Run = {
 };
 
 export function viewRun(observed: Observed, now: Date): Run {
-  const { job, batchJobs, pods, runtime } = observed;
+  const { job, runtime } = observed;
+  // Anybody may claim an owner in a namespace that is not theirs.
+  const isNear = ({ metadata }: V1Job | V1Pod) => metadata?.namespace === job.metadata.namespace;
+  const batchJobs = observed.batchJobs.filter(isNear);
+  const pods = observed.pods.filter(isNear);
   const { runId, dryRun } = job.spec;
   const remembered = job.status?.runId === runId ? job.status : {};
   const names = {
@@ -44,7 +49,9 @@ export function viewRun(observed: Observed, now: Date): Run {
     return viewStage(batchJob, pods, identity, remembered.failure);
   };
   const preflight = view('preflight');
-  const train = view('train');
+  const withJob = view('train');
+  const trainPods = ofThisRun(podsOf(names.train, pods), remembered, preflight, withJob);
+  const train = publishedWithoutJob(withJob, trainPods, { job, remembered });
   const report = remembered.preflight ?? reportOf(preflight);
   return {
     observed,
@@ -53,19 +60,18 @@ export function viewRun(observed: Observed, now: Date): Run {
     runtime: runtime?.spec,
     remembered,
     formerJobs: batchJobs.filter((one) => one !== preflight.job && one !== train.job),
-    strays: straysAmong(pods, [preflight.job, train.job], job.metadata.namespace),
+    strays: straysAmong(pods, [preflight.job, train.job]),
     preflight,
     train,
-    trainPods: ofThisRun(podsOf(names.train, pods, job.metadata.namespace), remembered, preflight, train),
+    trainPods,
     report,
     missing: missingStage(report !== undefined, dryRun, preflight, train),
   };
 }
 
 /** The name of a Job holds the UID and the run: a deleted Job and the one made in its place have the same one. */
-function podsOf(jobName: string, pods: readonly V1Pod[], namespace: string): V1Pod[] {
+function podsOf(jobName: string, pods: readonly V1Pod[]): V1Pod[] {
   return pods
-    .filter(({ metadata }) => metadata?.namespace === namespace)
     .filter((pod) => controllerOf(pod)?.kind === 'Job' && controllerOf(pod)?.name === jobName)
     .toSorted(byAge);
 }
@@ -89,21 +95,33 @@ function ofThisRun(
   );
 }
 
+/**
+ * A trainer that came to its goal while its Job was removed, by a hold or by hand, has ended the run: the model is
+ * published. Pods of an earlier run that had the same runId do not count.
+ */
+function publishedWithoutJob(
+  train: StageView,
+  trainPods: readonly V1Pod[],
+  { job, remembered: { attempt } }: Pick<Run, 'job' | 'remembered'>,
+): StageView {
+  if (train.state.at !== 'absent') return train;
+  const identity = { jobUid: job.metadata.uid, runId: job.spec.runId, stage: 'train' as const };
+  const newest = trainPods.filter((pod) => pod.metadata?.uid === attempt?.podUID || isUnseen(pod, attempt));
+  const endings = newest.flatMap((pod) => endingOf(pod, identity) ?? []);
+  const ending = endings.find(({ fault }) => fault === undefined);
+  return ending === undefined ? train : { ...train, state: { at: 'reached', ending } };
+}
+
 function reportOf({ state }: StageView): FineTuneJobStatus['preflight'] {
   const result = state.at === 'reached' ? state.ending.result : undefined;
   return result?.outcome === 'Validated' ? preflightOf(result.preflight) : undefined;
 }
 
-/** A pod that no Job made, or in another namespace, only pretends: anybody may set a label. */
-function straysAmong(
-  pods: readonly V1Pod[],
-  jobs: readonly (V1Job | undefined)[],
-  namespace: string,
-): V1Pod[] {
+/** A pod that no Job made only pretends: anybody may set a label. */
+function straysAmong(pods: readonly V1Pod[], jobs: readonly (V1Job | undefined)[]): V1Pod[] {
   const uids = new Set(jobs.map((job) => job?.metadata?.uid));
   return pods.filter(
     (pod) =>
-      pod.metadata?.namespace === namespace &&
       controllerOf(pod)?.kind === 'Job' &&
       !uids.has(controllerOf(pod)?.uid) &&
       endingOf(pod, nobody) === undefined,

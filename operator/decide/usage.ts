@@ -44,7 +44,9 @@ function secondsOf(pod: V1Pod, until: Date | undefined): number {
   if (!start) return 0;
   if (terminated !== undefined) return secondsBetween(start, millis(terminated.finishedAt));
   if (running === undefined || pod.status?.phase !== 'Running') return 0;
-  return secondsBetween(Math.max(start, placedAt(pod)), until?.getTime());
+  // Then it was to be killed. A node that is lost says for days that it runs.
+  const killed = millis(pod.metadata?.deletionTimestamp) ?? Number.POSITIVE_INFINITY;
+  return secondsBetween(Math.max(start, placedAt(pod)), until && Math.min(until.getTime(), killed));
 }
 
 /** When the pod got its node, or was made, by the clock of the API server. */

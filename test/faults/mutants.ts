@@ -25,14 +25,14 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'operator/controller/observe.ts',
-        find: 'pods: caches.podsOf(uid),',
+        find: 'pods: caches.podsOf(job.metadata),',
         replace: `pods: [...caches.pods.values()].filter((pod) => pod.metadata?.labels?.['${labels.job}'] === job.metadata.name),`,
       },
       {
         file: 'operator/controller/observe.ts',
-        find: "caches.batchJobs.by('owner', uid).map(",
+        find: 'caches.batchJobsOf(metadata).map(',
         replace: `[...caches.batchJobs.values()]
-          .filter((job) => job.metadata?.labels?.['${labels.job}'] === caches.jobs.by('uid', uid)[0]?.metadata.name)
+          .filter((job) => job.metadata?.labels?.['${labels.job}'] === metadata.name)
           .map(`,
       },
       {

@@ -1,7 +1,7 @@
 /** The preflight Job: from its creation to its report or its failure. */
 import { mountedObjects } from '../../manifests/sources.ts';
 import { creationOf } from '../create.ts';
-import { timestampOf } from '../present.ts';
+import { endedAt } from '../ending.ts';
 import type { Run } from '../run.ts';
 import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
 import { waitingFor } from '../waiting.ts';
@@ -45,7 +45,7 @@ function undecided(run: Run): Verdict {
         phase: 'Failed',
         reason: 'PreflightFailed',
         message: state.fault.message,
-        endedAt: state.ending?.finishedAt ?? timestampOf(now) ?? '',
+        endedAt: endedAt(state.ending, now),
         failure: failureOf(state.fault, state.ending, undefined),
       };
     case 'reached':

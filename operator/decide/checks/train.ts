@@ -4,7 +4,7 @@ import { queueOf } from '../../manifests/queue.ts';
 import { mountedObjects } from '../../manifests/sources.ts';
 import { attemptOf } from '../attempts.ts';
 import { creationOf } from '../create.ts';
-import type { Ending } from '../ending.ts';
+import { type Ending, endedAt } from '../ending.ts';
 import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
 import { present, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
@@ -128,7 +128,7 @@ function failed(run: Run, state: Extract<StageState, { at: 'failed' }>): Verdict
     phase: 'Failed',
     reason: exhausted ? 'RetriesExhausted' : 'TrainingFailed',
     message: fault.message,
-    endedAt: ending?.finishedAt ?? timestampOf(run.now) ?? '',
+    endedAt: endedAt(ending, run.now),
     failure: failureOf(fault, ending, attemptNumber(run)),
   };
 }
@@ -152,17 +152,18 @@ function withSmallerBatches(
   };
 }
 
-function reached(run: Run, { result, finishedAt }: Ending): Verdict {
-  const endedAt = finishedAt ?? timestampOf(run.now) ?? '';
+function reached(run: Run, ending: Ending): Verdict {
+  const { result } = ending;
+  const end = { endedAt: endedAt(ending, run.now) };
   if (result?.outcome === 'Rejected') {
-    return { phase: 'Rejected', reason: 'GateNotPassed', message: result.message, endedAt };
+    return { phase: 'Rejected', reason: 'GateNotPassed', message: result.message, ...end };
   }
   const where = result?.outcome === 'Succeeded' ? ` Model: ${result.model.uri}` : '';
   return {
     phase: 'Succeeded',
     reason: 'Succeeded',
     message: `The model is trained and published.${where}`,
-    endedAt,
+    ...end,
   };
 }
 

@@ -7,7 +7,7 @@ import { fineTuneJobs } from '../../../operator/controller/resources.ts';
 import type { Client } from '../../../operator/kube/client.ts';
 import { Packed } from '../../../operator/kube/packed.ts';
 import { Reach } from '../../../operator/kube/reach.ts';
-import { pods, type Resource } from '../../../operator/kube/resources.ts';
+import { jobs, pods, type Resource } from '../../../operator/kube/resources.ts';
 import { createLog } from '../../../operator/log.ts';
 import { aBatchJob, aJob, aPod, endedStatus, jobCondition, runningStatus } from '../builders.ts';
 import { ended, running } from '../decide/worlds.ts';
@@ -38,7 +38,12 @@ function start(listed: Partial<Record<string, KubernetesObject[]>> = {}) {
     namespace: undefined,
     observer: () => ({ listed() {}, failed() {}, event() {}, handlerFailed() {} }),
   });
-  return { caches, say };
+  /** Until the lists are there. */
+  const run = async (signal: AbortSignal) => {
+    void caches.run(signal);
+    while (caches.missing.length > 0) await settled();
+  };
+  return { caches, say, run };
 }
 
 const { caches } = start();
@@ -80,9 +85,8 @@ describe('changes', () => {
       metadata: { ...job.metadata, name: `job-${i}`, uid: `uid-${i}` },
     }));
     const fresh = { ...aJob(), metadata: { ...aJob().metadata, name: 'fresh', uid: 'fresh' } };
-    const { caches, say } = start({ [fineTuneJobs.plural]: [one!, two!] });
-    void caches.run(end.signal);
-    await settled();
+    const { caches, say, run } = start({ [fineTuneJobs.plural]: [one!, two!] });
+    await run(end.signal);
     await say(fineTuneJobs.plural, 'DELETED', versioned(two!, '2'));
     await say(fineTuneJobs.plural, 'ADDED', versioned(fresh, '3'));
     const heard: [string, boolean][] = [];
@@ -98,16 +102,48 @@ describe('changes', () => {
   it('of a pod that is removed after its run has ended, or before, leave nothing behind in memory', async () => {
     const train = aBatchJob(aJob(), 'train');
     const pod = aPod(train, 'one', endedStatus(0, ''));
-    const { uid } = running.job.metadata;
-    const { caches, say } = start({ [fineTuneJobs.plural]: [running.job], [pods.plural]: [pod] });
-    void caches.run(end.signal);
-    await settled();
+    const { metadata } = running.job;
+    const { caches, say, run } = start({ [fineTuneJobs.plural]: [running.job], [pods.plural]: [pod] });
+    await run(end.signal);
     await say(pods.plural, 'DELETED', versioned(pod, '2'));
-    assert.equal(caches.podsOf(uid).length, 1, 'the run is not over: what it said counts');
+    assert.equal(caches.podsOf(metadata).length, 1, 'the run is not over: what it said counts');
     await say(fineTuneJobs.plural, 'MODIFIED', versioned(ended.job, '3'));
-    assert.deepEqual(caches.podsOf(uid), []);
+    assert.deepEqual(caches.podsOf(metadata), []);
     await say(pods.plural, 'ADDED', versioned(pod, '4'));
     await say(pods.plural, 'DELETED', versioned(pod, '5'));
-    assert.deepEqual(caches.podsOf(uid), []);
+    assert.deepEqual(caches.podsOf(metadata), []);
+  });
+
+  it('in another namespace concern nobody, whoever is said to own what changes there', async () => {
+    const { uid } = running.job.metadata;
+    const owner = {
+      apiVersion: 'finetune.dev/v1alpha1',
+      kind: 'FineTuneJob',
+      name: 'x',
+      uid,
+      controller: true,
+    };
+    const train = aBatchJob(aJob(), 'train', { metadata: { ownerReferences: [owner] } });
+    const abroad = <T extends KubernetesObject>(object: T): T => ({
+      ...object,
+      metadata: { ...object.metadata, namespace: 'elsewhere', resourceVersion: '1' },
+    });
+    const pod = abroad(aPod(train, 'one', endedStatus(0, '')));
+    const { caches, say, run } = start({ [fineTuneJobs.plural]: [running.job] });
+    await run(end.signal);
+    const heard: string[] = [];
+    caches.listen((key) => heard.push(key));
+    await say(pods.plural, 'ADDED', pod);
+    await say(jobs.plural, 'ADDED', abroad(train));
+    assert.deepEqual(
+      [caches.podsOf(running.job.metadata), caches.batchJobsOf(running.job.metadata)],
+      [[], []],
+    );
+    await say(pods.plural, 'DELETED', versioned(pod, '2'));
+    assert.deepEqual(caches.podsOf(running.job.metadata), []);
+    assert.equal(heard.length, 1, 'that it is there');
+    await say(jobs.plural, 'ADDED', versioned(train, '3'));
+    assert.equal(caches.batchJobsOf(running.job.metadata).length, 1);
+    assert.equal(heard.length, 2);
   });
 });

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../../operator/decide/decide.ts';
-import { after } from '../builders.ts';
-import { ended, running, summary, withSpec } from './worlds.ts';
+import { timestampOf } from '../../../operator/decide/present.ts';
+import { after, endedStatus, pass, succeeded } from '../builders.ts';
+import { ended, inTraining, running, summary, withSpec } from './worlds.ts';
 
 // The trainer of `ended` came to its end after 100 seconds.
 const expiring = withSpec(ended, { ttlSecondsAfterFinished: 60 });
@@ -40,6 +41,14 @@ test('zero seconds: at once', () => {
   assert.deepEqual(summary(decide(withSpec(ended, { ttlSecondsAfterFinished: 0 }), after(100))).does, [
     'delete filter',
   ]);
+});
+
+test('an end in the future, by the clock of a node, is one that was said now', () => {
+  const { next } = pass(inTraining(endedStatus(0, succeeded('one'))), after(40));
+  assert.equal(next.job.status?.completionTime, timestampOf(after(40)));
+  const world = withSpec(next, { ttlSecondsAfterFinished: 60 });
+  assert.deepEqual(summary(decide(world, after(99))).does, []);
+  assert.deepEqual(summary(decide(world, after(100))).does, ['delete filter']);
 });
 
 test('an end that is said late is there for the whole time to live', () => {

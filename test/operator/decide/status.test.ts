@@ -61,6 +61,32 @@ test('a pod that the Job did not make cannot end the run', () => {
   assert.equal(summary(pass(liar).plan).phase, 'Pending');
 });
 
+test('in another namespace a pod or Job cannot end the run, answer for its trainer or stand for its preflight', () => {
+  const namespace = 'team-b';
+  const liar = inTraining(endedStatus(0, succeeded('one')), { namespace });
+  assert.equal(summary(pass(liar).plan).phase, 'Pending');
+  const forger = inTraining(runningStatus, { namespace });
+  assert.equal(pass(forger).plan.poll, undefined);
+  const claim = { ...preflightJob, metadata: { ...preflightJob.metadata, namespace } };
+  assert.deepEqual(summary(pass(observe({ batchJobs: [claim] })).plan).does, ['create preflight']);
+});
+
+test('a trainer that published although its Job was removed has ended the run, held or not', () => {
+  const pods = [aPod(trainJob, 'one', endedStatus(0, succeeded('one')))];
+  const gone = without({ ...running, pods }, '-train');
+  for (const world of [gone, withSpec(gone, { suspend: true }), withSpec(gone, { cancel: true })]) {
+    const { plan } = pass(world, after(100));
+    assert.deepEqual([summary(plan).phase, summary(plan).does], ['Succeeded', []]);
+    assert.ok(plan.status.result);
+  }
+});
+
+test('what published in an earlier run of the same runId does not end this one', () => {
+  const old = aPod(trainJob, 'old', endedStatus(0, succeeded('old')), { creationTimestamp: after(-500) });
+  const { plan } = pass(without({ ...running, pods: [old] }, '-train'), after(100));
+  assert.deepEqual(summary(plan).does, ['create train']);
+});
+
 test('children are matched by run, not by the stage in a label', () => {
   const old = aBatchJob({ ...aJob(), spec: { ...aJob().spec, runId: '0' } }, 'train');
   const { plan } = pass(observe({ batchJobs: [old] }));

@@ -44,6 +44,15 @@ function answered(world: Observed, podUid: string, at: number, changes: Partial<
 
 const usage = (world: Observed) => pass(world, after(10_000)).plan.status.usage;
 
+test('a trainer on a node that is lost is counted up to when it was to be killed', () => {
+  const deletionTimestamp = after(90);
+  const lost = inTraining(runningFrom(10), { deletionTimestamp });
+  const world = withSpec(lost, { activeDeadlineSeconds: 3600 });
+  const { status } = pass(world, after(10_000)).plan;
+  assert.deepEqual([status.phase === 'Failed', status.failure], [false, undefined]);
+  assert.ok((status.usage?.activeSeconds ?? 0) <= 80);
+});
+
 test('a live trainer is counted up to its last answer, so a pass without news writes nothing', () => {
   const world = answered(inTraining(runningFrom(10)), 'one', 40);
   assert.equal(world.job.status?.usage?.activeSeconds, 30);

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Observed, Plan } from '../../../operator/decide/plan.ts';
 import {
+  after,
   aPod,
   endedStatus,
   jobCondition,
@@ -50,7 +51,7 @@ export const inTraining = (status: V1Pod['status'], metadata: object = {}): Obse
   pods: [aPod(trainJob, 'one', status, metadata)],
 });
 export const running = pass(inTraining(runningStatus)).next;
-export const ended = pass(inTraining(endedStatus(0, succeeded('one')))).next;
+export const ended = pass(inTraining(endedStatus(0, succeeded('one'))), after(100)).next;
 export const without = (world: Observed, stage: string): Observed => ({
   ...world,
   batchJobs: world.batchJobs.filter(({ metadata }) => !metadata?.name?.endsWith(stage)),
