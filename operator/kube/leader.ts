@@ -98,12 +98,15 @@ export class Leader {
 
   /** Lets the next candidate take over at once. Call it when all work has ended. */
   async release(signal: AbortSignal): Promise<void> {
-    const lease = this.#lease;
-    if (!this.#leading || lease?.spec === undefined) return;
+    const { client, log, identity } = this.#options;
+    if (!this.#leading) return;
     this.#set(false);
-    const spec = released(lease.spec, new Date());
-    await this.#options.client.replace<Lease & object>(leases, { ...lease, spec } as never, signal);
-    this.#options.log.info('released the lease');
+    const isReleased = await this.#withNewest(this.#lease, signal, async (lease) => {
+      if (lease?.spec?.holderIdentity !== identity) return false;
+      await client.replace(leases, { ...lease, spec: released(lease.spec, new Date()) } as never, signal);
+      return true;
+    });
+    if (isReleased) log.info('released the lease');
   }
 
   #set(leading: boolean): void {
@@ -112,33 +115,47 @@ export class Leader {
   }
 
   /** One try to take or renew; false = somebody else holds it. */
-  async #try(signal: AbortSignal): Promise<boolean> {
+  #try(signal: AbortSignal): Promise<boolean> {
+    const known = this.#leading ? this.#lease : undefined;
+    return this.#withNewest(known, signal, (lease) => this.#hold(lease, signal));
+  }
+
+  async #hold(lease: Lease | undefined, signal: AbortSignal): Promise<boolean> {
     const { client, clock, namespace, name, identity } = this.#options;
     const startedAt = clock.now();
-    const lease = this.#leading && this.#lease !== undefined ? this.#lease : await this.#read(signal);
     if (lease === undefined) {
       const metadata = { namespace, name };
       const spec = held(undefined, identity, this.#times.durationMs, new Date());
       const fresh = { apiVersion: apiVersionOf(leases), kind: leases.kind, metadata, spec };
       this.#lease = (await client.create(leases, fresh as never, signal)) as Lease;
     } else {
-      this.#sighting = sight(this.#sighting, lease, clock.now());
-      if (!mayTake(lease, this.#sighting, identity, clock.now())) return false;
+      this.#sighting = sight(this.#sighting, lease, startedAt);
+      if (!mayTake(lease, this.#sighting, identity, startedAt)) return false;
       const spec = held(lease.spec, identity, this.#times.durationMs, new Date());
-      try {
-        this.#lease = (await client.replace(leases, { ...lease, spec } as never, signal)) as Lease;
-      } catch (error) {
-        // What is known is out of date; the next try reads it anew.
-        if (isKind(error, 'Conflict', 'NotFound')) this.#lease = undefined;
-        throw error;
-      }
+      this.#lease = (await client.replace(leases, { ...lease, spec } as never, signal)) as Lease;
     }
     this.#renewedAt = startedAt;
     return true;
   }
 
-  #read(signal: AbortSignal): Promise<Lease | undefined> {
+  /**
+   * Does something to the lease as it is known, and once more as it is read if that is out of date: a renewal that nobody
+   * answered may have been stored all the same.
+   */
+  async #withNewest<T>(
+    known: Lease | undefined,
+    signal: AbortSignal,
+    change: (lease: Lease | undefined) => Promise<T>,
+  ): Promise<T> {
+    if (known !== undefined) {
+      try {
+        return await change(known);
+      } catch (error) {
+        if (!isKind(error, 'Conflict', 'NotFound')) throw error;
+      }
+    }
     const { client, namespace, name } = this.#options;
-    return find<Lease>(client, leases, { namespace, name }, signal);
+    this.#lease = await find<Lease>(client, leases, { namespace, name }, signal);
+    return change(this.#lease);
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { mutants } from './mutants.ts';
-import { idOf } from './plans.ts';
+import { idOf, plansFor } from './plans.ts';
 import { allPlans, type Learned } from './suite.ts';
 import { type WorkloadName, workloads } from './workloads.ts';
 
@@ -29,6 +29,14 @@ describe('the set of plans', () => {
   it('has no plan twice, and none for a lease that is renewed for ever', () => {
     assert.equal(new Set(ids).size, ids.length);
     assert.ok(!ids.some((id) => id.endsWith('lease-update.4')));
+  });
+
+  it('has each fault at the lease where replicas elect, those after which a renewal is stored and not answered too', () => {
+    const hows = plansFor('two-replicas', places, [], 1)
+      .filter(({ fault }) => fault.at === 'lease-update')
+      .map(({ fault }) => fault.how);
+    const others = ['409', '500', 'reset', 'reset-committed', 'hang', 'hang-committed'];
+    assert.deepEqual(hows.toSorted(), [...others, ...kills].toSorted());
   });
 
   it('has the plans that find the planted defects', () => {

@@ -27,7 +27,7 @@ export function planOf(id: string): Plan {
 
 /** Of an Event, on which nothing depends: what could hold up the rest. */
 const besideFaults: readonly How[] = ['429', '500', 'hang'];
-const leaseFaults: readonly How[] = ['409', '500', 'reset', 'hang'];
+const leaseFaults: readonly How[] = ['409', '500', 'reset', 'reset-committed', 'hang', 'hang-committed'];
 
 const kinds = {
   kills: ['kill-before', 'kill-unanswered', 'kill-after'] as const,
@@ -71,20 +71,31 @@ export function plansFor(
 
 type Choose = <T>(list: readonly T[], count: number, salt: string) => T[];
 
-/** One of each fault that lags, and of some others. */
+/** One of each fault that lags, and of some others; and one of each at the lease, which no workload tried in full has. */
 function few(plans: readonly Plan[], choose: Choose): Plan[] {
-  const hows = [...new Set(plans.map(({ fault }) => fault.how))];
+  const ofLease = plans.filter(isOfLease);
+  const rest = plans.filter((plan) => !isOfLease(plan));
+  const hows = howsOf(rest);
   const more = choose(
     hows.filter((how) => !lags.includes(how)),
     brief,
     'others',
   );
-  return hows
-    .filter((how) => lags.includes(how) || more.includes(how))
-    .flatMap((how) => {
-      const ids = plans.filter(({ fault }) => fault.how === how).map(idOf);
-      return choose(ids, 1, how).map(planOf);
-    });
+  const chosen = hows.filter((how) => lags.includes(how) || more.includes(how));
+  const oneOf = (list: readonly Plan[], how: How) =>
+    choose(list.filter(({ fault }) => fault.how === how).map(idOf), 1, how).map(planOf);
+  return [
+    ...howsOf(ofLease).flatMap((how) => oneOf(ofLease, how)),
+    ...chosen.flatMap((how) => oneOf(rest, how)),
+  ];
+}
+
+function howsOf(plans: readonly Plan[]): How[] {
+  return [...new Set(plans.map(({ fault }) => fault.how))];
+}
+
+function isOfLease({ fault }: Plan): boolean {
+  return fault.at.startsWith('lease-');
 }
 
 /** What takes long: a restart of the API server in each workload, and silence in every third, or so. */

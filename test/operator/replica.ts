@@ -13,13 +13,19 @@ export class Replica {
   output = '';
   readonly #port: number;
 
-  constructor(name: string, api: Api, port: number, flags: string[] = []) {
+  /** @param before a module that runs first */
+  constructor(name: string, api: Api, port: number, flags: string[] = [], before?: string) {
     this.name = name;
     this.#port = port;
-    this.process = spawn(process.execPath, [main, `--port=${port}`, `--identity=${name}`, ...flags], {
-      env: { ...process.env, KUBECONFIG: api.kubeConfigFile },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const node = before === undefined ? [] : [`--import=${before}`];
+    this.process = spawn(
+      process.execPath,
+      [...node, main, `--port=${port}`, `--identity=${name}`, ...flags],
+      {
+        env: { ...process.env, KUBECONFIG: api.kubeConfigFile },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     this.process.stdout?.on('data', (chunk) => {
       this.output += chunk;
     });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
+import type { FineTuneJob } from '../../../operator/decide/plan.ts';
 import type { Lease } from '../../../operator/kube/lease.ts';
 import { stageName } from '../../../operator/manifests/names.ts';
 import { freePorts } from '../../cluster/control-plane.ts';
@@ -19,9 +20,9 @@ describe('two replicas', () => {
     await api.stop();
   });
 
-  const start = async (name: string) => {
+  const start = async (name: string, before?: string) => {
     const [port = 0] = await freePorts(1);
-    const replica = new Replica(name, api, port);
+    const replica = new Replica(name, api, port, [], before);
     replicas.push(replica);
     return replica;
   };
@@ -37,6 +38,14 @@ describe('two replicas', () => {
     const job = await createJob(api.plane, name);
     const child = stageName(job.metadata, '1', 'preflight');
     await eventually(`Job of ${name}`, () => read<V1Job>(api.plane, 'job', child));
+  };
+
+  const isCancelled = async (name: string) =>
+    (await read<FineTuneJob>(api.plane, 'ftj', name))?.status?.phase === 'Cancelled';
+  /** Until nobody has written for a while. */
+  const quiet = async () => {
+    for (let count = -1; count !== api.proxy.writes.length; await sleep(1500))
+      count = api.proxy.writes.length;
   };
 
   /** After a crash it takes longer: a lease lasts 15 seconds from its last renewal, which is at most a few back. */
@@ -61,7 +70,7 @@ describe('two replicas', () => {
     assert.ok(handedOverMs < leastMs, `handed over after ${handedOverMs} ms, as after a crash`);
     await works('two');
 
-    const third = await start('third');
+    const third = await start('third', import.meta.resolve('../stop-after-read.ts'));
     await eventually('third waits', async () => third.says('waiting for the lease'));
     second.signal('SIGKILL');
     const killed = performance.now();
@@ -73,15 +82,18 @@ describe('two replicas', () => {
 
     const fourth = await start('fourth');
     await eventually('fourth waits', async () => fourth.says('waiting for the lease'));
-    third.signal('SIGSTOP');
+    // Before it ends a run it reads anew what it knows, and stops between that and the write.
+    await api.plane.kubectl(['patch', 'ftj', 'three', '--type=merge', '-p', '{"spec":{"cancel":true}}']);
     await takesOver(fourth, 25_000);
-    await works('four');
+    await eventually('fourth ends the run', () => isCancelled('three'));
+    await quiet();
     const before = api.proxy.writes.length;
     third.signal('SIGCONT');
     assert.deepEqual(await third.ended, [1, null]);
     assert.ok(third.says('the lease was lost: this process ends, so that two never write'));
     await sleep(500);
     assert.deepEqual(api.proxy.writes.slice(before), []);
+    assert.match(third.output, /not sent, the lease is no longer held/, 'it was about to write');
     assert.ok(await isHeldBy(fourth)());
   });
 });

@@ -1,75 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { KubernetesObject } from '@kubernetes/client-node';
-import { type Clock, wait } from '../../../operator/kube/clock.ts';
-import { ApiError } from '../../../operator/kube/errors.ts';
+import type { Clock } from '../../../operator/kube/clock.ts';
 import { Leader, leaseTimes } from '../../../operator/kube/leader.ts';
-import type { Lease } from '../../../operator/kube/lease.ts';
 import { createLog } from '../../../operator/log.ts';
 import { random as dice } from '../decide/dice.ts';
 import { FakeClock } from '../fake-clock.ts';
+import { type Fate, LeaseServer } from './lease-server.ts';
 
 const times = leaseTimes(15);
 /** Between the last write of a leader and the first of the next: for a write that is on its way. */
 const marginMs = times.durationMs - times.renewDeadlineMs;
+/** As the client of the lease gives up a request. */
+const requestMs = times.renewDeadlineMs / 2;
 const never = new AbortController().signal;
-
-/** What may happen to a request: nothing, no answer, an error before or after the write, an answer that comes late. */
-type Fate = 'well' | 'hang' | 'refused' | 'lost-answer' | 'late';
-
-/** One Lease, guarded by its version as the API server does it. */
-class LeaseServer {
-  readonly #clock: Clock;
-  #lease: Lease | undefined;
-  #version = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** The way of one replica to it. */
-  client(fate: () => Fate) {
-    const answer = async (signal: AbortSignal, write: () => Lease): Promise<never> => {
-      const what = fate();
-      if (what === 'refused') throw new ApiError('Unavailable', 'refused');
-      // As the client does it for the lease: half of the time in which it must be renewed.
-      if (what === 'hang') await wait(this.#clock, times.renewDeadlineMs / 2, signal);
-      if (what === 'hang') throw new ApiError('Unavailable', 'no answer');
-      const lease = structuredClone(write());
-      if (what === 'late') await wait(this.#clock, 4000, signal);
-      if (what === 'lost-answer' || signal.aborted) throw new ApiError('Unavailable', 'no answer');
-      return lease as never;
-    };
-    return {
-      get: (_resource: unknown, _ref: unknown, signal: AbortSignal) =>
-        answer(signal, () => {
-          if (this.#lease === undefined) throw new ApiError('NotFound', 'no lease');
-          return this.#lease;
-        }),
-      create: (_resource: unknown, lease: KubernetesObject, signal: AbortSignal) =>
-        answer(signal, () => {
-          if (this.#lease !== undefined) throw new ApiError('AlreadyExists', 'there is one');
-          return this.#store(lease);
-        }),
-      replace: (_resource: unknown, lease: KubernetesObject, signal: AbortSignal) =>
-        answer(signal, () => {
-          if (lease.metadata?.resourceVersion !== this.#lease?.metadata.resourceVersion)
-            throw new ApiError('Conflict', 'changed meanwhile');
-          return this.#store(lease);
-        }),
-    };
-  }
-
-  #store(lease: KubernetesObject): Lease {
-    this.#lease = structuredClone(lease) as Lease;
-    this.#lease.metadata.resourceVersion = `${++this.#version}`;
-    return this.#lease;
-  }
-}
 
 class Replica {
   readonly leader: Leader;
-  fate: Fate = 'well';
+  /** Of its next requests; the last one is that of all that follow. */
+  fates: Fate[] = ['well'];
   requests = 0;
   /** Whether the lease was kept to the end; undefined = still at it. */
   kept: boolean | undefined;
@@ -78,7 +26,7 @@ class Replica {
     this.leader = new Leader({
       client: server.client(() => {
         this.requests++;
-        return fate?.() ?? this.fate;
+        return fate?.() ?? (this.fates.length > 1 ? this.fates.shift()! : this.fates[0]!);
       }),
       clock,
       log: createLog('error', true),
@@ -97,7 +45,7 @@ class Replica {
 
 /** A network that is well for some time, then ill for some time. */
 function networkOf(random: () => number, clock: Clock): () => Fate {
-  const fates: Fate[] = ['well', 'hang', 'refused', 'lost-answer', 'late'];
+  const fates: Fate[] = ['well', 'hang', 'hang-committed', 'refused', 'lost-answer', 'late'];
   let until = 0;
   let isIll = true;
   return () => {
@@ -111,7 +59,7 @@ function networkOf(random: () => number, clock: Clock): () => Fate {
 
 function start() {
   const clock = new FakeClock();
-  const server = new LeaseServer(clock);
+  const server = new LeaseServer(clock, requestMs);
   const [first, second] = ['first', 'second'].map((name) => new Replica(name, server, clock)) as [
     Replica,
     Replica,
@@ -120,33 +68,47 @@ function start() {
 }
 
 describe('leader', () => {
-  it('stops writing a third of the lease before anybody may take it, when its renewals hang', async () => {
-    const { clock, first, second } = start();
-    void first.run();
-    await clock.advance(5000);
-    assert.ok(first.leader.mayWrite());
-    void second.run();
-    await clock.advance(5000);
-    first.fate = 'hang';
-    const hung = clock.now();
-    let [lastOfFirst, lostAt] = [0, 0];
-    while (!second.leader.mayWrite()) {
-      if (first.leader.mayWrite()) lastOfFirst = clock.now();
-      await clock.advance(50);
-      if (first.kept === undefined) lostAt = clock.now();
-      assert.ok(clock.now() - hung < times.durationMs + 2 * times.retryMs, 'the other one takes over');
-    }
-    assert.ok(clock.now() - lastOfFirst >= marginMs, `${clock.now() - lastOfFirst} ms between their writes`);
-    assert.equal(first.kept, false);
-    assert.ok(lostAt - lastOfFirst <= 100, 'it does not wait for the answer that does not come');
-    assert.ok(lastOfFirst - hung > times.renewDeadlineMs - 2 * times.retryMs, 'it wrote as long as it might');
-  });
+  const illnesses: Record<string, Fate[]> = {
+    hang: ['hang'],
+    'hang after one whose answer is late': ['late', 'hang'],
+    // What is read then tells that the lease is held, not until when.
+    'hang after one that was stored and not answered': ['hang-committed', 'well', 'well', 'hang'],
+  };
+  for (const [name, fates] of Object.entries(illnesses)) {
+    it(`stops writing a third of the lease before anybody may take it, when its renewals ${name}`, async () => {
+      const { clock, first, second } = start();
+      void first.run();
+      await clock.advance(5000);
+      assert.ok(first.leader.mayWrite());
+      void second.run();
+      await clock.advance(5000);
+      first.fates = [...fates];
+      const ill = clock.now();
+      let [lastOfFirst, lostAt] = [0, 0];
+      while (!second.leader.mayWrite()) {
+        if (first.leader.mayWrite()) lastOfFirst = clock.now();
+        await clock.advance(50);
+        if (first.kept === undefined) lostAt = clock.now();
+        assert.ok(clock.now() - ill < times.durationMs + 4 * times.retryMs, 'the other one takes over');
+      }
+      assert.ok(
+        clock.now() - lastOfFirst >= marginMs,
+        `${clock.now() - lastOfFirst} ms between their writes`,
+      );
+      assert.equal(first.kept, false);
+      assert.ok(lostAt - lastOfFirst <= 100, 'it does not wait for the answer that does not come');
+      assert.ok(
+        lastOfFirst - ill > times.renewDeadlineMs - 2 * times.retryMs,
+        'it wrote as long as it might',
+      );
+    });
+  }
 
   it('leaves room between two writers whatever happens to their requests', async () => {
     let changes = 0;
     for (let seed = 1; seed <= 40; seed++) {
       const clock = new FakeClock();
-      const server = new LeaseServer(clock);
+      const server = new LeaseServer(clock, requestMs);
       const end = new AbortController();
       /** The process that runs in each of three places now. */
       const running: Replica[] = [];
@@ -205,16 +167,50 @@ describe('leader', () => {
   });
 
   it('outlives a renewal that hangs or is refused', async () => {
-    for (const fate of ['hang', 'refused', 'lost-answer'] as const) {
+    for (const fate of ['hang', 'hang-committed', 'refused', 'lost-answer'] as const) {
       const { clock, first } = start();
       void first.run();
       await clock.advance(3000);
-      first.fate = fate;
+      first.fates = [fate];
       await clock.advance(times.retryMs);
-      first.fate = 'well';
+      first.fates = ['well'];
       await clock.advance(60_000);
       assert.equal(first.leader.mayWrite(), true, fate);
       assert.equal(first.kept, undefined, fate);
     }
+  });
+
+  it('lets go of the lease also when the stop gives up a renewal that is stored', async () => {
+    // The second one finds no lease any more, and what makes it anew is not answered.
+    for (const isRemoved of [false, true]) {
+      const { clock, server, first } = start();
+      const end = new AbortController();
+      const life = first.run(end.signal);
+      await clock.advance(3000);
+      if (isRemoved) server.remove();
+      first.fates = ['hang-committed'];
+      await clock.advance(times.retryMs);
+      assert.equal(server.holder, 'first');
+      end.abort();
+      await life;
+      first.fates = ['well'];
+      await first.leader.release(never);
+      assert.equal(server.holder, '');
+    }
+  });
+
+  it('leaves a lease alone that somebody else took before the stop, or that is gone', async () => {
+    const { clock, server, first, second } = start();
+    await first.leader.acquire(never);
+    void second.run();
+    await clock.advance(times.durationMs + 2 * times.retryMs);
+    assert.equal(server.holder, 'second');
+    await first.leader.release(never);
+    assert.equal(server.holder, 'second');
+    await clock.advance(60_000);
+    assert.equal(second.kept, undefined);
+    server.remove();
+    await second.leader.release(never);
+    assert.equal(server.holder, undefined);
   });
 });
