@@ -21,9 +21,11 @@ export const deadlineExceeded: Check = (run) => {
  * Since when a run waits for the pod of its stage to start, if this verdict says that it does. While a pod saves its
  * checkpoint the run is at work, whatever the next one will wait for.
  */
-export function waitingSince(run: Run, { phase, reason, endedAt }: Verdict): string | undefined {
+export function waitingSince(run: Run, { phase, reason, failure, endedAt }: Verdict): string | undefined {
   const { remembered, report, now } = run;
-  const waits = phase === 'Pending' || phase === 'Queued' || reason === 'PreflightPending';
+  // With a failure it only lets the back-off of its Job pass: it starts again by itself.
+  const isStarting = reason === 'PreflightPending' && failure === undefined;
+  const waits = phase === 'Pending' || phase === 'Queued' || isStarting;
   if (!waits || endedAt !== undefined || atWorkMs(run) > 0) return undefined;
   const sameStage = (remembered.preflight === undefined) === (report === undefined);
   return (sameStage ? remembered.waitingSince : undefined) ?? timestampOf(now);

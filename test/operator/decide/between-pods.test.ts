@@ -203,6 +203,16 @@ const cases: Record<string, Case> = {
     now: after(159),
     want: { phase: 'Preflight', reason: 'PreflightPending', category: 'SourceUnavailable' },
   },
+  'meanwhile it waits for nothing': {
+    given: pass(withSpec(inPreflight(failing), { pendingDeadlineSeconds: 20 }), after(101)).next,
+    now: after(129),
+    want: { phase: 'Preflight', category: 'SourceUnavailable', does: [] },
+  },
+  'it is waited for no longer than the pending deadline': {
+    given: pass(pass(withSpec(inPreflight(failing), pending), after(101)).next, after(130)).next,
+    now: after(190),
+    want: { phase: 'Failed', reason: 'PendingDeadlineExceeded', does: ['patch preflight'] },
+  },
   'the pod of preflight is on a lost node': {
     given: inPreflight(runningStatus, evicted),
     now: after(180),
