@@ -1,17 +1,22 @@
-/** Why a pod has not started yet. */
+/** Why a pod has not started yet, or the one before it not ended. */
 import type { V1Job, V1Pod, V1PodCondition } from '@kubernetes/client-node';
 import type { FailureCategory } from '../../crds/failures.ts';
 import { containerStatus } from './ending.ts';
-import { millis } from './present.ts';
+import { millis, present, timestampOf } from './present.ts';
+import { untilOverdue } from './stopping.ts';
+import { failureFrom, type Verdict } from './verdict.ts';
 
 /** `category` is set when a person should know; `recheckMs` when only time will show it. */
-export type Waiting = { message: string; category?: FailureCategory; recheckMs?: number };
+export type Waiting = { message: string; category?: FailureCategory; hint?: string; recheckMs?: number };
 
 /**
  * A Job without a pod, and a pod without its volumes, are normal for so long. So is a pod without a node: the pod of the
  * stage before may still hold its place.
  */
 const patienceMs = { pod: 20_000, node: 10_000, volumes: 30_000 };
+
+/** After each pod that failed, for whatever reason, the Job controller lets twice as much time pass, up to the longest. */
+const backOffMs = { first: 10_000, longest: 600_000 };
 
 const imageReasons = new Set([
   'ErrImagePull',
@@ -22,6 +27,15 @@ const imageReasons = new Set([
   'RegistryUnavailable',
   'SignatureValidationFailed',
 ]);
+
+/** What a check says of a run that waits. */
+export function waits(
+  verdict: Pick<Verdict, 'phase' | 'reason'>,
+  { message, category, hint, recheckMs }: Waiting,
+): Verdict {
+  const failure = category && failureFrom(category, message, hint);
+  return present({ ...verdict, message, failure, requeueAfterMs: recheckMs });
+}
 
 /** `mounted` names the Secrets and claims of the pod: that they are missing stands only in events. */
 export function waitingFor(
@@ -45,11 +59,35 @@ export function waitingFor(
 
 function waitingForPod(job: V1Job, now: Date): Waiting {
   const since = millis(job.status?.startTime) ?? millis(job.metadata?.creationTimestamp) ?? now.getTime();
-  const left = since + patienceMs.pod - now.getTime();
+  return withoutPod(`Job ${job.metadata?.name} has no pod`, since + patienceMs.pod - now.getTime());
+}
+
+/** `since` = no pod is there any more, `ended` = so many there have been at most. */
+export function waitingForNextPod(
+  job: V1Job | undefined,
+  { since, ended }: { since: number; ended: number },
+  now: Date,
+): Waiting {
+  const backOff = Math.min(backOffMs.first * 2 ** Math.max(0, ended - 1), backOffMs.longest);
+  const problem = `Job ${job?.metadata?.name} has made no pod since its last one ended`;
+  return withoutPod(problem, since + backOff + patienceMs.pod - now.getTime());
+}
+
+function withoutPod(problem: string, left: number): Waiting {
   if (left > 0) return { message: 'The pod is being made.', recheckMs: left };
+  return { category: 'PodRefused', message: `${problem}: a quota or an admission policy may refuse it.` };
+}
+
+/** The Job makes the next pod once the node says that this one has ended. */
+export function waitingForEnd(pod: V1Pod, now: Date): Waiting {
+  const left = untilOverdue(pod, now);
+  if (left > 0) return { message: 'The pod is being stopped.', recheckMs: left };
+  const node = pod.spec?.nodeName ?? 'unknown';
+  const { name, deletionTimestamp } = pod.metadata ?? {};
   return {
-    category: 'PodRefused',
-    message: `Job ${job.metadata?.name} has no pod: a quota or an admission policy may refuse it.`,
+    category: 'NodeLost',
+    message: `Node ${node} does not tell that pod ${name} has ended, which was to stop by ${timestampOf(deletionTimestamp)}; no other pod starts before.`,
+    hint: `See whether the node answers: kubectl get node ${node}. If it is gone for good, delete its Node object.`,
   };
 }
 

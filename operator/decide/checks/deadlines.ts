@@ -2,6 +2,7 @@
 import { limitsOf } from '../limits.ts';
 import { millis, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
+import { atWorkMs } from '../stopping.ts';
 import { duration } from '../text.ts';
 import { activeTime, isTold } from '../usage.ts';
 import { type Check, failureFrom, type Verdict } from '../verdict.ts';
@@ -16,11 +17,16 @@ export const deadlineExceeded: Check = (run) => {
   return stopForGood(run, { phase: 'Failed', reason: 'DeadlineExceeded', message, failure });
 };
 
-/** Since when a run waits for the pod of its stage to start, if this verdict says that it does. */
-export function waitingSince(run: Run, { phase, reason, endedAt }: Verdict): string | undefined {
+/**
+ * Since when a run waits for the pod of its stage to start, if this verdict says that it does. While a pod saves its
+ * checkpoint the run is at work, whatever the next one will wait for.
+ */
+export function waitingSince(run: Run, { phase, reason, failure, endedAt }: Verdict): string | undefined {
   const { remembered, report, now } = run;
-  const waits = phase === 'Pending' || phase === 'Queued' || reason === 'PreflightPending';
-  if (!waits || endedAt !== undefined) return undefined;
+  // With a failure it only lets the back-off of its Job pass: it starts again by itself.
+  const isStarting = reason === 'PreflightPending' && failure === undefined;
+  const waits = phase === 'Pending' || phase === 'Queued' || isStarting;
+  if (!waits || endedAt !== undefined || atWorkMs(run) > 0) return undefined;
   const sameStage = (remembered.preflight === undefined) === (report === undefined);
   return (sameStage ? remembered.waitingSince : undefined) ?? timestampOf(now);
 }
@@ -28,10 +34,11 @@ export function waitingSince(run: Run, { phase, reason, endedAt }: Verdict): str
 /** The verdict, or the end of a run that waited too long: for whatever the verdict names. */
 export function withinPendingDeadline(run: Run, verdict: Verdict): Verdict {
   const limit = run.job.spec.pendingDeadlineSeconds;
+  if (limit === undefined) return verdict;
   const since = millis(waitingSince(run, verdict));
-  if (limit === undefined || since === undefined) return verdict;
-  const left = since + limit * 1000 - run.now.getTime();
-  if (left > 0) return { ...verdict, requeueAfterMs: Math.min(left, verdict.requeueAfterMs ?? left) };
+  const left = since === undefined ? atWorkMs(run) : since + limit * 1000 - run.now.getTime();
+  if (left > 0) return lookAgain(verdict, left);
+  if (since === undefined) return verdict;
   const message = `Waited for ${duration(limit)}, as long as spec.pendingDeadlineSeconds allows. ${verdict.message}`;
   return {
     phase: 'Failed',
@@ -40,4 +47,9 @@ export function withinPendingDeadline(run: Run, verdict: Verdict): Verdict {
     endedAt: timestampOf(run.now) ?? '',
     failure: failureFrom('PendingDeadlineExceeded', message, verdict.failure?.hint),
   };
+}
+
+function lookAgain(verdict: Verdict, afterMs: number): Verdict {
+  const requeueAfterMs = Math.min(afterMs, verdict.requeueAfterMs ?? afterMs);
+  return Number.isFinite(requeueAfterMs) ? { ...verdict, requeueAfterMs } : verdict;
 }

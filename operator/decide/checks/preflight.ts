@@ -1,10 +1,12 @@
 /** The preflight Job: from its creation to its report or its failure. */
 import { mountedObjects } from '../../manifests/sources.ts';
+import { waitingBetweenPods } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { endedAt } from '../ending.ts';
+import { present } from '../present.ts';
 import type { Run } from '../run.ts';
-import { type Check, failureFrom, failureOf, type Verdict } from '../verdict.ts';
-import { waitingFor } from '../waiting.ts';
+import { type Check, failureOf, type Verdict } from '../verdict.ts';
+import { waitingFor, waits } from '../waiting.ts';
 import { restart } from './restart.ts';
 import { resume } from './stop.ts';
 
@@ -32,14 +34,18 @@ function undecided(run: Run): Verdict {
       return waiting(run);
     case 'running':
     case 'stopping':
-      return { phase: 'Preflight', reason: 'PreflightRunning', message: 'Data and model are being checked.' };
+      return unlessOverdue(run, {
+        phase: 'Preflight',
+        reason: 'PreflightRunning',
+        message: 'Data and model are being checked.',
+      });
     case 'retrying':
     case 'interrupted':
-      return {
+      return unlessOverdue(run, {
         ...pending,
         message: `Preflight starts again: ${state.fault.message}`,
         failure: failureOf(state.fault, state.ending, undefined),
-      };
+      });
     case 'failed':
       return {
         phase: 'Failed',
@@ -58,15 +64,17 @@ function undecided(run: Run): Verdict {
 }
 
 const pending = { phase: 'Preflight', reason: 'PreflightPending' } as const;
+/** What a person should know of. */
+const stuck = { phase: 'Pending', reason: 'PreflightPending' } as const;
 
 function waiting({ preflight, job, now }: Run): Verdict {
   if (preflight.job === undefined) return { ...pending, message: 'The preflight Job is being made.' };
   const wait = waitingFor(preflight.job, preflight.pods.at(-1), mountedObjects(job.spec), now);
-  return {
-    phase: wait.category === undefined ? 'Preflight' : 'Pending',
-    reason: 'PreflightPending',
-    message: wait.message,
-    ...(wait.category && { failure: failureFrom(wait.category, wait.message) }),
-    ...(wait.recheckMs !== undefined && { requeueAfterMs: wait.recheckMs }),
-  };
+  return waits(wait.category === undefined ? pending : stuck, wait);
+}
+
+function unlessOverdue(run: Run, verdict: Verdict): Verdict {
+  const wait = waitingBetweenPods(run, run.preflight);
+  if (wait?.category !== undefined) return waits(stuck, wait);
+  return present({ ...verdict, requeueAfterMs: wait?.recheckMs });
 }

@@ -3,6 +3,7 @@ import type { Reason } from '../../../crds/conditions.ts';
 import { queueOf } from '../../manifests/queue.ts';
 import { mountedObjects } from '../../manifests/sources.ts';
 import { attemptOf } from '../attempts.ts';
+import { waitingBetweenPods } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { type Ending, endedAt } from '../ending.ts';
 import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
@@ -10,8 +11,8 @@ import { present, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
 import { untilNextLimit } from '../usage.ts';
-import { type Check, deleteJob, failureFrom, failureOf, type Verdict } from '../verdict.ts';
-import { waitingFor } from '../waiting.ts';
+import { type Check, deleteJob, failureOf, type Verdict } from '../verdict.ts';
+import { waitingFor, waits } from '../waiting.ts';
 import { restart } from './restart.ts';
 import { resume } from './stop.ts';
 
@@ -40,11 +41,11 @@ export function train(run: Run): Verdict {
     case 'running':
       return running(run, state.pod);
     case 'stopping':
-      return { phase: 'Training', ...stopping };
+      return unlessOverdue(run, { phase: 'Training', ...stopping });
     case 'interrupted':
-      return again(run, state, 'TrainingInterrupted');
+      return unlessOverdue(run, again(run, state, 'TrainingInterrupted'));
     case 'retrying':
-      return again(run, state, 'TrainingRetrying');
+      return unlessOverdue(run, again(run, state, 'TrainingRetrying'));
     case 'failed':
       return failed(run, state);
     case 'reached':
@@ -62,6 +63,7 @@ function pending(reason: Reason, message: string): Verdict {
   return { phase: 'Pending', reason, message };
 }
 
+const pendingPod = { phase: 'Pending', reason: 'TrainingPending' } as const;
 const queued = { phase: 'Queued', reason: 'TrainingQueued' } as const;
 
 const stopping = {
@@ -89,11 +91,14 @@ function held({ train: { job } }: Run, byUser: boolean): Verdict {
 function waiting({ train, job, now }: Run): Verdict {
   if (train.job === undefined) return pending('TrainingPending', 'The train Job is being made.');
   const wait = waitingFor(train.job, train.pods.at(-1), mountedObjects(job.spec), now);
-  return present({
-    ...pending('TrainingPending', wait.message),
-    failure: wait.category && failureFrom(wait.category, wait.message),
-    requeueAfterMs: wait.recheckMs,
-  });
+  return waits(pendingPod, wait);
+}
+
+/** The next pod comes by itself, soon; where it does not, the run does not train any more but waits. */
+function unlessOverdue(run: Run, verdict: Verdict): Verdict {
+  const wait = waitingBetweenPods(run, run.train);
+  if (wait?.category !== undefined) return waits(pendingPod, wait);
+  return present({ ...verdict, requeueAfterMs: wait?.recheckMs });
 }
 
 function running(run: Run, pod: Extract<StageState, { at: 'running' }>['pod']): Verdict {

@@ -32,6 +32,7 @@ import {
   testCases,
   told,
   trainJob,
+  without,
   withSpec,
   withTrainJob,
 } from './worlds.ts';
@@ -189,6 +190,49 @@ test('each wait counts for itself, from its own beginning', () => {
   assert.equal(since(world), undefined);
   world = pass({ ...world, pods: [aPod(trainJobOf(world), 'two', { phase: 'Pending' })] }, after(200)).next;
   assert.equal(since(world), '2026-01-01T00:03:20Z');
+});
+
+const stopping = { deletionTimestamp: after(130) };
+const savesIn = (world: Observed) => ({
+  ...withSpec(world, pending, 3),
+  pods: [aPod(trainJob, 'one', runningStatus, stopping)],
+});
+/** Places of a run whose pod is asked to stop at 10 seconds, with 120 to save its checkpoint. */
+const saving: Record<string, Observed> = {
+  'its queue evicts its Job': savesIn(withTrainJob(running, { spec: { ...trainJob.spec, suspend: true } })),
+  'its Job is being deleted': savesIn(
+    withTrainJob(running, { metadata: { ...trainJob.metadata, deletionTimestamp: after(10) } }),
+  ),
+  'its Job is gone': savesIn(without(running, '-train')),
+  'a new run takes its place': withSpec({ ...savesIn(running), batchJobs: [] }, { runId: '2' }, 4),
+};
+for (const [name, given] of Object.entries(saving)) {
+  test(`while a trainer saves its checkpoint no wait counts: ${name}`, () => {
+    let { plan, next } = pass(given, after(10));
+    assert.equal(plan.status.waitingSince, undefined);
+    assert.ok((plan.requeueAfterMs ?? Number.POSITIVE_INFINITY) <= 180_000, 'nobody looks again');
+    ({ plan, next } = pass(next, after(189)));
+    assert.equal(plan.status.completionTime, undefined);
+    // A node that has not told the end by now is lost.
+    ({ plan, next } = pass(next, after(190)));
+    assert.equal(plan.status.waitingSince, '2026-01-01T00:03:10Z');
+    assert.equal(pass(next, after(249)).plan.status.completionTime, undefined);
+    assert.equal(summary(pass(next, after(250)).plan).reason, 'PendingDeadlineExceeded');
+  });
+}
+
+test('the wait for a queue begins when the checkpoint is saved', () => {
+  const evicted = pass(saving['its queue evicts its Job']!, after(10)).next;
+  const { next, plan } = pass({ ...evicted, pods: [savedAt('one')] }, after(100));
+  assert.equal(plan.status.waitingSince, '2026-01-01T00:01:40Z');
+  assert.equal(summary(pass(next, after(160)).plan).reason, 'PendingDeadlineExceeded');
+});
+
+test('a pod that has not begun saves nothing: its wait goes on', () => {
+  const waiting = pass(withSpec(inTraining(unschedulable('no room')), pending)).next;
+  const evicted = withTrainJob(waiting, { spec: { ...trainJob.spec, suspend: true } });
+  const pods = [aPod(trainJob, 'one', unschedulable('no room'), stopping)];
+  assert.equal(pass({ ...evicted, pods }, after(30)).plan.status.waitingSince, '2026-01-01T00:00:00Z');
 });
 
 test('a deadline counts all attempts', () => {

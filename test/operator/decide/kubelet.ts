@@ -15,7 +15,7 @@ import {
 export type Mood = 'well' | 'badly' | 'long';
 
 /** In which a pod that is asked to stop comes to its end, and how likely it does so at each step before. */
-const stopSeconds = 90;
+export const graceSeconds = 90;
 const stops: Record<Mood, number> = { well: 1, badly: 0.5, long: 0.1 };
 
 /** `time` in seconds since the start; by `ahead` seconds the clock of the node is ahead. */
@@ -42,7 +42,7 @@ function goOn(pod: V1Pod, node: Node, asked: Date | undefined): V1Pod {
     const ends = mood !== 'long' && dice() < (mood === 'well' ? 0.5 : 0.2);
     return ends ? end(pod, node, mood === 'well' ? 0 : anyEnd(dice)) : pod;
   }
-  const late = after(time).getTime() - asked.getTime() >= stopSeconds * 1000;
+  const late = after(time) >= asked;
   return late || dice() < stops[mood] ? end(pod, node, dice() < 0.8 ? 143 : 137) : pod;
 }
 

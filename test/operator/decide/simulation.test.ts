@@ -1,6 +1,7 @@
 /** Whole lives of jobs in a simulated cluster that is slow, vandalised and full of second thoughts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { V1Pod } from '@kubernetes/client-node';
 import { jobEnds } from '../../../crds/status.schema.ts';
 import { containerStatus } from '../../../operator/decide/ending.ts';
 import { after, aJob, aRuntime } from '../builders.ts';
@@ -41,15 +42,19 @@ function checkHold({ job: { metadata, spec, status = {} } }: Simulation): void {
 const fromOutside = ['Cancelled', 'DeadlineExceeded', 'PendingDeadlineExceeded'];
 
 /**
- * A run that was ended from outside has no trainer at work but of a Job that is gone, and none that had come to its own end.
+ * A run that was ended from outside has no trainer at work but of a Job that is gone, or one that should have stopped on a node
+ * that is away, and none that had come to its own end.
  * One that failed by itself tells how its pod ended.
  */
-function checkEnd({ podsOfJobs }: Simulation, { phase, failure }: Status): void {
+function checkEnd({ podsOfJobs, time }: Simulation, { phase, failure }: Status): void {
   const { category = '', exitCode } = failure ?? {};
-  const trainers = podsOfJobs.filter(isTrain).map(({ status }) => status?.phase);
+  const trainers = podsOfJobs.filter(isTrain);
+  const isAtWork = ({ status, metadata }: V1Pod) =>
+    status?.phase === 'Running' && (metadata?.deletionTimestamp ?? after(time)) >= after(time);
   if (fromOutside.includes(category)) {
-    assert.ok(!trainers.includes('Running'), `${category} while a trainer was at work`);
-    assert.ok(!trainers.includes('Succeeded'), `${category} although the trainer had come to its end`);
+    assert.ok(!trainers.some(isAtWork), `${category} while a trainer was at work`);
+    const isDone = trainers.some(({ status }) => status?.phase === 'Succeeded');
+    assert.ok(!isDone, `${category} although the trainer had come to its end`);
   } else if (phase === 'Failed') {
     const codes = podsOfJobs.map((pod) => containerStatus(pod)?.state?.terminated?.exitCode ?? 0);
     const failures = codes.filter((code) => code !== 0 && code !== 143);
@@ -76,7 +81,7 @@ function disturb(world: Simulation, dice: () => number, haste: number): void {
   if (what === 4) world.queue(dice() < 0.5);
   if (what === 5) world.change({ budget: { maxGpuHours: dice() < 0.5 ? '0.05' : '1' } });
   if (what === 6 && dice() < haste) world.change({ activeDeadlineSeconds: dice() < 0.5 ? 90 : 3000 });
-  if (what === 7 && dice() < haste) world.change({ pendingDeadlineSeconds: dice() < 0.5 ? 120 : 3000 });
+  if (what === 7 && dice() < haste) world.change({ pendingDeadlineSeconds: dice() < 0.5 ? 60 : 3000 });
   if (what === 8) world.offerRuntime(dice() < 0.5);
   if (what === 9 && dice() < 0.1) world.change({ ttlSecondsAfterFinished: dice() < 0.5 ? 0 : 3000 });
 }
@@ -153,6 +158,41 @@ async function calmDown(world: Simulation): Promise<void> {
   }
 }
 
+async function checked(world: Simulation): Promise<void> {
+  await world.look();
+  while (world.job.status?.preflight === undefined) {
+    world.step(10, 'well');
+    world.queue(false);
+    await world.look();
+  }
+}
+
+test('where nodes are lost and queues evict, never two trainers, and no end while a checkpoint is being saved', async () => {
+  const ends = { whileLost: 0, others: 0 };
+  for (let seed = 1; seed <= lives; seed++) {
+    const dice = random(seed);
+    const job = aJob({ retry: { limit: 20 }, pendingDeadlineSeconds: 60 });
+    const world = new Simulation(job, aRuntime(dice() < 0.5 ? { queueName: 'gpus' } : {}), dice);
+    await checked(world);
+    for (let i = 0; i < 60 && !world.isOver; i++) {
+      if (dice() < 0.05) world.loseNode();
+      if (dice() < 0.1) world.vandalise();
+      if (dice() < 0.2) world.queue(dice() < 0.4);
+      if (dice() < 0.02) world.change({ runId: `${i}` });
+      const before = world.job.status ?? {};
+      await world.look();
+      try {
+        check(world, before);
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
+      }
+      world.step(10, 'long');
+    }
+    if (world.isOver) ends[world.trainers.length > 0 ? 'whileLost' : 'others']++;
+  }
+  assert.ok(Math.min(...Object.values(ends)) > lives / 50, JSON.stringify(ends));
+});
+
 test('a budget is never exceeded, whatever happens, while pods end within their grace period', async () => {
   let largest = 0;
   for (let seed = 1; seed <= lives / 4; seed++) {
@@ -160,11 +200,7 @@ test('a budget is never exceeded, whatever happens, while pods end within their 
     const job = aJob({ retry: { limit: 20 }, budget: { maxGpuHours: '0.25' } });
     // A clock that is ahead hides what is used until the trainer has ended.
     const world = new Simulation(job, aRuntime(), dice, { ahead: seed % 2 === 0 ? -3600 : 0 });
-    await world.look();
-    while (world.job.status?.preflight === undefined) {
-      world.step(10, 'well');
-      await world.look();
-    }
+    await checked(world);
     // The operator looks as often as it would when a limit is due.
     for (let i = 0; i < 150; i++) {
       if (dice() < 0.05) world.vandalise();

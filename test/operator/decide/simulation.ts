@@ -13,7 +13,7 @@ import { hasLivePods, isQueued } from '../../../operator/decide/stage.ts';
 import { after, aPod, comeTrue, progressOf } from '../builders.ts';
 import { worldClient } from '../world-client.ts';
 import { control, withSuspend } from './job-controller.ts';
-import { isTrain, kubelet, type Mood } from './kubelet.ts';
+import { graceSeconds, isTrain, kubelet, type Mood } from './kubelet.ts';
 import { LaggingCaches } from './lagging-caches.ts';
 
 type Dice = () => number;
@@ -33,6 +33,8 @@ export class Simulation {
   #since = 0;
   /** By pod: when it was made, and the seconds that its trainer ran. */
   readonly #ran = new Map<string, { madeAt: number; seconds: number }>();
+  /** UIDs of pods whose node is away: it does nothing that it is asked for, and tells nothing. */
+  readonly #lost = new Set<string>();
   #made = 0;
   #version = 0;
   /** The FineTuneJob was deleted. */
@@ -174,6 +176,14 @@ export class Simulation {
     else if (pod !== undefined) this.#askToStop(pod);
   }
 
+  /** The node of a trainer goes away, and the cluster evicts its pods; it is back once all is well. */
+  loseNode(): void {
+    const pod = this.#pick(this.#running);
+    if (pod === undefined) return;
+    this.#lost.add(pod.metadata!.uid!);
+    this.#askToStop(pod);
+  }
+
   /** A queue admits or evicts. */
   queue(suspend: boolean): void {
     this.#set({ batchJobs: this.batchJobs.map((job) => (isQueued(job) ? withSuspend(job, suspend) : job)) });
@@ -225,10 +235,13 @@ export class Simulation {
 
   #askToStop(pod: V1Pod): void {
     if (pod.metadata?.deletionTimestamp !== undefined) return;
-    this.#replace(pod, { ...pod, metadata: { ...pod.metadata, deletionTimestamp: after(this.time) } });
+    const deletionTimestamp = after(this.time + graceSeconds);
+    this.#replace(pod, { ...pod, metadata: { ...pod.metadata, deletionTimestamp } });
   }
 
   #kubelet(pod: V1Pod, mood: Mood): void {
+    if (mood === 'well') this.#lost.clear();
+    if (this.#lost.has(pod.metadata!.uid!)) return;
     const next = kubelet(pod, { dice: this.#dice, mood, time: this.time, ahead: this.#ahead });
     if (next === undefined) this.#ended.push(pod);
     if (next !== pod) this.#replace(pod, next);
