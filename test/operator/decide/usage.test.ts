@@ -49,7 +49,7 @@ test('a trainer on a node that is lost is counted up to when it was to be killed
   const lost = inTraining(runningFrom(10), { deletionTimestamp });
   const world = withSpec(lost, { activeDeadlineSeconds: 3600 });
   const { status } = pass(world, after(10_000)).plan;
-  assert.deepEqual([status.phase === 'Failed', status.failure], [false, undefined]);
+  assert.deepEqual([status.phase, status.failure?.category], ['Pending', 'NodeLost']);
   assert.ok((status.usage?.activeSeconds ?? 0) <= 80);
 });
 
