@@ -144,6 +144,9 @@ export const fineTuneJobStatus = z
     waitingSince: timestamp(
       'Since when the run waits for a pod to start; absent while it does not.',
     ).optional(),
+    restartingSince: timestamp(
+      'Since when the next pod of the stage is to be started, the last one having ended; absent while it is not.',
+    ).optional(),
     preflight: preflight.optional(),
     device: text(64, 'Device that the trainer used, for example GPU or CPU.').optional(),
     progress: progress.optional(),

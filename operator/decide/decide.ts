@@ -1,5 +1,6 @@
 /** The state machine of a FineTuneJob: what is observed in, what has to be done and said out. */
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
+import { restartingSince } from './between-pods.ts';
 import { budgetExhausted } from './checks/budget.ts';
 import { cancelled } from './checks/cancelled.ts';
 import { deadlineExceeded, waitingSince, withinPendingDeadline } from './checks/deadlines.ts';
@@ -99,6 +100,7 @@ function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
     startTime: remembered.startTime ?? timestampOf(now),
     completionTime: verdict.endedAt,
     waitingSince: waitingSince(run, verdict),
+    restartingSince: restartingSince(run, verdict),
     ...memory,
     failure: verdict.failure,
   });

@@ -102,9 +102,10 @@ function ofThisRun(
 function publishedWithoutJob(
   train: StageView,
   trainPods: readonly V1Pod[],
-  { job, remembered: { attempt } }: Pick<Run, 'job' | 'remembered'>,
+  { job, remembered: { attempt, preflight } }: Pick<Run, 'job' | 'remembered'>,
 ): StageView {
-  if (train.state.at !== 'absent') return train;
+  // Before what preflight found is told, no trainer of this run can have come so far.
+  if (train.state.at !== 'absent' || preflight === undefined) return train;
   const identity = { jobUid: job.metadata.uid, runId: job.spec.runId, stage: 'train' as const };
   const newest = trainPods.filter((pod) => pod.metadata?.uid === attempt?.podUID || isUnseen(pod, attempt));
   const endings = newest.flatMap((pod) => endingOf(pod, identity) ?? []);

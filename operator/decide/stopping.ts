@@ -15,7 +15,9 @@ export function untilOverdue({ metadata }: V1Pod, now: Date): number {
 
 /** Milliseconds for which something is at work yet, as far as is known: a lost node never tells that its pod has ended. */
 export function atWorkMs({ preflight, train, strays, now }: Run): number {
-  const pods = [...preflight.pods, ...train.pods, ...strays];
+  // A stray that nobody stops, such as one whose Job was orphaned, is waited for like anything else.
+  const leaving = strays.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined);
+  const pods = [...preflight.pods, ...train.pods, ...leaving];
   return Math.max(0, ...pods.filter(isRunning).map((pod) => untilOverdue(pod, now)));
 }
 

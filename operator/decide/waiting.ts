@@ -38,13 +38,7 @@ export function waits(
 }
 
 /** `mounted` names the Secrets and claims of the pod: that they are missing stands only in events. */
-export function waitingFor(
-  job: V1Job,
-  pod: V1Pod | undefined,
-  mounted: readonly string[],
-  now: Date,
-): Waiting {
-  if (pod === undefined) return waitingForPod(job, now);
+export function waitingForStart(pod: V1Pod, mounted: readonly string[], now: Date): Waiting {
   const scheduled = condition(pod, 'PodScheduled');
   if (scheduled?.status !== 'True') return waitingForNode(pod, scheduled, now);
   const { reason = '', message } = containerStatus(pod)?.state?.waiting ?? {};
@@ -57,25 +51,20 @@ export function waitingFor(
   return waitingForVolumes(pod, scheduled, mounted, now);
 }
 
-function waitingForPod(job: V1Job, now: Date): Waiting {
-  const since = millis(job.status?.startTime) ?? millis(job.metadata?.creationTimestamp) ?? now.getTime();
-  return withoutPod(`Job ${job.metadata?.name} has no pod`, since + patienceMs.pod - now.getTime());
-}
-
-/** `since` = no pod is there any more, `ended` = so many there have been at most. */
-export function waitingForNextPod(
-  job: V1Job | undefined,
+/** `since` = a pod has been missing, `ended` = there have been so many. */
+export function waitingForPod(
+  { metadata }: V1Job,
   { since, ended }: { since: number; ended: number },
   now: Date,
 ): Waiting {
-  const backOff = Math.min(backOffMs.first * 2 ** Math.max(0, ended - 1), backOffMs.longest);
-  const problem = `Job ${job?.metadata?.name} has made no pod since its last one ended`;
-  return withoutPod(problem, since + backOff + patienceMs.pod - now.getTime());
-}
-
-function withoutPod(problem: string, left: number): Waiting {
+  const backOff = ended === 0 ? 0 : Math.min(backOffMs.first * 2 ** (ended - 1), backOffMs.longest);
+  const left = since + backOff + patienceMs.pod - now.getTime();
   if (left > 0) return { message: 'The pod is being made.', recheckMs: left };
-  return { category: 'PodRefused', message: `${problem}: a quota or an admission policy may refuse it.` };
+  const problem = ended === 0 ? 'has no pod' : 'has made no pod since its last one ended';
+  return {
+    category: 'PodRefused',
+    message: `Job ${metadata?.name} ${problem}: a quota or an admission policy may refuse it.`,
+  };
 }
 
 /** The Job makes the next pod once the node says that this one has ended. */

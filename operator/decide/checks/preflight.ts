@@ -1,12 +1,13 @@
 /** The preflight Job: from its creation to its report or its failure. */
+import type { V1Pod } from '@kubernetes/client-node';
 import { mountedObjects } from '../../manifests/sources.ts';
-import { waitingBetweenPods } from '../between-pods.ts';
+import { waitingBetweenPods, waitingForAnyPod } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { endedAt } from '../ending.ts';
 import { present } from '../present.ts';
 import type { Run } from '../run.ts';
 import { type Check, failureOf, type Verdict } from '../verdict.ts';
-import { waitingFor, waits } from '../waiting.ts';
+import { waitingForStart, waits } from '../waiting.ts';
 import { restart } from './restart.ts';
 import { resume } from './stop.ts';
 
@@ -31,7 +32,7 @@ function undecided(run: Run): Verdict {
         actions: preflight.job ? [resume(preflight.job)] : [],
       };
     case 'waiting':
-      return waiting(run);
+      return waiting(run, state.pod);
     case 'running':
     case 'stopping':
       return unlessOverdue(run, {
@@ -67,9 +68,11 @@ const pending = { phase: 'Preflight', reason: 'PreflightPending' } as const;
 /** What a person should know of. */
 const stuck = { phase: 'Pending', reason: 'PreflightPending' } as const;
 
-function waiting({ preflight, job, now }: Run): Verdict {
-  if (preflight.job === undefined) return { ...pending, message: 'The preflight Job is being made.' };
-  const wait = waitingFor(preflight.job, preflight.pods.at(-1), mountedObjects(job.spec), now);
+function waiting(run: Run, pod: V1Pod | undefined): Verdict {
+  const wait = pod
+    ? waitingForStart(pod, mountedObjects(run.job.spec), run.now)
+    : waitingForAnyPod(run, run.preflight);
+  if (wait === undefined) return { ...pending, message: 'The preflight Job is being made.' };
   return waits(wait.category === undefined ? pending : stuck, wait);
 }
 

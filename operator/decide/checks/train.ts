@@ -1,9 +1,10 @@
 /** The train Job: from its creation to the result or the failure. */
+import type { V1Pod } from '@kubernetes/client-node';
 import type { Reason } from '../../../crds/conditions.ts';
 import { queueOf } from '../../manifests/queue.ts';
 import { mountedObjects } from '../../manifests/sources.ts';
 import { attemptOf } from '../attempts.ts';
-import { waitingBetweenPods } from '../between-pods.ts';
+import { waitingBetweenPods, waitingForAnyPod } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { type Ending, endedAt } from '../ending.ts';
 import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
@@ -12,7 +13,7 @@ import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
 import { untilNextLimit } from '../usage.ts';
 import { type Check, deleteJob, failureOf, type Verdict } from '../verdict.ts';
-import { waitingFor, waits } from '../waiting.ts';
+import { waitingForStart, waits } from '../waiting.ts';
 import { restart } from './restart.ts';
 import { resume } from './stop.ts';
 
@@ -37,7 +38,7 @@ export function train(run: Run): Verdict {
     case 'held':
       return held(run, state.byUser);
     case 'waiting':
-      return waiting(run);
+      return waiting(run, state.pod);
     case 'running':
       return running(run, state.pod);
     case 'stopping':
@@ -88,10 +89,11 @@ function held({ train: { job } }: Run, byUser: boolean): Verdict {
   return { ...queued, message: `The train Job is suspended and waits for ${who}.` };
 }
 
-function waiting({ train, job, now }: Run): Verdict {
-  if (train.job === undefined) return pending('TrainingPending', 'The train Job is being made.');
-  const wait = waitingFor(train.job, train.pods.at(-1), mountedObjects(job.spec), now);
-  return waits(pendingPod, wait);
+function waiting(run: Run, pod: V1Pod | undefined): Verdict {
+  const wait = pod
+    ? waitingForStart(pod, mountedObjects(run.job.spec), run.now)
+    : waitingForAnyPod(run, run.train);
+  return wait ? waits(pendingPod, wait) : pending('TrainingPending', 'The train Job is being made.');
 }
 
 /** The next pod comes by itself, soon; where it does not, the run does not train any more but waits. */
@@ -101,7 +103,7 @@ function unlessOverdue(run: Run, verdict: Verdict): Verdict {
   return present({ ...verdict, requeueAfterMs: wait?.recheckMs });
 }
 
-function running(run: Run, pod: Extract<StageState, { at: 'running' }>['pod']): Verdict {
+function running(run: Run, pod: V1Pod): Verdict {
   const { uid: podUid = '' } = pod.metadata ?? {};
   const ip = pod.status?.podIP;
   return present({

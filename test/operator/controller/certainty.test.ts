@@ -79,7 +79,7 @@ const cases: Record<string, { cached: Observed; actual?: Observed; want: object 
   'a trainer that was interrupted long ago has not reached its deadline': {
     cached: withSpec(inTraining(runningStatus), { activeDeadlineSeconds: 200 }),
     actual: withSpec(inTraining(endedStatus(143, interrupted('one'))), { activeDeadlineSeconds: 200 }),
-    want: { phase: 'Pending', reason: 'TrainingPending', does: [], ends: undefined },
+    want: { phase: 'Training', reason: 'TrainingInterrupted', does: [], ends: undefined },
   },
   'a run does not fail for a runtime that was corrected': (() => {
     const cached = observe({ runtime: aRuntime({ workVolume: '1m' }) });

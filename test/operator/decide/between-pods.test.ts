@@ -3,20 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Observed } from '../../../operator/decide/plan.ts';
-import {
-  after,
-  aPod,
-  endedStatus,
-  failed,
-  interrupted,
-  pass,
-  runningStatus,
-  unschedulable,
-} from '../builders.ts';
+import { after, aPod, endedStatus, failed, interrupted, pass, runningStatus, trained } from '../builders.ts';
 import {
   type Case,
   inPreflight,
-  inTraining,
   over,
   preflightJob,
   running,
@@ -35,8 +25,23 @@ const preempted: V1Pod['status'] = {
   ],
 };
 /** Its end is seen 100 seconds after the start, when it happens. */
-const seenToEnd = (status: V1Pod['status'], spec: object = {}): Observed =>
-  pass({ ...withSpec(running, spec), pods: [aPod(trainJob, 'one', status)] }, after(100)).next;
+const seenToEnd = (status: V1Pod['status'], spec: object = {}, at = 100): Observed =>
+  pass({ ...withSpec(running, spec), pods: [aPod(trainJob, 'one', status)] }, after(at)).next;
+/** Its pod ended when the run was held. */
+const heldUntil = (seconds: number): Observed => {
+  const held = pass(withSpec(running, { suspend: true }), after(90)).next;
+  const stopped = pass({ ...held, pods: [aPod(trainJob, 'one', preempted)] }, after(100)).next;
+  return pass(withSpec(stopped, { suspend: false }, 3), after(seconds)).next;
+};
+const suspended = (suspend: boolean) => ({ spec: { template: {}, suspend } });
+const evictedUntil = (seconds: number): Observed => {
+  const out = withTrainJob({ ...running, pods: [aPod(trainJob, 'one', preempted)] }, suspended(true));
+  return withTrainJob(pass(pass(out, after(100)).next, after(seconds)).next, suspended(false));
+};
+const firstAdmittedAt = (seconds: number): Observed => {
+  const { next } = trained({}, { queueName: 'gpus' });
+  return withTrainJob(pass(pass(next, after(1)).next, after(seconds)).next, suspended(false));
+};
 const failing = endedStatus(30, failed('one', 'SourceUnavailable', 'time-out'));
 const unavailable = (attempts: number): Observed => {
   const pods = Array.from({ length: attempts }, (_, i) =>
@@ -53,10 +58,14 @@ const onLostNode = (spec: object = {}): Observed => ({
 });
 const named = (world: Observed): Observed => pass(world, after(180)).next;
 const given = named(onLostNode(pending));
-const backAt300 = {
+const besideStray: Observed = { ...withSpec(running, { runId: '2', ...pending }), batchJobs: [] };
+/** It ended long before its node could say so. */
+const backAtLast = {
   ...endedStatus(143, interrupted('one')),
-  conditions: [{ type: 'DisruptionTarget', status: 'True', lastTransitionTime: after(300) }],
+  conditions: [{ type: 'DisruptionTarget', status: 'True', lastTransitionTime: after(1) }],
 };
+const back: Observed = { ...given, pods: [aPod(trainJob, 'one', backAtLast, evicted)] };
+const successor = aPod(trainJob, 'two', { phase: 'Pending' }, { creationTimestamp: after(232) });
 
 const cases: Record<string, Case> = {
   'the next pod of a trainer that was preempted comes within seconds': {
@@ -118,37 +127,58 @@ const cases: Record<string, Case> = {
     now: after(900),
     want: { phase: 'Failed', reason: 'RetriesExhausted', category: 'SourceUnavailable' },
   },
-  'a node whose clock is an hour ahead makes nobody wait for that hour': {
-    given: inTraining(preempted, { creationTimestamp: after(-3600) }),
-    now: after(-3600 + 31),
+  'a node whose clock is ahead makes nobody wait for less': {
+    given: seenToEnd(preempted, {}, 40),
+    now: after(69),
+    want: { phase: 'Training', reason: 'TrainingInterrupted', says: [] },
+  },
+  'or for longer': {
+    given: seenToEnd(preempted, {}, 40),
+    now: after(70),
     want: { phase: 'Pending', category: 'PodRefused' },
   },
-  'the end of a trainer of which the status still tells was just now, whatever the clock of its node says': {
-    given: { ...running, pods: [aPod(trainJob, 'one', preempted)] },
-    now: after(3600),
+  'nor does it say once more that the trainer starts when its time has come': {
+    given: pass(seenToEnd(preempted, {}, 40), after(70)).next,
+    now: after(101),
+    want: { phase: 'Pending', category: 'PodRefused', says: [] },
+  },
+  'one that tells the end late, or whose clock is behind, leaves as much time': {
+    given: seenToEnd(preempted, {}, 5000),
+    now: after(5029),
+    want: { phase: 'Training', reason: 'TrainingInterrupted', says: [] },
+  },
+  'an operator that was away while another pod came and went begins anew': {
+    given: {
+      ...seenToEnd(preempted),
+      pods: [aPod(trainJob, 'two', preempted, { creationTimestamp: after(4000) })],
+    },
+    now: after(5000),
     want: { phase: 'Training', reason: 'TrainingInterrupted' },
   },
-  'a pod that its node refuses ended no sooner than it was made': {
-    given: inTraining(
-      { phase: 'Failed', reason: 'UnexpectedAdmissionError' },
-      { creationTimestamp: after(595) },
-    ),
-    now: after(600),
-    want: { phase: 'Training', reason: 'TrainingRetrying', category: 'Unschedulable' },
+  'a pod that vanished, of which nobody knows how it ended, is replaced like any other': {
+    given: { ...running, pods: [] },
+    now: after(5000),
+    want: { phase: 'Pending', reason: 'TrainingPending', category: undefined },
   },
-  'one that waited for its node did not end when it was made': {
-    given: {
-      ...pass(inTraining(unschedulable('no room')), after(20)).next,
-      pods: [
-        aPod(trainJob, 'one', {
-          phase: 'Failed',
-          reason: 'Evicted',
-          conditions: [{ type: 'DisruptionTarget', status: 'True', lastTransitionTime: after(595) }],
-        }),
-      ],
-    },
-    now: after(600),
-    want: { phase: 'Training', reason: 'TrainingInterrupted', category: 'NodeLost' },
+  'or not': {
+    given: pass({ ...running, pods: [] }, after(5000)).next,
+    now: after(5030),
+    want: { phase: 'Pending', category: 'PodRefused' },
+  },
+  'a run that was held for long has the time of any other when it goes on': {
+    given: heldUntil(4000),
+    now: after(4001),
+    want: { phase: 'Training', reason: 'TrainingInterrupted' },
+  },
+  'as has one that its queue lets in again': {
+    given: evictedUntil(4000),
+    now: after(4001),
+    want: { phase: 'Training', reason: 'TrainingInterrupted' },
+  },
+  'and one that its queue lets in for the first time': {
+    given: firstAdmittedAt(4000),
+    now: after(4001),
+    want: { phase: 'Pending', reason: 'TrainingPending', category: undefined },
   },
 
   'a pod that is asked to stop has its grace period, and its node a minute to tell': {
@@ -180,18 +210,28 @@ const cases: Record<string, Case> = {
     message: /Waited for 1m.*Node node-1 does not tell/,
   },
   'when the node is back the run goes on': {
-    given: { ...given, pods: [aPod(trainJob, 'one', backAt300, evicted)] },
-    now: after(301),
+    given: back,
+    now: after(230),
     want: { phase: 'Training', reason: 'TrainingInterrupted', category: 'Interrupted', does: [] },
+  },
+  'and the wait for its next pod begins': {
+    given: { ...pass(back, after(230)).next, pods: [...back.pods, successor] },
+    now: after(280),
+    want: { phase: 'Pending', reason: 'TrainingPending', does: [] },
   },
   'a new run waits for a pod on a lost node, and makes none beside it': {
     given: { ...withSpec(onLostNode(), { runId: '2' }), batchJobs: [] },
     now: after(900),
     want: { phase: 'Pending', reason: 'NewRun', does: [] },
   },
+  'a new run waits no longer than it may for a pod that nobody stops': {
+    given: pass(besideStray, after(1)).next,
+    now: after(61),
+    want: { phase: 'Failed', reason: 'PendingDeadlineExceeded' },
+  },
 
   'the next pod of preflight does not come': {
-    given: inPreflight(failing),
+    given: pass(inPreflight(failing), after(100)).next,
     now: after(130),
     want: { phase: 'Pending', reason: 'PreflightPending', category: 'PodRefused' },
   },
@@ -209,8 +249,8 @@ const cases: Record<string, Case> = {
     want: { phase: 'Preflight', category: 'SourceUnavailable', does: [] },
   },
   'it is waited for no longer than the pending deadline': {
-    given: pass(pass(withSpec(inPreflight(failing), pending), after(101)).next, after(130)).next,
-    now: after(190),
+    given: pass(pass(withSpec(inPreflight(failing), pending), after(101)).next, after(131)).next,
+    now: after(191),
     want: { phase: 'Failed', reason: 'PendingDeadlineExceeded', does: ['patch preflight'] },
   },
   'the pod of preflight is on a lost node': {
@@ -231,7 +271,7 @@ test('time alone brings the pass that says it', () => {
   const again = (world: Observed, seconds: number) => pass(world, after(seconds)).plan.requeueAfterMs;
   assert.equal(again(seenToEnd(preempted), 110), 20_000);
   assert.equal(again(onLostNode(), 110), 70_000);
-  assert.equal(again(inPreflight(failing), 110), 20_000);
+  assert.equal(again(inPreflight(failing), 110), 30_000);
   assert.equal(again(inPreflight(runningStatus, evicted), 110), 70_000);
   assert.equal(again(pass(seenToEnd(preempted), after(130)).next, 131), undefined, 'news come by a watch');
   assert.equal(again(named(onLostNode()), 181), undefined);
@@ -254,4 +294,11 @@ test('a trainer that starts again as it should costs no more than its stations',
   for (const seconds of [120, 121]) look(seconds, [one, aPod(trainJob, 'two', runningStatus, made)]);
   const reasons = ['5 TrainingInterrupted', '100 TrainingInterrupted', '113 TrainingPending'];
   assert.deepEqual(stations, [...reasons, '120 TrainingRunning']);
+});
+
+test('a run that is held, stopped or over has nothing to start', () => {
+  for (const spec of [{ suspend: true }, { cancel: true }]) {
+    const { plan } = pass(withSpec(seenToEnd(failing), spec), after(110));
+    assert.equal(plan.status.restartingSince, undefined);
+  }
 });
