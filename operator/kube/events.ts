@@ -44,6 +44,8 @@ export class EventRecorder {
   #sent = 0;
   /** Keys of events that are on their way. */
   readonly #sending = new Set<string>();
+  /** Those that will look again whether something waits; their promises, which `flush` waits for, end a moment later. */
+  #workers = 0;
   readonly #working = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
@@ -74,7 +76,7 @@ export class EventRecorder {
       return;
     }
     this.#waiting.set(key, { about, text: { ...text, message }, times: 1, date: new Date() });
-    if (this.#working.size === senders) return;
+    if (this.#workers === senders) return;
     const work = this.#work();
     this.#working.add(work);
     void work.finally(() => this.#working.delete(work));
@@ -88,6 +90,7 @@ export class EventRecorder {
   }
 
   async #work(): Promise<void> {
+    this.#workers++;
     for (let key = this.#next(); key !== undefined; key = this.#next()) {
       const event = this.#waiting.get(key)!;
       this.#waiting.delete(key);
@@ -95,6 +98,8 @@ export class EventRecorder {
       await this.#persist(key, event);
       this.#sending.delete(key);
     }
+    // Not after the promise: an event that is recorded in between would find all at work, and nobody would send it.
+    this.#workers--;
   }
 
   /** The event that waits longest and is not on its way: the count of a repeat follows from the answer before it. */

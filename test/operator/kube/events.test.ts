@@ -21,6 +21,7 @@ const text = { type: 'Normal' as const, reason: 'Succeeded', message: 'All is we
 describe('events', () => {
   let server: Server;
   let connection: Connection;
+  let options: ConstructorParameters<typeof EventRecorder>[0];
   let recorder: EventRecorder;
   let dropped: number;
   let received: { method: string; path: string; body: CoreV1Event }[];
@@ -59,7 +60,7 @@ describe('events', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     config.loadFromClusterAndUser({ name: 'c', server: url, skipTLSVerify: true }, { name: 'u' });
     connection = new Connection({ config });
-    recorder = new EventRecorder({
+    options = {
       client: new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 1000 }),
       clock: systemClock,
       log: createLog('error', true),
@@ -68,7 +69,8 @@ describe('events', () => {
       onDrop: (count) => {
         dropped += count;
       },
-    });
+    };
+    recorder = new EventRecorder(options);
   });
   afterEach(async () => {
     await connection.close();
@@ -112,6 +114,22 @@ describe('events', () => {
     await recorder.flush(5000);
     assert.equal(received.length, 10);
     assert.equal(underWay.most, 4);
+  });
+
+  it('that come while the last ones are just done are sent at once', async () => {
+    for (let steps = 0; steps < 20; steps++) {
+      const sent: unknown[] = [];
+      const { promise: answer, resolve } = Promise.withResolvers<void>();
+      const create = (_: unknown, event: unknown) => answer.finally(() => sent.push(event));
+      const client = { create } as unknown as Client;
+      const own = new EventRecorder({ ...options, client });
+      for (let i = 0; i < 4; i++) own.record({ ...object, metadata: { uid: `${i}` } }, text);
+      resolve();
+      for (let step = 0; step < steps; step++) await undefined;
+      own.record(object, text);
+      await sleep(1);
+      assert.equal(sent.length, 5, `recorded after ${steps} steps`);
+    }
   });
 
   it('that expired on the server are made anew', async () => {
