@@ -96,7 +96,9 @@ export const fineTuneRuntimeSpec = z
       .record(qualifiedName, labelValue)
       .meta({ maxProperties: 32 })
       .optional()
-      .describe('Labels of the nodes that may run trainers.'),
+      .describe(
+        'Labels of the nodes that may run trainers, and preflight where the job names a persistentVolumeClaim.',
+      ),
     tolerations: z
       .array(
         withRules(
@@ -126,7 +128,9 @@ export const fineTuneRuntimeSpec = z
       .max(16)
       .meta({ 'x-kubernetes-list-type': 'atomic' })
       .optional()
-      .describe('Taints that the trainer pod tolerates.'),
+      .describe(
+        'Taints that the trainer pod tolerates, and the preflight pod where the job names a persistentVolumeClaim.',
+      ),
     runtimeClassName: objectName('RuntimeClass of the trainer pod, for example nvidia.').optional(),
     queueName: labelValue
       .optional()

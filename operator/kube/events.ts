@@ -44,6 +44,8 @@ export class EventRecorder {
   #sent = 0;
   /** Keys of events that are on their way. */
   readonly #sending = new Set<string>();
+  /** Those that will look again whether something waits; their promises, which `flush` waits for, end a moment later. */
+  #workers = 0;
   readonly #working = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
@@ -74,7 +76,7 @@ export class EventRecorder {
       return;
     }
     this.#waiting.set(key, { about, text: { ...text, message }, times: 1, date: new Date() });
-    if (this.#working.size === senders) return;
+    if (this.#workers === senders) return;
     const work = this.#work();
     this.#working.add(work);
     void work.finally(() => this.#working.delete(work));
@@ -88,6 +90,7 @@ export class EventRecorder {
   }
 
   async #work(): Promise<void> {
+    this.#workers++;
     for (let key = this.#next(); key !== undefined; key = this.#next()) {
       const event = this.#waiting.get(key)!;
       this.#waiting.delete(key);
@@ -95,6 +98,8 @@ export class EventRecorder {
       await this.#persist(key, event);
       this.#sending.delete(key);
     }
+    // Not after the promise: an event that is recorded in between would find all at work, and nobody would send it.
+    this.#workers--;
   }
 
   /** The event that waits longest and is not on its way: the count of a repeat follows from the answer before it. */
@@ -105,8 +110,10 @@ export class EventRecorder {
 
   async #persist(key: string, event: Waiting): Promise<void> {
     const { clock, onDrop } = this.#options;
+    // Each try has the same name, so a create that was stored and not answered makes no second event.
+    const built = this.#build(key, event);
     for (let failures = 1; ; failures++) {
-      const again = await this.#send(key, event);
+      const again = await this.#send(key, event, built);
       if (again === undefined) return;
       if (failures === maxTries || this.#stop.signal.aborted) break;
       const pause = backoffMs(failures, { baseMs: 500, capMs: 5000 }, Math.random(), again.atLeastMs);
@@ -116,7 +123,7 @@ export class EventRecorder {
   }
 
   /** Sends the event or drops it. @returns when another try is worth it, and how long to wait before as the server asks */
-  async #send(key: string, event: Waiting): Promise<{ atLeastMs: number } | undefined> {
+  async #send(key: string, event: Waiting, built: CoreV1Event): Promise<{ atLeastMs: number } | undefined> {
     const { client, clock, log } = this.#options;
     const known = this.#known.get(key);
     try {
@@ -126,9 +133,8 @@ export class EventRecorder {
         await client.patch(coreEvents, known, patch, this.#stop.signal);
         remember(this.#known, key, { ...known, count, at: clock.now() });
       } else {
-        const created = this.#build(key, event);
-        await client.create(coreEvents, created, this.#stop.signal);
-        const { name = '', namespace = '' } = created.metadata;
+        await this.#create(built);
+        const { name = '', namespace = '' } = built.metadata;
         remember(this.#known, key, { name, namespace, count: event.times, at: clock.now() });
       }
       return undefined;
@@ -136,10 +142,19 @@ export class EventRecorder {
       this.#known.delete(key);
       log.debug('event was not sent', { reason: event.text.reason, error: String(error) });
       // A namespace that is being deleted, or an event that the server does not want: no try will help.
-      if (!isKind(error, 'Forbidden', 'Invalid', 'Aborted', 'AlreadyExists'))
+      if (!isKind(error, 'Forbidden', 'Invalid', 'Aborted'))
         return { atLeastMs: (error instanceof ApiError && error.retryAfterMs) || 0 };
       this.#options.onDrop?.(event.times);
       return undefined;
+    }
+  }
+
+  async #create(event: CoreV1Event): Promise<void> {
+    try {
+      await this.#options.client.create(coreEvents, event, this.#stop.signal);
+    } catch (error) {
+      // The name is of this event alone: a try before was stored.
+      if (!isKind(error, 'AlreadyExists')) throw error;
     }
   }
 

@@ -28,7 +28,7 @@ const exitSeconds = 10;
 export type PodInput = { spec: FineTuneJobSpec; runtime: FineTuneRuntimeSpec; stage: Stage };
 
 export function podSpec(input: PodInput): V1PodSpec {
-  const { runtime, stage } = input;
+  const { runtime } = input;
   const { volumes, mounts } = sourceVolumes(input.spec);
   return {
     restartPolicy: 'Never',
@@ -45,18 +45,24 @@ export function podSpec(input: PodInput): V1PodSpec {
       seccompProfile: { type: 'RuntimeDefault' },
     },
     ...(runtime.imagePullSecrets && { imagePullSecrets: runtime.imagePullSecrets }),
-    ...(stage === 'train' && placement(runtime)),
+    ...placement(input, volumes),
     containers: [container(input, mounts)],
     volumes: [...ownVolumes(runtime), ...volumes],
   };
 }
 
-/** Where trainers may run; preflight needs no accelerator and takes any node. */
-function placement({ nodeSelector, tolerations, runtimeClassName }: FineTuneRuntimeSpec): Partial<V1PodSpec> {
+/**
+ * Trainers run where the runtime says; preflight needs no accelerator and takes any node. Not so with a claim: a volume
+ * that is made for its first pod is made where that pod runs, and has to be within reach of the trainer.
+ */
+function placement({ runtime, stage }: PodInput, volumes: V1Volume[]): Partial<V1PodSpec> {
+  const { nodeSelector, tolerations, runtimeClassName } = runtime;
+  const trains = stage === 'train';
+  const bound = trains || volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim !== undefined);
   return {
-    ...(nodeSelector && { nodeSelector }),
-    ...(tolerations && { tolerations: tolerations as V1Toleration[] }),
-    ...(runtimeClassName !== undefined && { runtimeClassName }),
+    ...(bound && nodeSelector && { nodeSelector }),
+    ...(bound && tolerations && { tolerations: tolerations as V1Toleration[] }),
+    ...(trains && runtimeClassName !== undefined && { runtimeClassName }),
   };
 }
 

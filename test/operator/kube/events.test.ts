@@ -15,15 +15,17 @@ const object = {
   kind: 'FineTuneJob',
   metadata: { name: 'job', namespace: 'n', uid: 'uid' },
 };
+const nameOf = ({ body }: { body: CoreV1Event }) => body.metadata?.name;
 const text = { type: 'Normal' as const, reason: 'Succeeded', message: 'All is well.' };
 
 describe('events', () => {
   let server: Server;
   let connection: Connection;
+  let options: ConstructorParameters<typeof EventRecorder>[0];
   let recorder: EventRecorder;
   let dropped: number;
   let received: { method: string; path: string; body: CoreV1Event }[];
-  /** Status of the next answers; 201 when there is none left. */
+  /** Status of the next answers; 201 when there is none left, 0 = it is done and nothing is answered. */
   let answers: number[];
   /** What a 429 asks for, in seconds. */
   let retryAfter: string;
@@ -44,18 +46,21 @@ describe('events', () => {
       for await (const chunk of request) chunks.push(chunk as Buffer);
       await sleep(20);
       underWay.now--;
-      const status = answers.shift() ?? 201;
       const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as CoreV1Event;
+      const isThere = received.some((one) => request.method === 'POST' && nameOf(one) === nameOf({ body }));
+      const status = isThere ? 409 : (answers.shift() ?? 201);
       if (status < 300) received.push({ method: request.method!, path: request.url!.split('?')[0]!, body });
+      if (status === 0) return void response.destroy();
       response.writeHead(status, status === 429 ? { 'retry-after': retryAfter } : {});
-      response.end(JSON.stringify(status < 300 ? body : { code: status, reason: '' }));
+      const reason = isThere ? 'AlreadyExists' : '';
+      response.end(JSON.stringify(status < 300 ? body : { code: status, reason }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const config = new KubeConfig();
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     config.loadFromClusterAndUser({ name: 'c', server: url, skipTLSVerify: true }, { name: 'u' });
     connection = new Connection({ config });
-    recorder = new EventRecorder({
+    options = {
       client: new Client({ connection, userAgent: 'test', fieldManager: 'test', timeoutMs: 1000 }),
       clock: systemClock,
       log: createLog('error', true),
@@ -64,7 +69,8 @@ describe('events', () => {
       onDrop: (count) => {
         dropped += count;
       },
-    });
+    };
+    recorder = new EventRecorder(options);
   });
   afterEach(async () => {
     await connection.close();
@@ -110,6 +116,22 @@ describe('events', () => {
     assert.equal(underWay.most, 4);
   });
 
+  it('that come while the last ones are just done are sent at once', async () => {
+    for (let steps = 0; steps < 20; steps++) {
+      const sent: unknown[] = [];
+      const { promise: answer, resolve } = Promise.withResolvers<void>();
+      const create = (_: unknown, event: unknown) => answer.finally(() => sent.push(event));
+      const client = { create } as unknown as Client;
+      const own = new EventRecorder({ ...options, client });
+      for (let i = 0; i < 4; i++) own.record({ ...object, metadata: { uid: `${i}` } }, text);
+      resolve();
+      for (let step = 0; step < steps; step++) await undefined;
+      own.record(object, text);
+      await sleep(1);
+      assert.equal(sent.length, 5, `recorded after ${steps} steps`);
+    }
+  });
+
   it('that expired on the server are made anew', async () => {
     recorder.record(object, text);
     await recorder.flush(5000);
@@ -132,6 +154,20 @@ describe('events', () => {
     await recorder.flush(5000);
     assert.equal(received.length, 1);
     assert.deepEqual(answers, []);
+  });
+
+  it('that were stored without an answer are not made a second time, and count as sent', async () => {
+    answers = [0];
+    recorder.record(object, text);
+    await recorder.flush(10_000);
+    assert.deepEqual([times.length, received.length, dropped], [2, 1, 0]);
+    recorder.record(object, text);
+    await recorder.flush(5000);
+    assert.deepEqual(
+      received.map(({ method, body }) => `${method} ${body.count}`),
+      ['POST 1', 'PATCH 2'],
+    );
+    assert.ok(received[1]?.path.endsWith(nameOf(received[0]!)!));
   });
 
   it('wait as long as the server asks, and not at the stop', async () => {

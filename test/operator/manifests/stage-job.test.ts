@@ -99,6 +99,21 @@ test('only the train pod asks for an accelerator and for nodes that have one', (
   assert.deepEqual([nodeSelector, tolerations, runtimeClassName], [undefined, undefined, undefined]);
 });
 
+const withClaim = {
+  model: { model: claim('models') },
+  dataset: { dataset: { ...aJob().spec.dataset, source: claim('data') } },
+  output: { output: claim('runs') },
+};
+for (const [role, spec] of Object.entries(withClaim)) {
+  test(`a claim of the ${role} holds preflight to the nodes of trainers, and it asks for no accelerator`, () => {
+    const preflight = made('preflight', spec, rich);
+    const { nodeSelector, tolerations, runtimeClassName } = podOf(preflight);
+    assert.deepEqual([nodeSelector, tolerations], [rich.nodeSelector, rich.tolerations]);
+    assert.equal(runtimeClassName, undefined);
+    assert.equal(containerOf(preflight).resources?.limits?.['nvidia.com/gpu'], undefined);
+  });
+}
+
 test('a pod without an accelerator sees none', () => {
   const visible = (job: V1Job) =>
     containerOf(job).env?.find(({ name }) => name === 'NVIDIA_VISIBLE_DEVICES')?.value;
