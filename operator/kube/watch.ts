@@ -26,6 +26,12 @@ export const watchTimes: WatchTimes = {
   retry: { baseMs: 500, capMs: 30_000 },
 };
 
+/**
+ * Objects in a page of a list. Of larger pages V8 takes what will be garbage a moment later for what stays, and collects it at
+ * several times the cost; many more requests cost the API server more.
+ */
+const pageObjects = 100;
+
 /** What happened, for metrics. */
 export type WatchObserver = {
   listed(): void;
@@ -88,7 +94,7 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
 
   /** One page, or one watch from beginning to end; returns the milliseconds to wait after it. */
   async #turn(signal: AbortSignal): Promise<number> {
-    const { client, resource, namespace, selector, pageSize = 200, clock } = this.#options;
+    const { client, resource, namespace, selector, pageSize = pageObjects, clock } = this.#options;
     const { store, trim = (object: T) => object } = this.#options;
     const state = this.#state;
     if (state.at !== 'watching') {
