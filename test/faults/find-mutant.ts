@@ -7,7 +7,7 @@ import { type Learned, runPlans } from './suite.ts';
 import type { WorkloadName } from './workloads.ts';
 
 /** A mutant does not come to rest by itself. The operator comes through the same plans in less: a test makes sure. */
-export const limitMs = 15_000;
+export const limitMs = 40_000;
 
 /** Runs a mutant under its plans. @returns what told it from the operator; undefined = nothing did */
 export async function findMutant(

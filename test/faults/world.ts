@@ -7,7 +7,7 @@ import { type Collection, collections, type DirectApi, pathOf } from './direct-a
 import type { Scene } from './witness.ts';
 
 /** A step that only keeps the runs alike waits no longer than this. */
-const paceMs = 15_000;
+const paceMs = 60_000;
 
 type Options = {
   api: DirectApi;
