@@ -257,7 +257,7 @@ suite('kubectl', () => {
     const created = stored(await server.create(job({}, 'waited-for')));
     const ready = { ...condition('Ready'), status: 'True' };
     stored(await server.updateStatus({ ...created, status: { conditions: [ready] } }));
-    await server.kubectl(['wait', 'ftj/waited-for', '--for=condition=Ready', '--timeout=10s']);
+    await server.kubectl(['wait', 'ftj/waited-for', '--for=condition=Ready', '--timeout=60s']);
   });
 });
 

@@ -77,7 +77,7 @@ export async function waitForJob(
   name: string,
   what: string,
   done: (job: Job) => boolean,
-  timeoutMs = 240_000,
+  timeoutMs = 600_000,
 ): Promise<Job> {
   let seen: Job | undefined;
   const arrived = async () => {

@@ -32,7 +32,7 @@ before(async () => {
   await cluster.kubectl(['apply', '-n', namespace, '-f', '-'], { input: stringify(manifest) });
   const inTraining = (one: Job) => (one.status?.progress?.step ?? 0) > 20;
   running = await waitForJob(cluster, namespace, 'spam-filter', 'in training', inTraining);
-  job = await waitForEnd(cluster, namespace, 'spam-filter', 15 * 60_000);
+  job = await waitForEnd(cluster, namespace, 'spam-filter', 30 * 60_000);
   result = await temporaryDirectory();
   for (const key of await buckets.list('results', 'spam-filter/')) {
     if (key.includes('/checkpoints/')) continue;

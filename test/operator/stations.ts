@@ -68,11 +68,16 @@ export async function startTrainer(plane: ControlPlane, train: V1Job): Promise<V
   return pod;
 }
 
+/** The trainer comes to its end now, with success, and the operator has seen it. */
+export async function succeed(plane: ControlPlane, run: Training): Promise<void> {
+  await endWell(plane, run);
+  await statusOf(plane, run.job.metadata.name, 'success', ({ phase }) => phase === 'Succeeded');
+}
+
 /** The trainer comes to its end now, with success. */
-export async function succeed(plane: ControlPlane, { job, pod }: Training): Promise<void> {
+export async function endWell(plane: ControlPlane, { job, pod }: Training): Promise<void> {
   const said = { ...succeeded(pod.metadata!.uid!), jobUid: job.metadata.uid };
   await endNow(plane, pod, endedStatus(0, said));
-  await statusOf(plane, job.metadata.name, 'success', ({ phase }) => phase === 'Succeeded');
 }
 
 /** The trainer was asked to stop, and has saved a checkpoint. */

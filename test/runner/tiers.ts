@@ -38,7 +38,7 @@ export const tiers: readonly Tier[] = [
     title: 'CRDs and API access on a real API server',
     needs: ['api-server'],
     concurrency: 3,
-    fileTimeoutSeconds: 600,
+    fileTimeoutSeconds: 900,
     live: false,
   },
   {
@@ -46,7 +46,7 @@ export const tiers: readonly Tier[] = [
     title: 'the operator process under faults, on a real API server',
     needs: ['api-server', 'job-controller'],
     concurrency: 1,
-    fileTimeoutSeconds: 900,
+    fileTimeoutSeconds: 1800,
     live: false,
   },
   {

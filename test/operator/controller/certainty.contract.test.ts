@@ -1,10 +1,10 @@
 /** No end is said, and nothing is undone, on what a watch that has fallen silent showed last; on a real API server. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJob } from '../../../operator/decide/plan.ts';
-import { eventually, read } from '../api.ts';
-import { checked, interrupt, stageOf, startTrainer, statusOf, succeed, training } from '../stations.ts';
+import { read } from '../api.ts';
+import { checked, endWell, interrupt, stageOf, startTrainer, statusOf, training } from '../stations.ts';
 import { TestApi } from '../test-api.ts';
 
 describe('with a watch that has fallen silent', () => {
@@ -24,11 +24,12 @@ describe('with a watch that has fallen silent', () => {
 
   it('a trainer runs on that seems to wait for longer than it may', async () => {
     await api.start();
-    const { job, train } = await checked(api.plane, 'seems-late', { 'spec.pendingDeadlineSeconds': 8 });
+    const { job, train } = await checked(api.plane, 'seems-late');
     await statusOf(api.plane, 'seems-late', 'the wait', ({ phase }) => phase === 'Pending');
     api.proxy.silent.add('pods');
     const since = api.proxy.requests.length;
     const pod = await startTrainer(api.plane, train);
+    await api.patch('seems-late', { pendingDeadlineSeconds: 1 });
     await statusOf(api.plane, 'seems-late', 'the trainer', ({ phase }) => phase === 'Training');
     assert.match(reads(since).join(), everything);
     assert.equal((await stageOf(api.plane, job, 'train'))?.spec?.activeDeadlineSeconds, undefined);
@@ -52,13 +53,23 @@ describe('with a watch that has fallen silent', () => {
 
   it('a run that has succeeded in time is not stopped at its deadline', async () => {
     await api.start();
-    const run = await training(api.plane, 'seems-busy', { 'spec.activeDeadlineSeconds': 8 });
+    const run = await training(api.plane, 'seems-busy');
     api.proxy.silent.add('pods');
     api.proxy.silent.add('jobs');
-    await succeed(api.plane, run);
-    const { phase, usage } = (await statusNow('seems-busy'))!;
+    await endWell(api.plane, run);
+    const { status } = (await read<V1Pod>(api.plane, 'pod', run.pod.metadata!.name!))!;
+    const { startedAt, finishedAt } = status!.containerStatuses![0]!.state!.terminated!;
+    const used = (Date.parse(`${finishedAt}`) - Date.parse(`${startedAt}`)) / 1000;
+    // Its trainer seems to run, and to come to this end at last.
+    await api.patch('seems-busy', { activeDeadlineSeconds: used + 1 });
+    const { phase, usage } = await statusOf(
+      api.plane,
+      'seems-busy',
+      'the end',
+      (now) => now.completionTime !== undefined && now,
+    );
     assert.equal(phase, 'Succeeded');
-    assert.ok((usage?.activeSeconds ?? 0) < 8, 'it never reached its deadline');
+    assert.equal(usage?.activeSeconds, used, 'it never reached its deadline');
   });
 
   it('a Job that an administrator holds stays held when the user lets the run go on', async () => {
@@ -71,7 +82,7 @@ describe('with a watch that has fallen silent', () => {
     await api.patch('held-twice', { suspend: true });
     await statusOf(api.plane, 'held-twice', 'the hold', ({ phase }) => phase === 'Suspended');
     await api.patch('held-twice', { suspend: false });
-    await sleep(1500);
-    await eventually('a hold', async () => (await stageOf(api.plane, job, 'train'))?.spec?.suspend === true);
+    await statusOf(api.plane, 'held-twice', 'the way on', ({ phase }) => phase !== 'Suspended');
+    assert.equal((await stageOf(api.plane, job, 'train'))?.spec?.suspend, true);
   });
 });

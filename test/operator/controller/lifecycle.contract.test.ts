@@ -43,7 +43,7 @@ describe('lifecycle on a real API server', () => {
       (now) => now.phase === 'Cancelled' && now,
     );
     assert.equal(status.checkpoints?.[0]?.step, 20);
-    await api.plane.kubectl(['wait', 'ftj/cancelled', '--for=condition=Failed', '--timeout=5s']);
+    await api.plane.kubectl(['wait', 'ftj/cancelled', '--for=condition=Failed', '--timeout=60s']);
     await assert.rejects(api.patch('cancelled', { cancel: false }), /cannot be taken up again/);
     await api.plane.kubectl(['delete', 'job', stopped.metadata!.name!, '--cascade=background']);
     await sleep(1500);
@@ -76,8 +76,10 @@ describe('lifecycle on a real API server', () => {
 
   it('gives up on a run that waits too long, and says what it waited for', async () => {
     await api.start();
-    const { job, train } = await checked(api.plane, 'waiting', { 'spec.pendingDeadlineSeconds': 4 });
+    const { job, train } = await checked(api.plane, 'waiting');
     await runPod(api.plane, train, unschedulable('0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'));
+    // Not before: a slow machine would reach it on the way here.
+    await api.patch('waiting', { pendingDeadlineSeconds: 1 });
     const { failure } = await statusOf(
       api.plane,
       'waiting',
@@ -91,14 +93,19 @@ describe('lifecycle on a real API server', () => {
 
   it('deletes a job when its time to live is over, and not the one that is asked to stay', async () => {
     await api.start();
-    const passing = await training(api.plane, 'passing', { 'spec.ttlSecondsAfterFinished': 3 });
-    const staying = await training(api.plane, 'staying', { 'spec.ttlSecondsAfterFinished': 3 });
-    await succeed(api.plane, passing);
+    const passing = await training(api.plane, 'passing');
+    const staying = await training(api.plane, 'staying', { 'spec.ttlSecondsAfterFinished': 10 });
     await succeed(api.plane, staying);
+    // Its end is said by now, so its time to live is over before this.
+    const over = Date.now() + 11_000;
     await api.patch('staying', { ttlSecondsAfterFinished: null });
-    assert.ok(await read(api.plane, 'ftj', 'passing'), 'it is kept for its time to live');
+
+    await succeed(api.plane, passing);
+    const { completionTime } = (await read<FineTuneJob>(api.plane, 'ftj', 'passing'))!.status!;
+    await api.patch('passing', { ttlSecondsAfterFinished: 5 });
     await eventually('deletion', async () => (await read(api.plane, 'ftj', 'passing')) === undefined);
-    await sleep(2000);
+    assert.ok(Date.now() >= Date.parse(completionTime!) + 5000, 'it is kept for its time to live');
+    await sleep(Math.max(0, over - Date.now()));
     assert.ok(await read(api.plane, 'ftj', 'staying'));
     assert.ok(await stageOf(api.plane, staying.job, 'train'));
   });

@@ -18,12 +18,14 @@ describe('Jobs that a real API server refuses', () => {
   const refusalOf = (name: string) => statusOf(api.plane, name, 'the refusal', isRefused);
   const triesOf = () =>
     api.proxy.requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/jobs')).length;
-  /** Events of a job in the order of their reasons. */
-  const reasonsOf = async (name: string) =>
-    (await list<CoreV1Event>(api.plane, 'events'))
-      .filter(({ involvedObject }) => involvedObject.name === name)
-      .map(({ reason }) => reason)
-      .toSorted();
+  /** Events of a job in the order of their reasons, once there are so many: they come after the status. */
+  const reasonsOf = (name: string, count: number, ignored?: string) =>
+    eventually(`${count} events of ${name}`, async () => {
+      const reasons = (await list<CoreV1Event>(api.plane, 'events'))
+        .filter(({ involvedObject, reason }) => involvedObject.name === name && reason !== ignored)
+        .map(({ reason }) => reason);
+      return reasons.length >= count && reasons.toSorted();
+    });
 
   const passPreflight = async (job: FineTuneJob) => {
     const check = await runPod(api.plane, await stageMade(api.plane, job, 'preflight'), {});
@@ -108,15 +110,16 @@ describe('Jobs that a real API server refuses', () => {
     await stageMade(api.plane, job, 'preflight');
     const after = await statusOf(api.plane, 'many', 'the wait for a pod', (now) => !isRefused(now) && now);
     assert.deepEqual([after.phase, after.failure], ['Preflight', undefined]);
-    assert.deepEqual(await reasonsOf('many'), ['JobRefused']);
+    assert.deepEqual(await reasonsOf('many', 1), ['JobRefused']);
     assert.ok(triesOf() <= 12, `${triesOf()} tries`);
   });
 
   it('gives up on a run that is refused its Job for too long', async () => {
     await api.start();
     await quota({ 'count/jobs.batch': '0' });
-    await createJob(api.plane, 'late', { 'spec.pendingDeadlineSeconds': 6 });
+    await createJob(api.plane, 'late');
     const { waitingSince } = await refusalOf('late');
+    await api.patch('late', { pendingDeadlineSeconds: 6 });
     const { failure, completionTime } = await statusOf(
       api.plane,
       'late',
@@ -141,10 +144,8 @@ describe('Jobs that a real API server refuses', () => {
       /ValidatingAdmissionPolicy 'no-trainers'.* denied request: no trainers before noon/,
     );
     assert.equal(status.preflight?.totalSteps, 21);
-    assert.deepEqual(
-      (await reasonsOf('early')).filter((reason) => reason !== 'PreflightRunning'),
-      ['JobRefused', 'PreflightPassed'],
-    );
+    const reasons = await reasonsOf('early', 2, 'PreflightRunning');
+    assert.deepEqual(reasons, ['JobRefused', 'PreflightPassed']);
     await allow();
     await stageMade(api.plane, job, 'train');
     await statusOf(api.plane, 'early', 'no refusal any more', (now) => now.failure === undefined);

@@ -50,7 +50,7 @@ describe('a leader that is told to stop', () => {
     replica.signal('SIGTERM');
     await eventually('it stops', async () => replica.says('stopping'));
     await createJob(api.plane, 'late');
-    await sleep(1500);
+    await sleep(500);
     assert.equal(replica.process.exitCode, null, 'it waits for its pass');
     api.proxy.release();
     assert.deepEqual(await replica.ended, [0, null]);
