@@ -52,9 +52,11 @@ describe('lifecycle on a real API server', () => {
 
   it('stops a trainer at its deadline and at its budget, both without a word from it', async () => {
     await api.start();
-    const late = await training(api.plane, 'late', { 'spec.activeDeadlineSeconds': 3 });
+    const late = await training(api.plane, 'late');
+    await api.patch('late', { activeDeadlineSeconds: 3 });
+    const costly = await training(api.plane, 'costly');
     // 0.002 hours are 7.2 seconds; half of them is kept for the checkpoint.
-    const costly = await training(api.plane, 'costly', { 'spec.budget': { maxGpuHours: '0.002' } });
+    await api.patch('costly', { budget: { maxGpuHours: '0.002' } });
     await statusOf(api.plane, 'late', 'the stop', ({ phase }) => phase === 'Stopping');
     assert.equal((await stageOf(api.plane, late.job, 'train'))?.spec?.activeDeadlineSeconds, 1);
     await interrupt(api.plane, late);
