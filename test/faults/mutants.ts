@@ -80,6 +80,11 @@ export const mutants: readonly Mutant[] = [
       },
       // Alone it would do no harm here.
       notReadAnew,
+      {
+        file: 'operator/decide/run.ts',
+        find: "if (train.state.at !== 'absent' || preflight === undefined) return train;",
+        replace: 'if (train.job === undefined) return train;',
+      },
     ],
     plans: ['child-deleted-after-end/delay/event-of-finetunejobs-Succeeded-Succeeded.1'],
     telling: /a Job was made after the end/,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { planOf } from './plans.ts';
-import { isInSlice, merged, shortcomings, summaryOf } from './record.ts';
+import { isInSlice, knownOf, merged, shortcomings, summaryOf } from './record.ts';
 
 describe('record of the fault plans', () => {
   it('counts by workload, what was never reached apart', () => {
@@ -28,7 +28,8 @@ describe('record of the fault plans', () => {
 
   it('keeps a difference until it is about another operator', () => {
     const [once, twice] = ['success/500/create-job-train.1', 'success/429/create-job-train.1'];
-    const before = { of: 'a state', plans: { [once]: 'different', [twice]: 'missed' }, mutants: {} } as const;
+    const plans = { [once]: 'different', [twice]: 'missed' } as const;
+    const before = { of: 'a state', plans, ofMutants: 'theirs', mutants: {} };
     const again = [once, twice].map((id) => ({ plan: planOf(id), verdict: 'same' as const }));
     assert.deepEqual(merged(before, again).plans, { [once]: 'different', [twice]: 'same' });
   });
@@ -48,6 +49,16 @@ describe('record of the fault plans', () => {
       if (telling === undefined) assert.equal(found, '');
       else assert.match(found, telling);
     });
+
+  it('knows nothing of another operator or suite, and of the planted defects nothing once they are others', () => {
+    const before = { of: 'a', plans: { one: 'same' }, ofMutants: 'b', mutants: { two: true } } as const;
+    assert.deepEqual(knownOf(before, { of: 'a', ofMutants: 'b' }), before);
+    const other = { of: 'a', ofMutants: 'c' };
+    assert.deepEqual(knownOf(before, other), { ...before, ...other, mutants: {} });
+    const another = { of: 'c', ofMutants: 'b' };
+    for (const known of [before, undefined])
+      assert.deepEqual(knownOf(known, another), { ...another, plans: {}, mutants: {} });
+  });
 
   it('puts each plan into exactly one slice', () => {
     for (let i = 0; i < 100; i++) {

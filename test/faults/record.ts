@@ -12,8 +12,20 @@ export type FaultRecord = {
   /** What was tried: digest of the operator's program and of this suite. Verdicts about anything else say nothing. */
   of: string;
   plans: Record<string, Verdict>;
+  /** The same of the planted defects, which no plan depends on. */
+  ofMutants: string;
   mutants: Record<string, boolean>;
 };
+
+/** What is known about this state of operator, suite and planted defects. */
+export function knownOf(
+  before: FaultRecord | undefined,
+  state: Pick<FaultRecord, 'of' | 'ofMutants'>,
+): FaultRecord {
+  const isSame = before?.of === state.of;
+  const areSame = isSame && before.ofMutants === state.ofMutants;
+  return { ...state, plans: isSame ? before.plans : {}, mutants: areSame ? before.mutants : {} };
+}
 
 /** What the whole set has to come to. */
 const fewestPlans = 1000;
@@ -66,6 +78,7 @@ export function shortcomings({ plans, differences, mutants, mutantsFound, byWork
     ...(differences === 0 ? [] : [`${differences} plans ended differently`]),
     ...(plans >= fewestPlans ? [] : [`${plans} plans, fewer than ${fewestPlans}`]),
     ...(missed <= most ? [] : [`${missed} plans never came to the place of their fault, more than ${most}`]),
+    ...(mutants > 0 ? [] : ['no planted defect was tried']),
     ...(mutantsFound === mutants ? [] : [`${mutants - mutantsFound} planted defects were not found`]),
   ];
 }

@@ -15,7 +15,7 @@ import { bundleOperator } from './bundle.ts';
 import { findMutant } from './find-mutant.ts';
 import { mutants } from './mutants.ts';
 import { idOf, type Plan, planOf } from './plans.ts';
-import { digestOf, type FaultRecord, isInSlice, merged, shortcomings, summaryOf } from './record.ts';
+import { digestOf, type FaultRecord, isInSlice, knownOf, merged, shortcomings, summaryOf } from './record.ts';
 import { Stage } from './stage.ts';
 import { allPlans, describe, type Learned, learnAll, type Result, runPlans } from './suite.ts';
 import { type WorkloadName, workloads } from './workloads.ts';
@@ -64,10 +64,18 @@ async function main(stage: Stage, directory: string): Promise<boolean> {
   return isGood && Object.values(found).every(Boolean) && !(isLast && failures.length > 0);
 }
 
+/** No plan depends on them. */
+const besidePlans = /(^(run|record|mutants|find-mutant)|\.test)\.ts$/;
+
 /** What the verdicts are about. */
-async function stateOf(program: string): Promise<string> {
-  const suite = (await readdir(import.meta.dirname)).map((name) => join(import.meta.dirname, name));
-  return digestOf([program, ...suite]);
+async function stateOf(program: string): Promise<Pick<FaultRecord, 'of' | 'ofMutants'>> {
+  const names = await readdir(import.meta.dirname);
+  const paths = (some: string[]) => some.map((name) => join(import.meta.dirname, name));
+  const plans = [program, ...paths(names.filter((name) => !besidePlans.test(name)))];
+  return {
+    of: await digestOf(plans),
+    ofMutants: await digestOf([...plans, ...paths(['mutants.ts', 'find-mutant.ts'])]),
+  };
 }
 
 async function tryMutants(
@@ -107,14 +115,13 @@ async function show(
 async function record(
   results: readonly Result[],
   mutants: FaultRecord['mutants'],
-  state: string,
+  state: Pick<FaultRecord, 'of' | 'ofMutants'>,
 ): Promise<string[]> {
-  const known = await readRecord();
-  const isSame = known?.of === state;
-  if (!isFirst && !isSame)
+  const stored = await readRecord();
+  if (!isFirst && stored?.of !== state.of)
     return ['nothing is recorded: there is no first slice of this operator and this suite'];
   // The first slice begins anew, but no difference is forgotten.
-  const before = isSame ? known : { of: state, plans: {}, mutants: {} };
+  const before = knownOf(stored, state);
   const kept = results.filter(({ plan }) => named === undefined || idOf(plan) in before.plans);
   const now = merged({ ...before, mutants: { ...before.mutants, ...mutants } }, kept);
   await write(recordFile, now);
