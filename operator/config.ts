@@ -39,7 +39,7 @@ export const settings = z.strictObject({
     ),
   port: count(0, 65_535).default(8080).describe('Port of /metrics, /healthz and /readyz; 0 = any free one.'),
   logLevel: z.enum(logLevels).default('info').describe('Least important level that is logged.'),
-  // A run costs about 13 requests besides progress: at 300 a second a thousand of them could be through in a minute.
+  // A run costs 12 writes besides progress: at 300 a second a thousand of them could be through in a minute.
   apiRequestsPerSecond: seconds(1, 10_000)
     .default(300)
     .describe('Requests to the API server, in the long run.'),
