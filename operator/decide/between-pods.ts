@@ -1,6 +1,6 @@
 /** A stage without a pod that could work: whether its last pod takes longer to end, or its next one to be made, than it should. */
 import { attemptOf } from './attempts.ts';
-import { currentStage } from './checks/stop.ts';
+import { currentStage, isStageOfStatus } from './checks/stop.ts';
 import { millis, timestampOf } from './present.ts';
 import type { Run } from './run.ts';
 import type { StageView } from './stage.ts';
@@ -34,10 +34,10 @@ function isRestarting({ state: { at } }: StageView): boolean {
   return at === 'interrupted' || at === 'retrying';
 }
 
-function seenAt({ remembered, report, trainPods, now }: Run): string | undefined {
-  const sameStage = (remembered.preflight === undefined) === (report === undefined);
+function seenAt(run: Run): string | undefined {
+  const { remembered, trainPods, now } = run;
   const samePod = attemptOf(remembered.attempt, trainPods)?.podUID === remembered.attempt?.podUID;
-  return (sameStage && samePod ? remembered.restartingSince : undefined) ?? timestampOf(now);
+  return (isStageOfStatus(run) && samePod ? remembered.restartingSince : undefined) ?? timestampOf(now);
 }
 
 /** What was known of the Job last: that it was made, that it was let go on, or that it has no pod. */

@@ -6,7 +6,7 @@ import { atWorkMs } from '../stopping.ts';
 import { duration } from '../text.ts';
 import { activeTime, isTold } from '../usage.ts';
 import { type Check, failureFrom, type Verdict } from '../verdict.ts';
-import { endCameFirst, stopForGood } from './stop.ts';
+import { endCameFirst, isStageOfStatus, stopForGood } from './stop.ts';
 
 export const deadlineExceeded: Check = (run) => {
   const { deadline } = limitsOf(run);
@@ -22,13 +22,11 @@ export const deadlineExceeded: Check = (run) => {
  * checkpoint the run is at work, whatever the next one will wait for.
  */
 export function waitingSince(run: Run, { phase, reason, failure, endedAt }: Verdict): string | undefined {
-  const { remembered, report, now } = run;
   // With a failure it only lets the back-off of its Job pass: it starts again by itself.
   const isStarting = reason === 'PreflightPending' && failure === undefined;
   const waits = phase === 'Pending' || phase === 'Queued' || isStarting;
   if (!waits || endedAt !== undefined || atWorkMs(run) > 0) return undefined;
-  const sameStage = (remembered.preflight === undefined) === (report === undefined);
-  return (sameStage ? remembered.waitingSince : undefined) ?? timestampOf(now);
+  return (isStageOfStatus(run) ? run.remembered.waitingSince : undefined) ?? timestampOf(run.now);
 }
 
 /** The verdict, or the end of a run that waited too long: for whatever the verdict names. */

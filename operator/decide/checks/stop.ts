@@ -13,6 +13,11 @@ export function currentStage({ report, preflight, train }: Run): StageView {
   return report === undefined ? preflight : train;
 }
 
+/** Whether it is still the stage that the stored status tells of: then the times of waits in it are those of this stage. */
+export function isStageOfStatus({ remembered, report }: Run): boolean {
+  return (remembered.preflight === undefined) === (report === undefined);
+}
+
 /** What may be at work: the train Job also where what preflight found was lost before the status told it. */
 function underWay({ report, preflight, train }: Run): StageView[] {
   return report === undefined ? [preflight, train] : [train];
