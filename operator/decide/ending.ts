@@ -10,6 +10,7 @@ import {
 import type { Result } from '../../crds/trainer-contract.ts';
 import { type Stage, trainerContainer } from '../manifests/names.ts';
 import { hintFor } from './hints.ts';
+import type { FineTuneJob } from './plan.ts';
 import { millis, present, timestampOf } from './present.ts';
 import { type Reading, readResult } from './result.ts';
 
@@ -32,6 +33,11 @@ export type Fault = {
 };
 
 export type RunIdentity = { jobUid: string; runId: string; stage: Stage };
+
+/** Who a pod has to be, so that its words are about this stage of the run. */
+export function identityIn({ metadata, spec }: FineTuneJob, stage: Stage): RunIdentity {
+  return { jobUid: metadata.uid, runId: spec.runId, stage };
+}
 
 /** For those who ask only whether a pod has ended. */
 export const nobody: RunIdentity = { jobUid: '', runId: '', stage: 'train' };

@@ -4,7 +4,7 @@ import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { comparedBy } from '../../crds/tasks.ts';
 import type { Result } from '../../crds/trainer-contract.ts';
 import { type Attempt, attemptOf } from './attempts.ts';
-import { endingOf } from './ending.ts';
+import { endingOf, identityIn } from './ending.ts';
 import { withPrimary } from './evaluation.ts';
 import { mergedHistory } from './history.ts';
 import { lostStepsOf } from './lost-steps.ts';
@@ -90,7 +90,6 @@ function finalWord(
 }
 
 function interruption({ job }: Run, pod: V1Pod | undefined): Reported | undefined {
-  const identity = { jobUid: job.metadata.uid, runId: job.spec.runId, stage: 'train' as const };
-  const result = pod && endingOf(pod, identity)?.result;
+  const result = pod && endingOf(pod, identityIn(job, 'train'))?.result;
   return result?.outcome === 'Interrupted' ? interruptedReport(result) : undefined;
 }

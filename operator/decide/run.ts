@@ -4,7 +4,7 @@ import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { type Stage, stageName } from '../manifests/names.ts';
 import { isUnseen } from './attempts.ts';
-import { endingOf, nobody } from './ending.ts';
+import { endingOf, identityIn, nobody } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
 import { millis } from './present.ts';
 import { preflightOf } from './report.ts';
@@ -45,8 +45,7 @@ export function viewRun(observed: Observed, now: Date): Run {
   };
   const view = (stage: Stage): StageView => {
     const batchJob = batchJobs.find(({ metadata }) => metadata?.name === names[stage]);
-    const identity = { jobUid: job.metadata.uid, runId, stage };
-    return viewStage(batchJob, pods, identity, remembered.failure);
+    return viewStage(batchJob, pods, identityIn(job, stage), remembered.failure);
   };
   const preflight = view('preflight');
   const withJob = view('train');
@@ -106,9 +105,8 @@ function publishedWithoutJob(
 ): StageView {
   // Before what preflight found is told, no trainer of this run can have come so far.
   if (train.state.at !== 'absent' || preflight === undefined) return train;
-  const identity = { jobUid: job.metadata.uid, runId: job.spec.runId, stage: 'train' as const };
   const newest = trainPods.filter((pod) => pod.metadata?.uid === attempt?.podUID || isUnseen(pod, attempt));
-  const endings = newest.flatMap((pod) => endingOf(pod, identity) ?? []);
+  const endings = newest.flatMap((pod) => endingOf(pod, identityIn(job, 'train')) ?? []);
   const ending = endings.find(({ fault }) => fault === undefined);
   return ending === undefined ? train : { ...train, state: { at: 'reached', ending } };
 }
