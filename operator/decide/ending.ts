@@ -85,6 +85,11 @@ export function containerStatus(pod: V1Pod) {
   return pod.status?.containerStatuses?.find((status) => status.name === trainerContainer);
 }
 
+/** Whether the trainer uses its node. On a node that is lost its container seems to run for ever: the phase tells that it is over. */
+export function isAtWork(pod: V1Pod): boolean {
+  return pod.status?.phase === 'Running' && containerStatus(pod)?.state?.running !== undefined;
+}
+
 /** First answer wins; the last one always answers. */
 const judgements: ((seen: Seen) => Verdict | undefined)[] = [
   outOfMemory,

@@ -1,6 +1,6 @@
 /** Pods that were asked to stop: how long they may take, and how long a trainer counts as being at work. */
 import type { V1Pod } from '@kubernetes/client-node';
-import { containerStatus } from './ending.ts';
+import { isAtWork } from './ending.ts';
 import { millis } from './present.ts';
 import type { Run } from './run.ts';
 
@@ -18,9 +18,5 @@ export function atWorkMs({ preflight, train, strays, now }: Run): number {
   // A stray that nobody stops, such as one whose Job was orphaned, is waited for like anything else.
   const leaving = strays.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined);
   const pods = [...preflight.pods, ...train.pods, ...leaving];
-  return Math.max(0, ...pods.filter(isRunning).map((pod) => untilOverdue(pod, now)));
-}
-
-function isRunning(pod: V1Pod): boolean {
-  return pod.status?.phase === 'Running' && containerStatus(pod)?.state?.running !== undefined;
+  return Math.max(0, ...pods.filter(isAtWork).map((pod) => untilOverdue(pod, now)));
 }

@@ -2,7 +2,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { type Attempt, isUnseen } from './attempts.ts';
-import { containerStatus } from './ending.ts';
+import { containerStatus, isAtWork } from './ending.ts';
 import { costOf, limitsOf, priceOf } from './limits.ts';
 import { millis, present } from './present.ts';
 import type { Reported } from './report.ts';
@@ -43,7 +43,7 @@ function secondsOf(pod: V1Pod, until: Date | undefined): number {
   // Missing, or the first moment of 1970.
   if (!start) return 0;
   if (terminated !== undefined) return secondsBetween(start, millis(terminated.finishedAt));
-  if (running === undefined || pod.status?.phase !== 'Running') return 0;
+  if (!isAtWork(pod)) return 0;
   // Then it was to be killed. A node that is lost says for days that it runs.
   const killed = millis(pod.metadata?.deletionTimestamp) ?? Number.POSITIVE_INFINITY;
   return secondsBetween(Math.max(start, placedAt(pod)), until && Math.min(until.getTime(), killed));
