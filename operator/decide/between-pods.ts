@@ -1,24 +1,43 @@
-/** A stage without a pod that could work: whether its last pod takes longer to end, or its next one to be made, than it should. */
+/** A stage without a pod at work: whether its last pod takes longer to end, or its next one to come and to start, than it should. */
+import { mountedObjects } from '../manifests/sources.ts';
 import { attemptOf } from './attempts.ts';
 import { currentStage, isStageOfStatus } from './checks/stop.ts';
-import { millis, timestampOf } from './present.ts';
+import { millis, present, timestampOf } from './present.ts';
 import type { Run } from './run.ts';
 import type { StageView } from './stage.ts';
 import type { Verdict } from './verdict.ts';
-import { type Waiting, waitingForEnd, waitingForPod } from './waiting.ts';
+import { type Waiting, waitingForEnd, waitingForPod, waitingForStart, waits } from './waiting.ts';
 
-export function waitingBetweenPods(run: Run, stage: StageView): Waiting | undefined {
-  const { job, state } = stage;
-  if (state.at === 'stopping') return waitingForEnd(state.pod, run.now);
-  if (job === undefined || !isRestarting(stage)) return undefined;
-  const since = millis(seenAt(run)) ?? 0;
-  return waitingForPod(job, { since, ended: endedPods(run, stage) }, run.now);
+/** The verdict on such a stage: `usual` while its pod may yet come by itself, `overdue` once a person should know why it does not. */
+export function unlessOverdue(
+  run: Run,
+  stage: StageView,
+  usual: Verdict,
+  overdue: Pick<Verdict, 'phase' | 'reason'>,
+): Verdict {
+  const wait = waitOf(run, stage);
+  if (wait?.category !== undefined) return waits(overdue, wait);
+  // How the last pod ended says more than that the next one is being made.
+  const message = wait && stage.state.at === 'waiting' ? wait.message : usual.message;
+  return present({ ...usual, message, requeueAfterMs: wait?.recheckMs });
 }
 
-/** A Job that has no pod yet, or none any more. */
-export function waitingForAnyPod(run: Run, stage: StageView): Waiting | undefined {
-  const { job } = stage;
-  return job && waitingForPod(job, { since: idleSince(run, job), ended: endedPods(run, stage) }, run.now);
+function waitOf(run: Run, stage: StageView): Waiting | undefined {
+  const { job, state } = stage;
+  switch (state.at) {
+    case 'waiting':
+      if (state.pod) return waitingForStart(state.pod, mountedObjects(run.job.spec), run.now);
+      return job && waitingForPod(job, { since: idleSince(run, job), ended: endedPods(run, stage) }, run.now);
+    case 'stopping':
+      return waitingForEnd(state.pod, run.now);
+    case 'interrupted':
+    case 'retrying': {
+      const since = millis(seenAt(run)) ?? 0;
+      return job && waitingForPod(job, { since, ended: endedPods(run, stage) }, run.now);
+    }
+    default:
+      return undefined;
+  }
 }
 
 /**

@@ -2,9 +2,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Reason } from '../../../crds/conditions.ts';
 import { queueOf } from '../../manifests/queue.ts';
-import { mountedObjects } from '../../manifests/sources.ts';
 import { attemptOf } from '../attempts.ts';
-import { waitingBetweenPods, waitingForAnyPod } from '../between-pods.ts';
+import { unlessOverdue } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { type Ending, endedAt } from '../ending.ts';
 import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
@@ -13,7 +12,6 @@ import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
 import { untilNextLimit } from '../usage.ts';
 import { type Check, deleteJob, failureOf, type Verdict } from '../verdict.ts';
-import { waitingForStart, waits } from '../waiting.ts';
 import { restart } from './restart.ts';
 import { resume } from './stop.ts';
 
@@ -26,7 +24,8 @@ export const dryRun: Check = ({ job, report, now }) => {
 
 /** The last check: it always answers. */
 export function train(run: Run): Verdict {
-  const { state } = run.train;
+  const { train } = run;
+  const { state } = train;
   switch (state.at) {
     case 'absent':
       return create(run);
@@ -38,22 +37,22 @@ export function train(run: Run): Verdict {
     case 'held':
       return held(run, state.byUser);
     case 'waiting':
-      return waiting(run, state.pod);
+      return unlessOverdue(run, train, beingMade, pendingPod);
     case 'running':
       return running(run, state.pod);
     case 'stopping':
-      return unlessOverdue(run, { phase: 'Training', ...stopping });
+      return unlessOverdue(run, train, stopping, pendingPod);
     case 'interrupted':
-      return unlessOverdue(run, again(run, state, 'TrainingInterrupted'));
+      return unlessOverdue(run, train, again(run, state, 'TrainingInterrupted'), pendingPod);
     case 'retrying':
-      return unlessOverdue(run, again(run, state, 'TrainingRetrying'));
+      return unlessOverdue(run, train, again(run, state, 'TrainingRetrying'), pendingPod);
     case 'failed':
       return failed(run, state);
     case 'reached':
       return reached(run, state.ending);
     case 'lost':
       return restart(
-        run.train,
+        train,
         run.now,
         pending('TrainingInterrupted', 'The train Job ended without a result; it is made again.'),
       );
@@ -67,17 +66,20 @@ function pending(reason: Reason, message: string): Verdict {
 const pendingPod = { phase: 'Pending', reason: 'TrainingPending' } as const;
 const queued = { phase: 'Queued', reason: 'TrainingQueued' } as const;
 
-const stopping = {
+const beingMade = pending('TrainingPending', 'The train Job is being made.');
+
+const stopping: Verdict = {
+  phase: 'Training',
   reason: 'TrainingInterrupted',
   message: 'The pod is being stopped; training goes on from the last checkpoint.',
-} as const;
+};
 
 function create(run: Run): Verdict {
   const creation = creationOf(run, 'train');
   const actions = 'object' in creation ? [{ kind: 'create' as const, object: creation.object }] : [];
   const queue = queueOf(run.job.metadata, run.runtime);
   return queue === undefined
-    ? { ...pending('TrainingPending', 'The train Job is being made.'), actions }
+    ? { ...beingMade, actions }
     : { ...queued, message: `The train Job waits in queue "${queue}".`, actions };
 }
 
@@ -87,20 +89,6 @@ function held({ train: { job } }: Run, byUser: boolean): Verdict {
   }
   const who = job !== undefined && isQueued(job) ? 'its queue' : 'whoever suspended it';
   return { ...queued, message: `The train Job is suspended and waits for ${who}.` };
-}
-
-function waiting(run: Run, pod: V1Pod | undefined): Verdict {
-  const wait = pod
-    ? waitingForStart(pod, mountedObjects(run.job.spec), run.now)
-    : waitingForAnyPod(run, run.train);
-  return wait ? waits(pendingPod, wait) : pending('TrainingPending', 'The train Job is being made.');
-}
-
-/** The next pod comes by itself, soon; where it does not, the run does not train any more but waits. */
-function unlessOverdue(run: Run, verdict: Verdict): Verdict {
-  const wait = waitingBetweenPods(run, run.train);
-  if (wait?.category !== undefined) return waits(pendingPod, wait);
-  return present({ ...verdict, requeueAfterMs: wait?.recheckMs });
 }
 
 function running(run: Run, pod: V1Pod): Verdict {
