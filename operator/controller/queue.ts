@@ -74,11 +74,6 @@ export class Queue {
     return this.#lanes.reduce((sum, { ready }) => sum + ready.size, 0);
   }
 
-  /** Times that are kept for keys that are not due yet, void ones with them. */
-  get planned(): number {
-    return this.#order.size;
-  }
-
   /** Whether keys wait for a worker that are worth more than news of small worth. */
   get isBusy(): boolean {
     return this.#lanes.some(({ lane, ready }) => lane !== 'small' && ready.size > 0);
