@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Recorded = {
   method: string;
@@ -41,6 +42,11 @@ export class RecordingProxy {
   /** Requests that change something, the lease left out. */
   get writes(): Recorded[] {
     return this.requests.filter(({ method, path }) => method !== 'GET' && !path.includes('/leases'));
+  }
+
+  /** Until nobody has written for a while. */
+  async quiet(): Promise<void> {
+    for (let count = -1; count !== this.writes.length; await sleep(1500)) count = this.writes.length;
   }
 
   /** Requests that wait. */

@@ -42,11 +42,6 @@ describe('two replicas', () => {
 
   const isCancelled = async (name: string) =>
     (await read<FineTuneJob>(api.plane, 'ftj', name))?.status?.phase === 'Cancelled';
-  /** Until nobody has written for a while. */
-  const quiet = async () => {
-    for (let count = -1; count !== api.proxy.writes.length; await sleep(1500))
-      count = api.proxy.writes.length;
-  };
 
   /** After a crash it takes longer: a lease lasts 15 seconds from its last renewal, which is at most a few back. */
   const leastMs = 8000;
@@ -86,7 +81,7 @@ describe('two replicas', () => {
     await api.plane.kubectl(['patch', 'ftj', 'three', '--type=merge', '-p', '{"spec":{"cancel":true}}']);
     await takesOver(fourth, 40_000);
     await eventually('fourth ends the run', () => isCancelled('three'));
-    await quiet();
+    await api.proxy.quiet();
     const before = api.proxy.writes.length;
     third.signal('SIGCONT');
     assert.deepEqual(await third.ended, [1, null]);

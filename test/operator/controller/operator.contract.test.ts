@@ -30,13 +30,6 @@ describe('operator on a real API server', () => {
       ? undefined
       : lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   };
-  /** Until no request but watches and the lease came for a second. */
-  const quiet = async () => {
-    for (let seen = -1; seen !== api.proxy.writes.length; ) {
-      seen = api.proxy.writes.length;
-      await sleep(1000);
-    }
-  };
   /** A job of which all is said for now. Without a pod there would be more to say after a while. */
   const inPreflight = async (name: string) => {
     const job = await createJob(api.plane, name);
@@ -44,7 +37,7 @@ describe('operator on a real API server', () => {
     await statusOf(api.plane, name, 'preflight', ({ conditions }) =>
       conditions?.some(({ reason }) => reason === 'PreflightRunning'),
     );
-    await quiet();
+    await api.proxy.quiet();
   };
 
   it('runs a job from creation to a model, shows its progress, and forgets it when it is deleted', async () => {
@@ -117,7 +110,7 @@ describe('operator on a real API server', () => {
       await api.plane.kubectl(['annotate', 'ftj', 'calm', '--overwrite', `touch=${i}`]);
       await eventually('a pass', async () => (await passes()) > before);
     }
-    await quiet();
+    await api.proxy.quiet();
     assert.deepEqual(api.proxy.writes.slice(writes), []);
   });
 
@@ -127,7 +120,7 @@ describe('operator on a real API server', () => {
     const before = api.proxy.requests.length;
     const run = await training(api.plane, 'cheap');
     await succeed(api.plane, run);
-    await quiet();
+    await api.proxy.quiet();
     const spent = api.proxy.requests
       .slice(before)
       .filter(({ path, watch }) => !watch && !path.includes('/leases'))
@@ -145,7 +138,7 @@ describe('operator on a real API server', () => {
     await api.stop();
     const writes = api.proxy.writes.length;
     await api.start();
-    await quiet();
+    await api.proxy.quiet();
     assert.deepEqual(api.proxy.writes.slice(writes), []);
     assert.equal((await batchJobs()).length, 1);
   });
@@ -176,7 +169,7 @@ describe('operator on a real API server', () => {
     });
     const stranger = (await read<V1Job>(api.plane, 'job', name))!;
     assert.equal(stranger.metadata?.ownerReferences, undefined);
-    await quiet();
+    await api.proxy.quiet();
     await api.plane.kubectl(['delete', 'job', name]);
     await api.plane.kubectl(['annotate', 'ftj', 'taken', 'touch=1']);
     await eventually('own Job', async () => (await stageOf(job, 'preflight'))?.metadata?.ownerReferences);
@@ -195,7 +188,7 @@ describe('operator on a real API server', () => {
 
     await api.plane.kubectl(['delete', 'job', train.metadata!.name!]);
     await eventually('waiting', async () => (await phase('twice')) === 'Pending');
-    await quiet();
+    await api.proxy.quiet();
     assert.equal(await stageOf(job, 'train'), undefined);
 
     await api.plane.kubectl(['delete', 'pod', pod.metadata!.name!, '--force', '--grace-period=0']);
@@ -222,7 +215,7 @@ describe('operator on a real API server', () => {
         Array.from({ length: count }, (_, i) => smallestJob({}, `${prefix}-${i}`)),
       );
       await eventually('all preflights', async () => (await batchJobs()).length === before + count);
-      await quiet();
+      await api.proxy.quiet();
     };
     await make('first', 20);
     const requests = api.proxy.requests.length;
