@@ -1,9 +1,9 @@
 /** The metrics of single jobs: known from each pass and each answer of a trainer, gone with the job. */
-import type { Gauge, MetricObjectWithValues, MetricValue } from 'prom-client';
+import type { MetricValue } from 'prom-client';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import type { Progress } from '../../crds/trainer-contract.ts';
 import type { FineTuneJob } from '../decide/plan.ts';
-import type { Metrics } from '../metrics.ts';
+import { gauges, type Metrics } from '../metrics.ts';
 
 type Numbers = {
   step: number | undefined;
@@ -21,30 +21,29 @@ type Shown = Numbers & {
   phase: string | undefined;
 };
 
+/** What a gauge tells of a job, if anything. */
+type Measure = (shown: Shown) => MetricValue<string> | undefined;
+
+const numbers: [{ name: string }, keyof Numbers][] = [
+  [gauges.jobLoss, 'trainLoss'],
+  [gauges.jobEvalLoss, 'evalLoss'],
+  [gauges.jobProgress, 'progress'],
+  [gauges.jobStep, 'step'],
+  [gauges.jobGpuSeconds, 'gpuSeconds'],
+  [gauges.jobCost, 'cost'],
+];
+
 export class JobSeries {
   /** By "namespace/name". */
   readonly #jobs = new Map<string, Shown>();
 
-  constructor(metrics: Metrics) {
-    const { jobInfo, jobPhase, jobLoss, jobEvalLoss, jobProgress, jobStep, jobGpuSeconds, jobCost } = metrics;
-    readOff(jobInfo, () =>
-      this.#values(({ uid, task, runtime }) => ({ value: 1, labels: { uid, task, runtime } })),
-    );
-    readOff(jobPhase, () =>
-      this.#values(({ phase }) => (phase === undefined ? undefined : { value: 1, labels: { phase } })),
-    );
-    const numbers: [Gauge<'namespace' | 'name'>, keyof Numbers][] = [
-      [jobLoss, 'trainLoss'],
-      [jobEvalLoss, 'evalLoss'],
-      [jobProgress, 'progress'],
-      [jobStep, 'step'],
-      [jobGpuSeconds, 'gpuSeconds'],
-      [jobCost, 'cost'],
-    ];
-    for (const [gauge, name] of numbers) {
-      readOff(gauge, () =>
-        this.#values(({ [name]: value }) => (value === undefined ? undefined : { value, labels: {} })),
-      );
+  constructor({ madeAtScrape }: Metrics) {
+    const read = ({ name }: { name: string }, measure: Measure) =>
+      madeAtScrape.set(name, () => this.#values(measure));
+    read(gauges.jobInfo, ({ uid, task, runtime }) => ({ value: 1, labels: { uid, task, runtime } }));
+    read(gauges.jobPhase, ({ phase }) => (phase === undefined ? undefined : { value: 1, labels: { phase } }));
+    for (const [gauge, field] of numbers) {
+      read(gauge, ({ [field]: value }) => (value === undefined ? undefined : { value, labels: {} }));
     }
   }
 
@@ -73,13 +72,13 @@ export class JobSeries {
   }
 
   /** A value of each job that has one, with the labels that every series of a job has. */
-  #values(measure: (shown: Shown) => MetricValue<string> | undefined): MetricValue<string>[] {
-    return [...this.#jobs].flatMap(([key, shown]) => {
+  *#values(measure: Measure): Generator<MetricValue<string>> {
+    for (const [key, shown] of this.#jobs) {
       const found = measure(shown);
-      if (found === undefined) return [];
+      if (found === undefined) continue;
       const [namespace = '', name = ''] = key.split('/');
-      return [{ value: found.value, labels: { namespace, name, ...found.labels } }];
-    });
+      yield { value: found.value, labels: { namespace, name, ...found.labels } };
+    }
   }
 }
 
@@ -97,15 +96,6 @@ const nothingKnown: Shown = {
   gpuSeconds: undefined,
   cost: undefined,
 };
-
-/** Makes the values of a gauge at each scrape: kept as series of prom-client, those of ten thousand jobs take 20 MiB and more. */
-function readOff<L extends string>(gauge: Gauge<L>, values: () => MetricValue<string>[]): void {
-  const get = gauge.get.bind(gauge);
-  gauge.get = async (): Promise<MetricObjectWithValues<MetricValue<L>>> => ({
-    ...(await get()),
-    values: values() as MetricValue<L>[],
-  });
-}
 
 type Told = Pick<Progress, 'step' | 'totalSteps'> & {
   trainLoss?: number | undefined;

@@ -48,6 +48,21 @@ describe('metrics of single jobs', () => {
     ]);
   });
 
+  it('are all there, each once and with its help before it, when there are many', async () => {
+    for (let i = 0; i < 1001; i++) series.show(`n/job-${i}`, job(`${i}`), running);
+    let text = '';
+    for await (const part of scrape(metrics)) text += part;
+    const ofSteps = text.split('\n').filter((line) => /(^| )finetune_job_step\b/.test(line));
+    assert.deepEqual(ofSteps.slice(0, 3), [
+      '# HELP finetune_job_step Optimiser steps done.',
+      '# TYPE finetune_job_step gauge',
+      'finetune_job_step{namespace="n",name="job-0"} 5',
+    ]);
+    assert.equal(ofSteps.length, 2 + 1001);
+    assert.equal(new Set(ofSteps).size, ofSteps.length);
+    assert.doesNotMatch(text, /\n\n/);
+  });
+
   it('of a job that was made anew under its name, or runs again, begin anew, and go with the job', async () => {
     for (const next of [job('2'), job('1', '2')]) {
       series.show('n/a"b', job('1'), running);
