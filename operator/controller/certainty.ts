@@ -64,5 +64,6 @@ async function readChildren<T extends KubernetesObject>(
   signal: AbortSignal,
 ): Promise<T[]> {
   const selector = `${labels.jobUid}=${metadata.uid}`;
-  return (await client.listPage<T>(resource, { namespace: metadata.namespace, selector }, signal)).objects;
+  const where = { namespace: metadata.namespace, selector };
+  return (await client.listPage(resource, where, (object: T) => object, signal)).objects;
 }

@@ -6,6 +6,7 @@ import { decode } from './decode.ts';
 import { ApiError, errorOfStatus, isKind, type StatusBody } from './errors.ts';
 import { Guard } from './guard.ts';
 import { linesOf } from './lines.ts';
+import { ListReader } from './list-reader.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { Reach } from './reach.ts';
 import { type PathParts, pathOf, type Resource } from './resources.ts';
@@ -66,18 +67,31 @@ export class Client {
     return this.#object<T>(resource, { method: 'GET', path: pathOf(resource, ref) }, signal);
   }
 
-  /** One page of a consistent list; `token` asks for the next one. `selector` is a label selector. */
-  async listPage<T extends KubernetesObject>(
+  /**
+   * One page of a consistent list, or all of it; `token` asks for the next one. `selector` is a label selector. Each object is
+   * given to `keep` as it comes, and what that returns is in the page.
+   */
+  async listPage<T extends KubernetesObject, K>(
     resource: Resource,
     where: { namespace?: string | undefined; selector?: string | undefined; limit?: number; token?: string },
+    keep: (object: T) => K,
     signal: AbortSignal,
-  ): Promise<Page<T>> {
+  ): Promise<Page<K>> {
     const query = { labelSelector: where.selector, limit: where.limit, continue: where.token };
     const path = pathOf(resource, { namespace: where.namespace });
-    const list = await this.#json<KubernetesListObject<T>>({ method: 'GET', path, query }, signal);
+    const objects: K[] = [];
+    const reader = new ListReader((text) => objects.push(keep(decode(JSON.parse(text) as T, resource))));
+    const list = await this.#request({ method: 'GET', path, query }, signal, async ({ body }, guard) => {
+      for await (const chunk of body) {
+        // A large one may take its time, as long as something comes.
+        guard.restart(this.#options.timeoutMs, `nothing came for ${this.#options.timeoutMs} ms`);
+        reader.feed(chunk as Uint8Array);
+      }
+      return JSON.parse(reader.frame) as KubernetesListObject<T>;
+    });
     const metadata = list.metadata as { resourceVersion?: string; continue?: string } | undefined;
     return {
-      objects: (list.items ?? []).map((object) => decode(object, resource)),
+      objects,
       resourceVersion: metadata?.resourceVersion ?? '',
       token: metadata?.continue || undefined,
     };
@@ -176,12 +190,19 @@ export class Client {
     return decode(await this.#json<T>(call, signal), resource);
   }
 
-  async #json<T>(call: Call, signal: AbortSignal): Promise<T> {
+  #json<T>(call: Call, signal: AbortSignal): Promise<T> {
+    return this.#request(call, signal, async ({ body }) => (await body.json()) as T);
+  }
+
+  async #request<T>(
+    call: Call,
+    signal: AbortSignal,
+    read: (response: Dispatcher.ResponseData, guard: Guard) => Promise<T>,
+  ): Promise<T> {
     await this.#options.limit?.take(signal);
     const guard = new Guard(`${call.method} ${call.path}`, signal, this.#options.timeoutMs);
     try {
-      const { body } = await this.#send(call, guard);
-      return (await body.json()) as T;
+      return await read(await this.#send(call, guard), guard);
     } catch (cause) {
       throw guard.explain(cause);
     } finally {

@@ -1,7 +1,7 @@
 /** Splits a byte stream into lines. */
 
 /** Far above the largest object that etcd stores (1.5 MiB). */
-const maxLineBytes = 16 * 1024 * 1024;
+export const maxObjectBytes = 16 * 1024 * 1024;
 
 /** Yields each complete line; throws when the stream ends within one, or a line has no end. */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
@@ -20,7 +20,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
       pending.push(rest);
       pendingBytes += rest.length;
     }
-    if (pendingBytes > maxLineBytes) throw new Error(`a line of more than ${maxLineBytes} bytes`);
+    if (pendingBytes > maxObjectBytes) throw new Error(`a line of more than ${maxObjectBytes} bytes`);
   }
   if (pendingBytes > 0) throw new Error('the stream ended within a line');
 }

@@ -26,11 +26,8 @@ export const watchTimes: WatchTimes = {
   retry: { baseMs: 500, capMs: 30_000 },
 };
 
-/**
- * Objects in a page of a list. Of larger pages V8 takes what will be garbage a moment later for what stays, and collects it at
- * several times the cost; many more requests cost the API server more.
- */
-const pageObjects = 100;
+/** Objects in a page, where a list does not come through in one piece. */
+const pageObjects = 500;
 
 /** What happened, for metrics. */
 export type WatchObserver = {
@@ -100,10 +97,10 @@ export class Watch<T extends KubernetesObject, I extends string = never> {
     if (state.at !== 'watching') {
       const limit = state.at === 'empty' && state.inOnePiece ? {} : { limit: pageSize };
       const token = state.at === 'paging' ? { token: state.token } : {};
-      const page = await client.listPage<T>(resource, { namespace, selector, ...limit, ...token }, signal);
-      // Page by page: all of a large list as it comes would be most of the memory.
-      const objects = page.objects.map((object) => store.listed(trim(object)));
-      return this.#take({ got: 'page', ...page, objects });
+      const where = { namespace, selector, ...limit, ...token };
+      // One by one, as they come: all of a large list would be most of the memory.
+      const keep = (object: T) => store.listed(trim(object));
+      return this.#take({ got: 'page', ...(await client.listPage(resource, where, keep, signal)) });
     }
     const opened = clock.now();
     let quiet = true;

@@ -22,8 +22,8 @@ function start(listed: Partial<Record<string, KubernetesObject[]>> = {}) {
   };
   const client = {
     reach: new Reach(),
-    listPage: async ({ plural }: Resource) => ({
-      objects: listed[plural] ?? [],
+    listPage: async ({ plural }: Resource, _where: object, keep: (object: KubernetesObject) => unknown) => ({
+      objects: (listed[plural] ?? []).map(keep),
       resourceVersion: '1',
       token: undefined,
     }),

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig, type V1Pod } from '@kubernetes/client-node';
 
 /** One misbehaviour, used up by the next request of its kind. */
@@ -18,6 +19,9 @@ export type Fault = {
     | 'reset'
     | 'hang'
     | 'close'
+    /** list only: half an answer and a cut, an answer object by object with a pause after each. */
+    | 'half-list'
+    | 'slow'
     /** watch only: an ERROR event, half an event and a cut, an open watch that stays silent. */
     | 'error-event'
     | 'gone-event'
@@ -27,6 +31,9 @@ export type Fault = {
 
 type Event = { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: V1Pod };
 
+/** After each object of a slow list. */
+export const slowMs = 200;
+
 export class FaultServer {
   readonly #server = createServer((request, response) => this.#answer(request, response));
   readonly #pods = new Map<string, V1Pod>();
@@ -35,6 +42,8 @@ export class FaultServer {
   #version = 100;
   #oldest = 0;
   faults: Fault[] = [];
+  /** Whether a slow answer is under way. */
+  isAnswering = false;
   /** Requests by kind, with the time at which each came. */
   readonly requests: { kind: 'list' | 'watch'; at: number; url: URL }[] = [];
 
@@ -92,20 +101,32 @@ export class FaultServer {
     if (wait > 0) this.faults[at]!.after = wait - 1;
     else if (at >= 0) {
       const [fault] = this.faults.splice(at, 1);
-      misbehave(fault!.how, response);
+      if (fault!.how === 'slow') void this.#listSlowly(url, response);
+      else if (fault!.how === 'half-list') cut(this.#listed(url), response);
+      else misbehave(fault!.how, response);
       return;
     }
-    if (kind === 'list') this.#list(url, response);
+    if (kind === 'list') response.end(this.#listed(url));
     else this.#watch(url, response);
   }
 
-  #list(url: URL, response: ServerResponse): void {
+  #listed(url: URL): string {
     const limit = Number(url.searchParams.get('limit') ?? Number.POSITIVE_INFINITY);
     const start = Number(url.searchParams.get('continue') ?? 0);
     const items = [...this.#pods.values()];
     const more = start + limit < items.length;
     const metadata = { resourceVersion: `${this.#version}`, continue: more ? `${start + limit}` : '' };
-    response.end(JSON.stringify({ kind: 'PodList', metadata, items: items.slice(start, start + limit) }));
+    return JSON.stringify({ kind: 'PodList', metadata, items: items.slice(start, start + limit) });
+  }
+
+  async #listSlowly(url: URL, response: ServerResponse): Promise<void> {
+    this.isAnswering = true;
+    for (const part of this.#listed(url).split(/(?<=\}\}),/)) {
+      response.write(`${part.startsWith('{"kind"') ? '' : ','}${part}`);
+      await sleep(slowMs);
+    }
+    this.isAnswering = false;
+    response.end();
   }
 
   #watch(url: URL, response: ServerResponse): void {
@@ -136,7 +157,12 @@ function sendStatus(
     .end(JSON.stringify({ kind: 'Status', code, reason, message: 'on purpose' }));
 }
 
-function misbehave(how: Fault['how'], response: ServerResponse): void {
+function cut(text: string, response: ServerResponse): void {
+  response.writeHead(200);
+  response.write(text.slice(0, text.length / 2), () => response.socket?.destroy());
+}
+
+function misbehave(how: Exclude<Fault['how'], 'slow' | 'half-list'>, response: ServerResponse): void {
   const event = (object: object) => `${JSON.stringify({ type: 'ERROR', object })}\n`;
   switch (how) {
     case '500':

@@ -68,13 +68,19 @@ describe('state of a watch', () => {
     const gone = { code: 410, reason: 'Expired', message: 'too old' } as KubernetesObject;
     for (const input of [failure('Gone'), line('ERROR', gone)]) {
       const { state } = run(watching('5'), input);
-      assert.deepEqual(state, { at: 'empty', inOnePiece: false, failures: 1, newest: '5' });
+      assert.deepEqual(state, { at: 'empty', inOnePiece: true, failures: 1, newest: '5' });
     }
   });
 
   it('goes on after an event that says the server is busy', () => {
     const busy = { code: 429, reason: 'TooManyRequests' } as KubernetesObject;
     assert.deepEqual(run(watching('5'), line('ERROR', busy)).state, watching('5', 1));
+  });
+
+  it('asks for the list in pages and in one piece by turns while it does not come through', () => {
+    const failed = run(start<Pod>(), failure('Unavailable')).state;
+    assert.deepEqual(failed, { at: 'empty', inOnePiece: false, failures: 1, newest: undefined });
+    assert.deepEqual(run(failed, failure('Unavailable')).state, { ...start(), failures: 2 });
   });
 
   it('asks for the list in one piece when its next page is gone', () => {
