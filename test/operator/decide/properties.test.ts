@@ -172,7 +172,7 @@ function holds({ actions, status, events }: Plan, given: Observed): void {
   if (trains) assert.ok(!made.some((name) => name?.endsWith('-train')), 'a second trainer is made');
 }
 
-test('10,000 random worlds: a plan that fits the CRD, and a second pass that changes nothing', () => {
+test('random worlds: a plan that fits the CRD, and a second pass that changes nothing', () => {
   for (let seed = 1; seed <= cases; seed++) {
     const draw = drawFrom(random(seed));
     const given = someWorld(draw);
@@ -194,7 +194,7 @@ test('10,000 random worlds: a plan that fits the CRD, and a second pass that cha
   }
 });
 
-test('2,000 random worlds come to rest: after a few passes nothing is done or said any more', () => {
+test('random worlds come to rest: after a few passes nothing is done or said any more', () => {
   for (let seed = 1; seed <= cases / 5; seed++) {
     let world = someWorld(drawFrom(random(seed)));
     for (let i = 0; i < 8; i++) world = pass(world, after(300 + i * 60)).next;
@@ -204,7 +204,7 @@ test('2,000 random worlds come to rest: after a few passes nothing is done or sa
   }
 });
 
-test('2,000 random walks: an end never reverts, and the generation seen never falls', () => {
+test('random walks: an end never reverts, and the generation seen never falls', () => {
   for (let seed = 1; seed <= cases / 5; seed++) {
     const draw = drawFrom(random(seed));
     let world = observe();
@@ -252,7 +252,7 @@ function damage(target: object, next: () => number): void {
   }
 }
 
-test('10,000 worlds with broken pods and Jobs: decide does not throw', () => {
+test('worlds with broken pods and Jobs: decide does not throw', () => {
   for (let seed = 1; seed <= cases; seed++) {
     const next = random(seed);
     const world = structuredClone(someWorld(drawFrom(next)));
