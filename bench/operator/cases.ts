@@ -6,6 +6,7 @@ import { copyRemains, remainsOf } from './ended.ts';
 import { beside, type Line, latency, line, namesOf, requestCount, requestLines } from './lines.ts';
 import { peerBurst } from './peer.ts';
 import { Poison, refuseItsJobs } from './poison.ts';
+import { processorTime } from './processor-time.ts';
 import type { Runs } from './runs.ts';
 import { Site, type SiteOptions } from './site.ts';
 
@@ -67,7 +68,9 @@ async function restart(settings: Settings): Promise<Line[]> {
     const seconds: number[] = [];
     const memories: number[] = [];
     for (let i = 1; i <= restarts; i++) {
+      const spent = processorTime();
       const next = await site.startOperator();
+      log(`processor time until ready: ${spent()}`);
       await passForEach(next.operator, jobs);
       seconds.push(next.readySeconds);
       memories.push(inMiB(next.operator));

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { statOf } from './processor-time.ts';
 
 export type ProcessOptions = {
   /** Program and arguments; what it starts by `exec` is measured. */
@@ -13,9 +14,6 @@ export type ProcessOptions = {
   port: number;
   logFile: string;
 };
-
-/** Clock ticks a second, as Linux counts CPU time of processes. */
-const ticks = 100;
 
 export class MeasuredProcess {
   readonly #child: ChildProcess;
@@ -76,9 +74,9 @@ export class MeasuredProcess {
   }
 
   get cpuSeconds(): number {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / ticks;
+    const stat = statOf(this.#child.pid ?? 0);
+    if (stat === undefined) throw new Error(`${this.#child.spawnargs.join(' ')} has ended`);
+    return stat.seconds;
   }
 
   async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
