@@ -1,5 +1,6 @@
 /** Which of the programs that a bench started had the processor: what an operator waits for may be none of its own work. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** Clock ticks a second, as Linux counts processor time. */
 const ticks = 100;
@@ -36,18 +37,19 @@ function secondsByProgram(): Seconds {
 
 type Stat = { program: string; parent: number; seconds: number };
 
-/** What the kernel counts of a process; undefined once it has ended. */
+/** What the kernel counts of a process; undefined once it has ended, and for threads of the kernel. */
 export function statOf(pid: number): Stat | undefined {
   let stat: string;
+  let program: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    program = basename(readlinkSync(`/proc/${pid}/exe`));
   } catch {
     return undefined;
   }
-  const [open, close] = [stat.indexOf('('), stat.lastIndexOf(')')];
-  const fields = stat.slice(close + 2).split(' ');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return {
-    program: stat.slice(open + 1, close),
+    program,
     parent: Number(fields[1]),
     seconds: (Number(fields[11]) + Number(fields[12])) / ticks,
   };
