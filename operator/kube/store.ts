@@ -97,7 +97,7 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     return typeof found === 'string' ? [found] : [...found];
   }
 
-  /** The object as `replace` takes it. A list comes page by page: all of a large one unpacked would be most of the memory. */
+  /** The object as `replace` takes it. A list comes object by object: all of a large one unpacked would be most of the memory. */
   listed(object: T): Listed<T, I> {
     const { uid, resourceVersion } = object.metadata ?? {};
     const kept = this.#isCold(object) ? this.#packer.pack(object) : this.#strings.share(object);
