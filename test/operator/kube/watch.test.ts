@@ -233,6 +233,7 @@ describe('watch', () => {
       assert.ok(changes.includes('deleted b uid-b'));
       const relists = how === '410' || how === 'gone-event' ? 4 : 1;
       await until('followed after three faults', () => count('watch') === 4);
+      assert.deepEqual(server.faults, [], 'all faults were met');
       assert.equal(count('list'), relists);
     });
   }
