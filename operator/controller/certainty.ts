@@ -5,14 +5,14 @@
 import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
 import { planInDoubt, podsInDoubt, withEnded } from '../decide/doubt.ts';
 import type { FineTuneJob, FineTuneRuntime, Observed, Plan } from '../decide/plan.ts';
-import { viewRun } from '../decide/run.ts';
+import { type Run, viewRun } from '../decide/run.ts';
 import { type Client, find } from '../kube/client.ts';
 import { jobs, pods, type Resource } from '../kube/resources.ts';
 import { controllerUid } from '../kube/store.ts';
 import { labels } from '../manifests/names.ts';
 import { fineTuneJobs, fineTuneRuntimes } from './resources.ts';
 
-export type Decide = (observed: Observed, now: Date) => Plan;
+export type Decide = (observed: Observed, now: Date, run?: Run) => Plan;
 
 /** `job` is what the plan was made from. undefined = the job is gone: its watch will tell. */
 export async function decideSurely(
@@ -25,8 +25,9 @@ export async function decideSurely(
   const first = viewRun(observed, now);
   const isSure = !podsInDoubt(first);
   const seen = isSure ? observed : { ...observed, pods: await readPods(client, observed, signal) };
-  const plan = decide(seen, now);
-  if (!planInDoubt(plan, isSure ? first : viewRun(seen, now))) return { job: seen.job, plan };
+  const run = isSure ? first : viewRun(seen, now);
+  const plan = decide(seen, now, run);
+  if (!planInDoubt(plan, run)) return { job: seen.job, plan };
   const anew = await readAnew(client, seen, signal);
   return anew && { job: anew.job, plan: decide(anew, now) };
 }

@@ -3,7 +3,7 @@
  * it saved when it was stopped, nobody says again.
  */
 import type { V1Pod } from '@kubernetes/client-node';
-import { endingOf, nobody } from '../decide/ending.ts';
+import { isOver } from '../decide/ending.ts';
 
 /** A job that is preempted for weeks does not fill the memory. */
 const keptOfEachJob = 10;
@@ -16,7 +16,7 @@ export class EndedPods {
    * @param owner namespace and UID of the job
    */
   keep(owner: string, pod: V1Pod): void {
-    if (endingOf(pod, nobody) === undefined) return;
+    if (!isOver(pod)) return;
     this.#byJob.set(owner, [...this.of(owner), pod].slice(-keptOfEachJob));
   }
 

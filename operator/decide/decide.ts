@@ -44,12 +44,12 @@ const checks: readonly Check[] = [
 /**
  * Pure and level-triggered: the answer depends on what is there, not on what happened, so it is right after any time
  * in which nobody looked. A second pass over what the first one did gives no actions and the same status.
+ * @param run what is observed, for who has viewed it already
  */
-export function decide(observed: Observed, now: Date): Plan {
+export function decide(observed: Observed, now: Date, run: Run = viewRun(observed, now)): Plan {
   const { job } = observed;
   const stored = job.status ?? {};
   if (!isOwn(job)) return keep(stored, []);
-  const run = viewRun(observed, now);
   // Nothing is left to say.
   if (job.metadata.deletionTimestamp !== undefined) return keep(stored, endWhileKept(run));
   if (hasEnded(run)) {

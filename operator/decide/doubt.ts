@@ -5,7 +5,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { hasEnded } from './checks/ended.ts';
 import { currentStage, endCameFirst } from './checks/stop.ts';
-import { endingOf, nobody } from './ending.ts';
+import { isOver } from './ending.ts';
 import type { Action, Plan } from './plan.ts';
 import type { Run } from './run.ts';
 import { endedAs } from './stage.ts';
@@ -30,7 +30,7 @@ function isMadeAgain({ job, missing, remembered }: Run): boolean {
  */
 export function withEnded(read: readonly V1Pod[], known: readonly V1Pod[]): V1Pod[] {
   const uids = new Set(read.map(({ metadata }) => metadata?.uid));
-  const ended = known.filter((pod) => endingOf(pod, nobody) !== undefined);
+  const ended = known.filter(isOver);
   return [...read, ...ended.filter(({ metadata }) => !uids.has(metadata?.uid))];
 }
 

@@ -39,9 +39,6 @@ export function identityIn({ metadata, spec }: FineTuneJob, stage: Stage): RunId
   return { jobUid: metadata.uid, runId: spec.runId, stage };
 }
 
-/** For those who ask only whether a pod has ended. */
-export const nobody: RunIdentity = { jobUid: '', runId: '', stage: 'train' };
-
 type Seen = {
   pod: V1Pod;
   stage: Stage;
@@ -56,11 +53,16 @@ const goals: Record<Stage, readonly Result['outcome'][]> = {
   train: ['Succeeded', 'Rejected'],
 };
 
+/** Whether a pod can do nothing any more. */
+export function isOver(pod: V1Pod): boolean {
+  const phase = pod.status?.phase;
+  return phase === 'Failed' || phase === 'Succeeded' || containerStatus(pod)?.state?.terminated !== undefined;
+}
+
 /** The ending of a pod, or undefined while it may still do something. */
 export function endingOf(pod: V1Pod, run: RunIdentity): Ending | undefined {
+  if (!isOver(pod)) return undefined;
   const terminated = containerStatus(pod)?.state?.terminated;
-  const phase = pod.status?.phase;
-  if (terminated === undefined && phase !== 'Failed' && phase !== 'Succeeded') return undefined;
   const { jobUid, runId, stage } = run;
   const podUid = pod.metadata?.uid ?? '';
   const reading = readResult(terminated?.message, { jobUid, runId, podUid });

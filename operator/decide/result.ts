@@ -10,7 +10,7 @@ export type Reading = { result: Result } | { problem: string; text: string };
 export function readResult(message: string | undefined, identity: Identity): Reading {
   const text = message ?? '';
   if (text.trim() === '') return { problem: 'it left no message', text: '' };
-  if (new TextEncoder().encode(text).length > maxTerminationBytes) {
+  if (Buffer.byteLength(text) > maxTerminationBytes) {
     return { problem: `its message is longer than ${maxTerminationBytes} bytes`, text };
   }
   const parsed = result.safeParse(parseJson(text));

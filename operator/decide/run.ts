@@ -4,7 +4,7 @@ import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { type Stage, stageName } from '../manifests/names.ts';
 import { isUnseen } from './attempts.ts';
-import { endingOf, identityIn, nobody } from './ending.ts';
+import { endingOf, identityIn, isOver } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
 import { millis } from './present.ts';
 import { preflightOf } from './report.ts';
@@ -120,10 +120,7 @@ function reportOf({ state }: StageView): FineTuneJobStatus['preflight'] {
 function straysAmong(pods: readonly V1Pod[], jobs: readonly (V1Job | undefined)[]): V1Pod[] {
   const uids = new Set(jobs.map((job) => job?.metadata?.uid));
   return pods.filter(
-    (pod) =>
-      controllerOf(pod)?.kind === 'Job' &&
-      !uids.has(controllerOf(pod)?.uid) &&
-      endingOf(pod, nobody) === undefined,
+    (pod) => controllerOf(pod)?.kind === 'Job' && !uids.has(controllerOf(pod)?.uid) && !isOver(pod),
   );
 }
 

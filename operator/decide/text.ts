@@ -8,14 +8,13 @@ const terminalSequence = /\u001b(\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(\u0007|\
 
 /** Bytes of a value as JSON, in UTF-8. */
 export function jsonBytes(value: unknown): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length;
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 /** One line without control characters, at most `maxBytes` as JSON without its quotes. Its start is kept. */
 export function line(text: string, maxBytes: number): string {
   const clean = text.replace(terminalSequence, '').replace(/\s+/g, ' ').replace(unprintable, '').trim();
-  const [kept, whole] = fitting([...clean], maxBytes);
-  return whole ? clean : `${kept.join('')}…`;
+  return fits(clean, maxBytes) ? clean : `${leadingCharacters([...clean], maxBytes).join('')}…`;
 }
 
 /** Lines without other control characters, at most `maxBytes` as JSON without its quotes. Their end is kept. */
@@ -26,21 +25,29 @@ export function tail(text: string, maxBytes: number): string {
     .map((one) => one.replaceAll('\t', ' ').replace(unprintable, '').trimEnd())
     .join('\n')
     .trim();
-  const [kept, whole] = fitting([...clean].reverse(), maxBytes);
-  return whole ? clean : `…${kept.reverse().join('')}`;
+  if (fits(clean, maxBytes)) return clean;
+  return `…${leadingCharacters([...clean].reverse(), maxBytes)
+    .reverse()
+    .join('')}`;
 }
 
-/** The leading characters that fit, and whether those are all; room for the mark of a cut is kept. */
-function fitting(characters: string[], maxBytes: number): [string[], boolean] {
-  const sizes = characters.map((character) => jsonBytes(character) - 2);
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (total <= maxBytes) return [characters, true];
-  let room = maxBytes - (jsonBytes('…') - 2);
-  const end = sizes.findIndex((size) => {
-    room -= size;
+function fits(text: string, maxBytes: number): boolean {
+  return bytesWithin(text) <= maxBytes;
+}
+
+/** Bytes of a text as JSON, without its quotes. */
+function bytesWithin(text: string): number {
+  return jsonBytes(text) - 2;
+}
+
+/** The leading characters for which there is room beside the mark of a cut. */
+function leadingCharacters(characters: string[], maxBytes: number): string[] {
+  let room = maxBytes - bytesWithin('…');
+  const end = characters.findIndex((character) => {
+    room -= bytesWithin(character);
     return room < 0;
   });
-  return [characters.slice(0, Math.max(0, end)), false];
+  return characters.slice(0, Math.max(0, end));
 }
 
 /** The leading items that fit into `maxBytes` as JSON. */

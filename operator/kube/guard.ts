@@ -1,19 +1,22 @@
 /** Ends one request: when its caller gives up, or when it takes too long. */
 import { ApiError, asApiError } from './errors.ts';
 
+/** Why a signal of a guard fires is told by `explain`. Made once: an error for each request costs more than its abort. */
+const over = new Error('the request is over');
+
 /** One abort signal out of the caller's signal and a time-out that can be restarted. */
 export class Guard {
   readonly what: string;
   readonly #caller: AbortSignal;
   readonly #controller = new AbortController();
-  readonly #onAbort = () => this.#controller.abort();
+  readonly #onAbort = () => this.#controller.abort(over);
   #timer: NodeJS.Timeout;
   #expired: string | undefined;
 
   constructor(what: string, caller: AbortSignal, timeoutMs: number) {
     this.what = what;
     this.#caller = caller;
-    if (caller.aborted) this.#controller.abort();
+    if (caller.aborted) this.#controller.abort(over);
     caller.addEventListener('abort', this.#onAbort, { once: true });
     this.#timer = this.#start(timeoutMs, `no answer within ${timeoutMs} ms`);
   }
@@ -51,13 +54,13 @@ export class Guard {
   end(): void {
     clearTimeout(this.#timer);
     this.#caller.removeEventListener('abort', this.#onAbort);
-    this.#controller.abort();
+    this.#controller.abort(over);
   }
 
   #start(ms: number, reason: string): NodeJS.Timeout {
     return setTimeout(() => {
       this.#expired = reason;
-      this.#controller.abort();
+      this.#controller.abort(over);
     }, ms);
   }
 }
