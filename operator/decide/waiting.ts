@@ -53,10 +53,13 @@ export function waitingForStart(pod: V1Pod, mounted: readonly string[], now: Dat
 
 /** `since` = a pod has been missing, `ended` = there have been so many. */
 export function waitingForPod(
-  { metadata }: V1Job,
+  { metadata, status }: V1Job,
   { since, ended }: { since: number; ended: number },
   now: Date,
 ): Waiting {
+  // With thousands of new Jobs, or while it is away, that takes minutes: nobody has refused the pod yet.
+  if (status?.startTime === undefined)
+    return { message: `Job ${metadata?.name} waits for the Job controller of the cluster.` };
   const backOff = ended === 0 ? 0 : Math.min(backOffMs.first * 2 ** (ended - 1), backOffMs.longest);
   const left = since + backOff + patienceMs.pod - now.getTime();
   if (left > 0) return { message: 'The pod is being made.', recheckMs: left };

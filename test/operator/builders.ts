@@ -318,7 +318,10 @@ export function observe(changes: Partial<Observed> = {}): Observed {
   };
 }
 
-/** The same world with what the plan wants done and said: Jobs made, patched and deleted, the status stored. */
+/**
+ * The same world with what the plan wants done and said: Jobs made, taken up by the Job controller, patched and deleted, the
+ * status stored.
+ */
 export function comeTrue(observed: Observed, plan: Plan): Observed {
   let batchJobs = observed.batchJobs;
   for (const action of plan.actions) {
@@ -329,7 +332,8 @@ export function comeTrue(observed: Observed, plan: Plan): Observed {
         uid: `uid-${created.metadata?.name}`,
         creationTimestamp: start,
       };
-      batchJobs = [...batchJobs, { ...created, metadata }];
+      const status = created.spec?.suspend === true ? {} : { status: { startTime: start } };
+      batchJobs = [...batchJobs, { ...created, metadata, ...status }];
     } else if (action.kind === 'delete') {
       batchJobs = batchJobs.filter((job) => job.metadata?.uid !== action.uid);
     } else {

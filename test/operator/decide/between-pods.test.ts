@@ -165,6 +165,12 @@ const cases: Record<string, Case> = {
     now: after(5030),
     want: { phase: 'Pending', category: 'PodRefused' },
   },
+  'nobody refused the pod of a Job that the Job controller has not looked at': {
+    given: withTrainJob(pass({ ...running, pods: [] }, after(5000)).next, { status: {} }),
+    now: after(5030),
+    want: { phase: 'Pending', reason: 'TrainingPending', category: undefined, says: [] },
+    message: /^Job spam-filter-\S+-train waits for the Job controller of the cluster\.$/,
+  },
   'a run that was held for long has the time of any other when it goes on': {
     given: heldUntil(4000),
     now: after(4001),
