@@ -17,8 +17,6 @@ export type ExecuteDependencies = {
   client: Client;
   memory: Memory;
   record: (job: FineTuneJob, event: JobEvent) => void;
-  /** Whether other jobs wait for a pass. */
-  isBusy: () => boolean;
 };
 
 /**
@@ -54,7 +52,7 @@ function delayOf(
   { metadata, status }: FineTuneJob,
   plan: Plan,
   wanted: FineTuneJobStatus,
-  { memory, isBusy }: ExecuteDependencies,
+  { memory }: ExecuteDependencies,
 ): number {
   if (plan.actions.length > 0) {
     // A new run has its Job; what is said about it comes after the Jobs of other new runs.
@@ -65,8 +63,7 @@ function delayOf(
   if (essence === undefined) return 0;
   if (isDeepStrictEqual(withoutDetails(status), essence)) return memory.untilDetailMs(metadata.uid);
   const isOnItsWay = isStep(status, wanted) && isDeepStrictEqual(withoutSteps(status), withoutSteps(wanted));
-  // While others wait: the next step of the stage, or its end, is likely to come before their turns are over.
-  return isOnItsWay && isBusy() ? memory.untilStepMs(metadata.uid) : 0;
+  return isOnItsWay ? memory.untilStepMs(metadata.uid) : 0;
 }
 
 const isCreate = ({ kind }: Action) => kind === 'create';

@@ -30,20 +30,24 @@ type JobMemory = {
 type Options = {
   client: Client;
   clock: Clock;
-  /** Shortest time from a write of a status to the next one that changes a detail, as it is now; the longest that a step waits. */
+  /** Shortest time from a write of a status to the next one that changes a detail, as it is now. */
   detailMs: () => number;
+  /** The longest that a step waits for what comes next, as it is now. */
+  stepMs: () => number;
 };
 
 export class Memory {
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #detailMs: () => number;
+  readonly #stepMs: () => number;
   readonly #jobs = new Map<string, JobMemory>();
 
-  constructor({ client, clock, detailMs }: Options) {
+  constructor({ client, clock, detailMs, stepMs }: Options) {
     this.#client = client;
     this.#clock = clock;
     this.#detailMs = detailMs;
+    this.#stepMs = stepMs;
   }
 
   /** Something about the job `jobUid` was written, with this answer. */
@@ -69,7 +73,7 @@ export class Memory {
     const memory = this.#of(jobUid);
     const now = this.#clock.now();
     memory.stepSeenAt ??= now;
-    return Math.max(0, memory.stepSeenAt + this.#detailMs() - now);
+    return Math.max(0, memory.stepSeenAt + this.#stepMs() - now);
   }
 
   deleted(jobUid: string, resource: Resource, ref: Ref, uid: string): void {

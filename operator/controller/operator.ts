@@ -22,7 +22,7 @@ import { observeState, queueObserver, requestObserver, watchObserver } from './o
 import { Poller } from './poller.ts';
 import { Queue } from './queue.ts';
 import { JobSeries } from './series.ts';
-import { statusIntervalMs } from './status-interval.ts';
+import { statusIntervalMs, stepDelayMs } from './status-interval.ts';
 import { Sync } from './sync.ts';
 
 export type OperatorOptions = {
@@ -119,10 +119,11 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     instance: identity,
     onDrop,
   });
-  const memory = new Memory({ client, clock, detailMs: () => intervalMs(caches.jobs.warm) });
+  const detailMs = () => intervalMs(caches.jobs.warm);
+  const stepMs = () => (queue.isBusy ? detailMs() : stepDelayMs(detailMs() - intervalMs(0)));
+  const memory = new Memory({ client, clock, detailMs, stepMs });
   const record = events.record.bind(events);
-  const isBusy = () => queue.isBusy;
-  const sync = new Sync({ client, caches, memory, record, isBusy, decide, poller, series, metrics });
+  const sync = new Sync({ client, caches, memory, record, decide, poller, series, metrics });
   const pass = sync.pass.bind(sync);
   const controller = new Controller({ queue, pass, log, workers: config.workers, metrics });
   return { queue, caches, poller, events, controller };

@@ -11,3 +11,14 @@ const mostIntervals = 6;
 export function statusIntervalMs(leastMs: number, perSecond: number, jobs: number): number {
   return Math.min(Math.max(leastMs, (jobs / perSecond) * 1000), leastMs * mostIntervals);
 }
+
+/** People wait for a step no longer than this while workers are free. */
+const longestStepMs = 5000;
+
+/**
+ * Milliseconds for which a step of a stage (its pod is there, its container runs) waits for the next one, or for the end of
+ * the stage, that one write tells both: none while jobs are few, then as much as their details wait longer than they would alone.
+ */
+export function stepDelayMs(longerMs: number): number {
+  return Math.min(longerMs, longestStepMs);
+}

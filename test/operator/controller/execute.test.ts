@@ -13,7 +13,7 @@ import { fresh, inPreflight } from '../decide/worlds.ts';
 import { FakeClock } from '../fake-clock.ts';
 
 /** Carries out what is decided about a world; the server takes whatever is written. */
-function start(isBusy = false) {
+function start(stepMs = 0) {
   const clock = new FakeClock();
   const written: string[] = [];
   const take = (what: string) => async (_: unknown, object: KubernetesObject) => {
@@ -21,17 +21,11 @@ function start(isBusy = false) {
     return { ...object, metadata: { ...object.metadata, uid: 'u', resourceVersion: '1' } };
   };
   const client = { create: take('create'), replace: take('status') } as unknown as Client;
-  const memory = new Memory({ client, clock, detailMs: () => 10_000 });
+  const memory = new Memory({ client, clock, detailMs: () => 10_000, stepMs: () => stepMs });
   const log = createLog('error');
   const { signal } = new AbortController();
   const act = (world: Observed) =>
-    execute(
-      world.job,
-      pass(world).plan,
-      { client, memory, record: () => {}, isBusy: () => isBusy },
-      log,
-      signal,
-    );
+    execute(world.job, pass(world).plan, { client, memory, record: () => {} }, log, signal);
   return { clock, written, act };
 }
 
@@ -52,12 +46,12 @@ test('the train Job and what the status says of it are written in one pass', asy
   assert.deepEqual(written, ['create', 'status']);
 });
 
-test('a detail waits, a step does while others wait for a pass, and what comes next tells both', async () => {
-  const { clock, written, act } = start(true);
+test('a detail waits, a step does while there is much to do, and what comes next tells both', async () => {
+  const { clock, written, act } = start(5000);
   assert.deepEqual(await act(inPreflight({})), { laterMs: 10_000 });
-  assert.deepEqual(await act(inPreflight(runningStatus)), { laterMs: 10_000 });
+  assert.deepEqual(await act(inPreflight(runningStatus)), { laterMs: 5000 });
   await clock.advance(4000);
-  assert.deepEqual(await act(inPreflight(runningStatus)), { laterMs: 6000 });
+  assert.deepEqual(await act(inPreflight(runningStatus)), { laterMs: 1000 });
   assert.equal(await act(inPreflight(endedStatus(0, validated('check')))), 'wrote');
   assert.deepEqual(written, ['create', 'status']);
   const idle = start();
@@ -70,7 +64,7 @@ function deletion(refusal: ErrorKind) {
   const job = { ...aJob(), status: { phase: 'Succeeded' as const } };
   const { apiVersion, kind, metadata } = job;
   const client = { delete: () => Promise.reject(new ApiError(refusal, 'refused')) } as unknown as Client;
-  const memory = new Memory({ client, clock: new FakeClock(), detailMs: () => 0 });
+  const memory = new Memory({ client, clock: new FakeClock(), detailMs: () => 0, stepMs: () => 0 });
   const { name, uid } = metadata;
   const action = {
     kind: 'delete' as const,
@@ -82,13 +76,7 @@ function deletion(refusal: ErrorKind) {
   };
   const plan = { actions: [action], status: job.status, events: [], poll: undefined };
   const { signal } = new AbortController();
-  return execute(
-    job,
-    plan,
-    { client, memory, record: () => {}, isBusy: () => false },
-    createLog('error'),
-    signal,
-  );
+  return execute(job, plan, { client, memory, record: () => {} }, createLog('error'), signal);
 }
 
 test('a delete that meets a conflict is tried again: no watch tells of an object that nobody changed', async () => {
@@ -104,8 +92,8 @@ function refusing(error: ApiError) {
   const refuse = () => Promise.reject(error);
   const client = { create: refuse, patch: refuse } as unknown as Client;
   const clock = new FakeClock();
-  const memory = new Memory({ client, clock, detailMs: () => 0 });
-  const dependencies = { client, memory, record: () => {}, isBusy: () => false };
+  const memory = new Memory({ client, clock, detailMs: () => 0, stepMs: () => 0 });
+  const dependencies = { client, memory, record: () => {} };
   const { signal } = new AbortController();
   const act = (world: Observed) =>
     execute(world.job, pass(world).plan, dependencies, createLog('error', true), signal);

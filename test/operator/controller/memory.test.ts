@@ -9,12 +9,14 @@ import { FakeClock } from '../fake-clock.ts';
 const written = { metadata: { namespace: 'n', name: 'j', uid: 'u', resourceVersion: '5' } };
 const nothing = () => undefined;
 
+const times = { detailMs: () => 10_000, stepMs: () => 5000 };
+
 /** No request may be made here. */
 const noClient = {} as Client;
 
 test('a watch has half a second to show a write, then it is read', async () => {
   const clock = new FakeClock();
-  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
+  const memory = new Memory({ client: noClient, clock, ...times });
   assert.equal(memory.behindMs('u', nothing), 0);
   memory.wrote('u', fineTuneJobs, written);
   assert.equal(memory.behindMs('u', nothing), 500);
@@ -30,7 +32,7 @@ test('a watch has half a second to show a write, then it is read', async () => {
 
 test('details wait from one write of the status to the next, and after a start', async () => {
   const clock = new FakeClock();
-  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
+  const memory = new Memory({ client: noClient, clock, ...times });
   assert.equal(memory.untilDetailMs('u'), 10_000);
   await clock.advance(10_000);
   assert.equal(memory.untilDetailMs('u'), 0);
@@ -41,17 +43,17 @@ test('details wait from one write of the status to the next, and after a start',
 
 test('a step waits since it was first seen, until a write tells of it', async () => {
   const clock = new FakeClock();
-  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
-  assert.equal(memory.untilStepMs('u'), 10_000);
+  const memory = new Memory({ client: noClient, clock, ...times });
+  assert.equal(memory.untilStepMs('u'), 5000);
   await clock.advance(4000);
-  assert.equal(memory.untilStepMs('u'), 6000);
+  assert.equal(memory.untilStepMs('u'), 1000);
   memory.wrote('u', fineTuneJobs, written);
-  assert.equal(memory.untilStepMs('u'), 10_000);
+  assert.equal(memory.untilStepMs('u'), 5000);
 });
 
 test('refusals of an action add up until the API server takes something', async () => {
   const clock = new FakeClock();
-  const memory = new Memory({ client: noClient, clock, detailMs: () => 10_000 });
+  const memory = new Memory({ client: noClient, clock, ...times });
   const no = { kind: 'create' as const, name: 'j', answer: 'no' };
   assert.equal(memory.refused('u', no, 2000), false);
   await clock.advance(3000);

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { statusIntervalMs } from '../../../operator/controller/status-interval.ts';
+import { statusIntervalMs, stepDelayMs } from '../../../operator/controller/status-interval.ts';
 
 it('details of few jobs are written at the shortest interval, of many as all of them together may, but within a minute', () => {
   assert.equal(statusIntervalMs(10_000, 20, 1), 10_000);
   assert.equal(statusIntervalMs(10_000, 20, 200), 10_000);
   assert.equal(statusIntervalMs(10_000, 20, 1000), 50_000);
   assert.equal(statusIntervalMs(10_000, 20, 10_000), 60_000);
+});
+
+it('steps wait for no longer than people would', () => {
+  assert.equal(stepDelayMs(0), 0);
+  assert.equal(stepDelayMs(3000), 3000);
+  assert.equal(stepDelayMs(50_000), 5000);
 });

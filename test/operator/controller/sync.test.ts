@@ -51,9 +51,8 @@ function withoutWrites({ job, runtime, batchJobs, pods }: Observed, error: ApiEr
   const sync = new Sync({
     client,
     caches,
-    memory: new Memory({ client, clock, detailMs: () => 0 }),
+    memory: new Memory({ client, clock, detailMs: () => 0, stepMs: () => 0 }),
     record: () => {},
-    isBusy: () => false,
     decide,
     poller,
     series: { show: () => {}, remove: () => {} } as unknown as JobSeries,
