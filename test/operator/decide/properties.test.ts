@@ -7,6 +7,8 @@ import { fineTuneJobStatus } from '../../../crds/status.schema.ts';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { FineTuneJob, Observed, Plan, Refusal } from '../../../operator/decide/plan.ts';
 import { preflightOf } from '../../../operator/decide/report.ts';
+import { viewRun } from '../../../operator/decide/run.ts';
+import { reachesLimit } from '../../../operator/decide/usage.ts';
 import type { Stage } from '../../../operator/manifests/names.ts';
 import {
   aBatchJob,
@@ -180,9 +182,10 @@ test('random worlds: a plan that fits the CRD, and a second pass that changes no
     try {
       holds(plan, given);
       const again = decide(next, after(301));
-      // Smaller batches are remembered before their Job is made.
+      // Smaller batches are remembered before their Job is made, and a limit is told before the trainer is stopped for it.
       const remembers = plan.status.microBatch?.jobUID !== given.job.status?.microBatch?.jobUID;
-      if (plan.actions.length === 0 && !remembers) {
+      const tellsLimit = reachesLimit(viewRun(given, after(300)), plan.status.usage?.activeSeconds ?? 0);
+      if (plan.actions.length === 0 && !remembers && !tellsLimit) {
         assert.deepEqual(again.actions, []);
         assert.deepEqual(again.status, plan.status);
         assert.deepEqual(again.events, []);
