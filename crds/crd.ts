@@ -1,5 +1,5 @@
 /** The two CustomResourceDefinitions: everything around the schema, and the columns of `kubectl get`. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { fineTuneJob } from './finetunejob.schema.ts';
 import { fineTuneRuntime } from './finetuneruntime.schema.ts';
 import { toStructuralSchema } from './structural-schema.ts';

@@ -1,5 +1,5 @@
 /** The labelled data of a FineTuneJob. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { fraction, relativePath, withRules } from './fields.ts';
 import { source } from './source.schema.ts';
 import { type ColumnRole, columnRoles } from './tasks.ts';

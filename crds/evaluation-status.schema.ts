@@ -1,5 +1,5 @@
 /** status.evaluation of a FineTuneJob: the answer to "is it better than the base model, and on whom is it worse?" */
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, statusDecimal, text } from './fields.ts';
 import { type MetricName, metricNames, metrics } from './tasks.ts';
 import { maxSliceColumns } from './trainer-contract.ts';

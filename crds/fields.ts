@@ -1,5 +1,5 @@
 /** Field types shared by both resources. Decimals are strings, because CRDs and floating point do not mix. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A CEL rule as `x-kubernetes-validations` takes it. */
 export type CelRule = { rule: string; message: string; fieldPath?: string };

@@ -1,5 +1,5 @@
 /** FineTuneJob: one fine-tuning run, owned by the data scientist. Source of the CRD, the types and the field reference. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { dataset } from './dataset.schema.ts';
 import { type CelRule, cpuQuantity, memoryQuantity, objectName, withRules } from './fields.ts';
 import { gate } from './gate.schema.ts';

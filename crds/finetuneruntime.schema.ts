@@ -1,5 +1,5 @@
 /** FineTuneRuntime: what the platform team offers. Source of the CRD, the types and the field reference. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cpuQuantity, decimal, memoryQuantity, objectName, withRules } from './fields.ts';
 import { s3Endpoint } from './source.schema.ts';
 

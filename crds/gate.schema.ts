@@ -1,5 +1,5 @@
 /** The acceptance gate of a FineTuneJob: what the tuned model has to reach to be published. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { dataChecks } from './data-checks.ts';
 import { type CelRule, decimal, fraction, withRules } from './fields.ts';
 import { metricNames, metrics } from './tasks.ts';

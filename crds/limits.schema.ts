@@ -1,5 +1,5 @@
 /** What bounds a run without changing what it computes: retries, deadlines, budget, time to live. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { decimal, withRules } from './fields.ts';
 
 const amount = (description: string) => decimal(description, { above: 0, atMost: 1e9 });

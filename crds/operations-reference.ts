@@ -1,5 +1,5 @@
 /** Pages for those who run the operator: metrics and settings, from the tables in which they are defined. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { code, pageHead, table } from './markdown.ts';
 
 export type Series = { name: string; type: string; labels: readonly string[]; help: string };

@@ -1,5 +1,5 @@
 /** Where models and data come from and where results go: exactly one of the members. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { objectName, relativePath, withRules } from './fields.ts';
 
 /** Scheme and host of an S3 server. */

@@ -1,5 +1,5 @@
 /** status of a FineTuneJob: phase for people, conditions for machines, everything bounded (below 16 KB). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { conditionTypes } from './conditions.ts';
 import { evaluation } from './evaluation-status.schema.ts';
 import { count, digest, statusDecimal, text, timestamp } from './fields.ts';

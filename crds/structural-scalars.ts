@@ -1,5 +1,5 @@
 /** Strings, integers and enums of the structural schema, and the rules for checks (see structural-schema.ts). */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type StructuralSchema, UnsupportedSchema } from './structural-type.ts';
 
 export type Meta = Record<string, unknown>;

@@ -4,7 +4,7 @@
  * Guarantee: what comes out says the same as the zod schema, or UnsupportedSchema is thrown with the field path.
  * Nothing is dropped in silence: a kind, a check or a meta key that is not known here is an error.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { CelRule } from './fields.ts';
 import { checksOf, enumBody, integerBody, type Meta, refuse, stringBody } from './structural-scalars.ts';
 import { type StructuralSchema, UnsupportedSchema } from './structural-type.ts';

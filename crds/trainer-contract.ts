@@ -3,7 +3,7 @@
  * run config (operator -> trainer, a mounted file), progress (trainer -> operator, GET /progress),
  * result (trainer -> operator, the termination message of at most 4096 bytes).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { failureCategories } from './failures.ts';
 import {
   type ColumnRole,

@@ -1,5 +1,5 @@
 /** How a FineTuneJob trains: names and defaults of Hugging Face Transformers. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type CelRule, decimal, fraction, withRules } from './fields.ts';
 import { metricNames } from './tasks.ts';
 

@@ -1,7 +1,7 @@
 /** Settings of the operator, from flags and environment. No other file of the operator reads the environment. */
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { logLevels } from './log.ts';
 
 const count = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);

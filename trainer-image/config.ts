@@ -1,6 +1,6 @@
 /** The only file of the trainer that reads the environment and the run config. */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { httpPort, paths, podIdentity, type RunConfig, runConfig } from '../crds/trainer-contract.ts';
 import { TrainerError } from './failure.ts';
 import { logLevels } from './log.ts';

@@ -1,7 +1,7 @@
 /** Every object in examples/ is valid to the letter: no unknown field, nothing that only a default would repair. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { fineTuneJobSpec } from '../../crds/finetunejob.schema.ts';
 import { fineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import { exampleObjects } from './examples.ts';

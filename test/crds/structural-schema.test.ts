@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import { toStructuralSchema } from '../../crds/structural-schema.ts';
 import { UnsupportedSchema } from '../../crds/structural-type.ts';
 

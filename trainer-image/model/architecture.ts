@@ -1,6 +1,6 @@
 /** From a model directory to the function that computes its logits. One entry for each supported `model_type`. */
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TrainerError } from '../failure.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { widened } from '../graph/ops.ts';

@@ -1,5 +1,5 @@
 /** BERT, as the BertFor... classes of Hugging Face Transformers compute it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { tanh } from '../graph/ops.ts';
 import { bertFields, bertRates, evenHeads, withDropout } from './config-fields.ts';
 import { bertTables, embeddingParameters, embeddings } from './embeddings.ts';

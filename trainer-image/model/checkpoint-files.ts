@@ -1,7 +1,7 @@
 /** Finds and opens the weights in a model directory: model.safetensors, or its shards through the index file. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TrainerError } from '../failure.ts';
 import { SafetensorsFile, type TensorEntry } from './safetensors.ts';
 

@@ -1,5 +1,5 @@
 /** Fields that the config.json of several families share. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RawConfig } from './model.ts';
 
 export const size = z.int().min(1).max(1_000_000);

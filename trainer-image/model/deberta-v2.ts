@@ -2,7 +2,7 @@
  * DeBERTa-v2 and -v3, as the DebertaV2For... classes of Hugging Face Transformers compute them: BERT's layers with
  * disentangled attention.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { reshape } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { linear } from '../graph/neural.ts';

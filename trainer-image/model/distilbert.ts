@@ -1,5 +1,5 @@
 /** DistilBERT, as the DistilBertFor... classes of Hugging Face Transformers compute it: BERT without token types. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { relu } from '../graph/ops.ts';
 import {
   activation,

@@ -2,7 +2,7 @@
  * ELECTRA, as the ElectraFor... classes of Hugging Face Transformers compute it: BERT's encoder, whose embeddings may be
  * narrower than its layers. MaskedLM is the generator.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { gelu } from '../graph/neural.ts';
 import { bertFields, bertRates, evenHeads, size, withDropout } from './config-fields.ts';
 import { bertTables, embeddingParameters, embeddings } from './embeddings.ts';

@@ -2,7 +2,7 @@
  * ModernBERT, as the ModernBertFor... classes of Hugging Face Transformers compute it: layers that normalise first and
  * have no biases, rotary positions, attention that is local in most layers, and a gated feed-forward part.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { gather, reshape, slice } from '../graph/array-ops.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { attention, gatedGelu, gelu, layerNorm, linear, rotate } from '../graph/neural.ts';

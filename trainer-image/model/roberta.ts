@@ -2,7 +2,7 @@
  * RoBERTa and XLM-R, as the RobertaFor... and XLMRobertaFor... classes of Hugging Face Transformers compute them: BERT's
  * encoder, with positions that are counted from the padding token's id.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Tensor } from '../graph/graph.ts';
 import { add, cast, mul, notEqual, tanh } from '../graph/ops.ts';
 import { runningCount } from '../graph/positions.ts';

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CheckpointRecord } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
 import type { Log } from '../log.ts';

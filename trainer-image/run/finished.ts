@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { contractVersion, type Result, result as resultSchema } from '../../crds/trainer-contract.ts';
 import type { OutcomeOf } from '../messages.ts';
 import type { Source } from '../sources/source.ts';
