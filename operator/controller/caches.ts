@@ -28,7 +28,13 @@ const within = (namespace: string | undefined, uid = '') => `${namespace}/${uid}
 const byOwner = (object: KubernetesObject) => within(object.metadata?.namespace, controllerUid(object));
 /** Pods outlive a Job that is deleted: the label still tells whose they are. */
 const byJobLabel = ({ metadata }: V1Pod) => within(metadata?.namespace, metadata?.labels?.[labels.jobUid]);
-const hasEnded = ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
+/** What nobody looks at before something happens to it: it is over, or waits to be let in. */
+const isIdle = {
+  run: ({ status }: FineTuneJob) =>
+    status?.completionTime !== undefined || status?.phase === 'Queued' || status?.phase === 'Suspended',
+  job: (job: V1Job) => job.spec?.suspend === true || endedAs(job) !== undefined,
+  pod: ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed',
+};
 const byUid = ({ metadata }: KubernetesObject) => within(metadata?.namespace, metadata?.uid);
 
 type JobIdentity = Pick<FineTuneJob['metadata'], 'namespace' | 'uid'>;
@@ -46,11 +52,11 @@ function runState({ spec, status }: FineTuneJob): (typeof runStates)[number] {
 export class Caches {
   readonly jobs = new Store<FineTuneJob, 'runtime' | 'uid' | 'run'>(
     { runtime: (job) => job.spec.runtimeRef.name, uid: byUid, run: runState },
-    ({ status }) => status?.completionTime !== undefined,
+    isIdle.run,
   );
   readonly runtimes = new Store<FineTuneRuntime>({});
-  readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner }, (job) => endedAs(job) !== undefined);
-  readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel }, hasEnded);
+  readonly batchJobs = new Store<V1Job, 'owner'>({ owner: byOwner }, isIdle.job);
+  readonly pods = new Store<V1Pod, 'job'>({ job: byJobLabel }, isIdle.pod);
   readonly #endedPods = new EndedPods();
   #onJob: OnJob | undefined;
   readonly #watches: { hasSynced: boolean; resource: Resource; run(signal: AbortSignal): Promise<void> }[];

@@ -49,16 +49,23 @@ function start(listed: Partial<Record<string, KubernetesObject[]>> = {}) {
 const { caches } = start();
 const isPacked = ({ entry }: { entry: { kept: object } }) => entry.kept instanceof Packed;
 
-test('a FineTuneJob is packed when its run is over', () => {
+test('a FineTuneJob is packed when its run is over, or waits to be let in', () => {
   assert.equal(isPacked(caches.jobs.listed(running.job)), false);
   assert.equal(isPacked(caches.jobs.listed(ended.job)), true);
+  for (const phase of ['Queued', 'Suspended'] as const) {
+    const job = { ...running.job, status: { ...running.job.status, phase } };
+    assert.equal(isPacked(caches.jobs.listed(job)), true, phase);
+  }
 });
 
-test('a Job is packed when it is complete or has failed', () => {
+test('a Job is packed when it is complete, has failed, or is suspended', () => {
   const job = (status?: ReturnType<typeof jobCondition>) =>
     caches.batchJobs.listed(aBatchJob(aJob(), 'train', status && { status }));
   assert.equal(isPacked(job()), false);
+  // It goes on: the Job controller is about to say so.
   assert.equal(isPacked(job(jobCondition('Suspended', 'JobSuspended'))), false);
+  const held = { ...aBatchJob(aJob(), 'train'), spec: { template: {}, suspend: true } };
+  assert.equal(isPacked(caches.batchJobs.listed(held)), true);
   assert.equal(isPacked(job(jobCondition('Complete', 'Done'))), true);
   assert.equal(isPacked(job(jobCondition('Failed', 'PodFailurePolicy'))), true);
 });
