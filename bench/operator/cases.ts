@@ -5,7 +5,7 @@ import { median, quantile } from '../averages.ts';
 import { copyRemains, remainsOf } from './ended.ts';
 import { beside, type Line, latency, line, namesOf, requestCount, requestLines } from './lines.ts';
 import { peerBurst } from './peer.ts';
-import { Poison, refuseItsJobs } from './poison.ts';
+import { Poison, refuseItsStatus } from './poison.ts';
 import { processorTime } from './processor-time.ts';
 import type { Runs } from './runs.ts';
 import { Site, type SiteOptions } from './site.ts';
@@ -62,8 +62,9 @@ async function restart(settings: Settings): Promise<Line[]> {
     await site.create(['pattern']);
     await site.runs.allEnded(log);
     checkSuccess(site.runs, 1);
+    const read = () => remainsOf(site.api, namespace, 'pattern');
+    const remains = await waitFor('what the run left', read, { timeoutMs: 60_000 });
     await operator.kill('SIGTERM');
-    const remains = await remainsOf(site.api, namespace, 'pattern');
     await copyRemains(site.api, remains, namesOf('run', jobs - 1), log);
     const seconds: number[] = [];
     const memories: number[] = [];
@@ -161,7 +162,7 @@ async function poison(settings: Settings): Promise<Line[]> {
   await onSite(settings, async (site) => {
     const { operator } = await site.startOperator();
     const failedPasses = () => operator.metric('controller_runtime_reconcile_errors_total');
-    await refuseItsJobs(site.api, namespace);
+    await refuseItsStatus(site.api);
     const batch = async (name: string) => {
       const before = site.runs.jobSeconds.length;
       await site.create(namesOf(name, jobs), 100);

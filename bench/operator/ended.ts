@@ -11,7 +11,7 @@ type Remains = { job: FineTuneJob; jobs: Child<V1Job>[]; pods: Child<V1Pod>[] };
 /** Objects on their way at the same time. */
 const makers = 32;
 
-/** What the run of this name left. @throws Error when it has not ended or something of it is missing */
+/** What the run of this name left. @throws Error while it or a Job of it has not ended, or something of it is missing */
 export async function remainsOf(api: DirectApi, namespace: string, name: string): Promise<Remains> {
   const job = await api.call<FineTuneJob>('GET', pathOf(collections.fineTuneJobs, namespace, name));
   const children = async <T extends KubernetesObject>(collection: Collection): Promise<Child<T>[]> => {
@@ -20,7 +20,8 @@ export async function remainsOf(api: DirectApi, namespace: string, name: string)
     return items.map((object) => ({ stage: object.metadata?.labels?.[labels.stage] as Stage, object }));
   };
   const [jobs, pods] = [await children<V1Job>(collections.jobs), await children<V1Pod>(collections.pods)];
-  const isOver = job.status?.completionTime !== undefined;
+  // The Job controller says so later than the operator, which reads it from the pod.
+  const isOver = [job, ...jobs.map(({ object }) => object)].every(({ status }) => status?.completionTime);
   if (!isOver || jobs.length !== 2 || pods.length !== 2)
     throw new Error(
       `${name} is no pattern: ended ${isOver}, ${jobs.length} Jobs, ${pods.length} pods; two of each are left by a run`,

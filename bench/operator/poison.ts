@@ -1,11 +1,12 @@
-/** A FineTuneJob whose every pass fails: an admission policy refuses its Jobs, and somebody touches it all the time. */
+/** A FineTuneJob whose every pass fails: an admission policy refuses its status, and somebody touches it all the time. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { labels } from '../../operator/manifests/names.ts';
+import { group, jobResource, version } from '../../crds/crd.ts';
 import { waitFor } from '../../test/cluster/wait.ts';
 import { job as smallestJob } from '../../test/crds/objects.ts';
 import { collections, type DirectApi, pathOf, Refusal } from '../../test/faults/direct-api.ts';
 
 const name = 'poisoned';
+const policy = 'refuse-status-of-poisoned';
 const touchesPerSecond = 20;
 const policies = '/apis/admissionregistration.k8s.io/v1';
 
@@ -24,6 +25,8 @@ export class Poison {
   static async start(api: DirectApi, namespace: string): Promise<Poison> {
     const poison = new Poison(api, namespace);
     await api.call('POST', pathOf(collections.fineTuneJobs, namespace), smallestJob({}, name));
+    const path = pathOf(collections.fineTuneJobs, namespace, name);
+    await waitFor('the policy', () => isRefused(api, path), { timeoutMs: 30_000 });
     poison.#touching = poison.#touch();
     return poison;
   }
@@ -43,36 +46,30 @@ export class Poison {
   }
 }
 
-/** Refuses the Jobs of the poisoned job from now on. */
-export async function refuseItsJobs(api: DirectApi, namespace: string): Promise<void> {
-  const metadata = { name: 'poison' };
-  const expression = `object.metadata.?labels['${labels.job}'].orValue('') != '${name}'`;
+/** Refuses what is said of the poisoned job, from now on or soon. */
+export async function refuseItsStatus(api: DirectApi): Promise<void> {
+  const metadata = { name: policy };
+  const { plural } = jobResource;
+  const rule = { apiGroups: [group], apiVersions: [version], operations: ['UPDATE'] };
   await api.call('POST', `${policies}/validatingadmissionpolicies`, {
     metadata,
     spec: {
-      matchConstraints: {
-        resourceRules: [
-          { apiGroups: ['batch'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['jobs'] },
-        ],
-      },
-      validations: [{ expression }],
+      matchConstraints: { resourceRules: [{ ...rule, resources: [`${plural}/status`] }] },
+      validations: [{ expression: `object.metadata.name != '${name}'` }],
     },
   });
   await api.call('POST', `${policies}/validatingadmissionpolicybindings`, {
     metadata,
-    spec: { policyName: 'poison', validationActions: ['Deny'] },
+    spec: { policyName: policy, validationActions: ['Deny'] },
   });
-  await waitFor('the policy', () => isRefused(api, namespace), { timeoutMs: 30_000 });
 }
 
-async function isRefused(api: DirectApi, namespace: string): Promise<boolean> {
-  const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } };
-  const trial = { metadata: { name: 'trial', labels: { [labels.job]: name } }, spec: { template } };
+async function isRefused(api: DirectApi, path: string): Promise<boolean> {
   try {
-    await api.call('POST', `${pathOf(collections.jobs, namespace)}?dryRun=All`, trial);
+    await api.call('PATCH', `${path}/status?dryRun=All`, { status: { observedGeneration: 1 } });
     return false;
   } catch (error) {
-    if (error instanceof Refusal && error.status === 422) return true;
+    if (error instanceof Refusal && error.status === 422 && error.message.includes(policy)) return true;
     throw error;
   }
 }

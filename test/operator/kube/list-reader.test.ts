@@ -51,6 +51,20 @@ describe('reader of a list', () => {
     assert.throws(() => JSON.parse(reader.frame), SyntaxError, 'a list without an end');
   });
 
+  it('leaves out what nobody reads, however the text is cut', () => {
+    const managedFields = [
+      { manager: 'a"}],', fieldsV1: { 'f:metadata': { 'f:x\\': {} }, list: [[1], [{}]] } },
+      { manager: 'ö' },
+    ];
+    const spec = { managedFields: 'a string', deeper: { deeper: { managedFields: [1] } }, after: [[1]] };
+    const item = (fields: unknown[]) => ({ metadata: { name: 'a', managedFields: fields, uid: 'u' }, spec });
+    const items = [item(managedFields), { metadata: { finalizers: ['f'] } }, item([]), item(managedFields)];
+    const frame = { kind: 'PodList', items: [], metadata: {} };
+    const empty = [item([]), items[1], item([]), item([])];
+    for (const size of sizes)
+      assert.deepEqual(read(JSON.stringify({ ...frame, items }), size), { items: empty, frame });
+  });
+
   it('keeps no more than an object can be', () => {
     const reader = new ListReader(() => {});
     const chunk = Buffer.alloc(2 ** 20, 'a');
