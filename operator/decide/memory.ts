@@ -74,7 +74,17 @@ function lastWord(run: Run, podUid: string): Reported | undefined {
   if (progress?.podUid !== podUid || progress.value.podUid !== podUid) return undefined;
   const { jobUid, runId } = progress.value;
   if (jobUid !== job.metadata.uid || runId !== job.spec.runId) return undefined;
-  return liveReport(progress.value, progress.at);
+  const report = liveReport(progress.value, progress.at);
+  return report && isOlder(report.progress, run.remembered.progress) ? undefined : report;
+}
+
+/**
+ * Whether somebody has heard more than we did: where two operators work for a moment, each would put its own answer back. By
+ * the clock of another one alone a trainer that goes on would not be heard.
+ */
+function isOlder(said: Memory['progress'], known: Memory['progress']): boolean {
+  if (said === undefined || known === undefined) return false;
+  return said.updatedAt < known.updatedAt && said.step <= known.step;
 }
 
 /** The curve of the result is short (a termination message holds 4 KB): the points known from before fill it. */

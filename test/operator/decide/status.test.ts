@@ -199,6 +199,21 @@ for (const [name, value] of Object.entries(elsewhere)) {
   });
 }
 
+test('an answer does not replace a later one that another operator wrote', () => {
+  const heard = (step: number, seconds: number) => ({
+    progress: { podUid: 'one', at: after(seconds), value: progressOf('one', { step }) },
+  });
+  const { next } = pass({ ...running, ...heard(10, 9) });
+  const then = (step: number, seconds: number) => {
+    const { progress } = pass({ ...next, ...heard(step, seconds) }).plan.status;
+    return [progress?.step, progress?.updatedAt];
+  };
+  assert.deepEqual(then(10, 8), [10, '2026-01-01T00:00:09Z']);
+  assert.deepEqual(then(5, 8), [10, '2026-01-01T00:00:09Z']);
+  assert.deepEqual(then(5, 10), [5, '2026-01-01T00:00:10Z'], 'another attempt');
+  assert.deepEqual(then(11, 8), [11, '2026-01-01T00:00:08Z'], 'by another clock');
+});
+
 test('usage never falls, and an interrupted pod tells what it used', () => {
   const asked = pass({
     ...running,
