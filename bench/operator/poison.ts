@@ -12,20 +12,20 @@ const policies = '/apis/admissionregistration.k8s.io/v1';
 
 export class Poison {
   readonly #api: DirectApi;
-  readonly #namespace: string;
+  readonly #path: string;
   readonly #end = new AbortController();
   #touching: Promise<void> | undefined;
 
-  private constructor(api: DirectApi, namespace: string) {
+  private constructor(api: DirectApi, path: string) {
     this.#api = api;
-    this.#namespace = namespace;
+    this.#path = path;
   }
 
   /** Makes the job; needs the policy. */
   static async start(api: DirectApi, namespace: string): Promise<Poison> {
-    const poison = new Poison(api, namespace);
-    await api.call('POST', pathOf(collections.fineTuneJobs, namespace), smallestJob({}, name));
     const path = pathOf(collections.fineTuneJobs, namespace, name);
+    const poison = new Poison(api, path);
+    await api.call('POST', pathOf(collections.fineTuneJobs, namespace), smallestJob({}, name));
     await waitFor('the policy', () => isRefused(api, path), { timeoutMs: 30_000 });
     poison.#touching = poison.#touch();
     return poison;
@@ -34,13 +34,12 @@ export class Poison {
   async stop(): Promise<void> {
     this.#end.abort();
     await this.#touching;
-    await this.#api.call('DELETE', pathOf(collections.fineTuneJobs, this.#namespace, name));
+    await this.#api.call('DELETE', this.#path);
   }
 
   async #touch(): Promise<void> {
-    const path = pathOf(collections.fineTuneJobs, this.#namespace, name);
     for (let i = 0; !this.#end.signal.aborted; i++) {
-      await this.#api.call('PATCH', path, { metadata: { annotations: { touch: String(i) } } });
+      await this.#api.call('PATCH', this.#path, { metadata: { annotations: { touch: String(i) } } });
       await sleep(1000 / touchesPerSecond);
     }
   }
@@ -49,12 +48,12 @@ export class Poison {
 /** Refuses what is said of the poisoned job, from now on or soon. */
 export async function refuseItsStatus(api: DirectApi): Promise<void> {
   const metadata = { name: policy };
-  const { plural } = jobResource;
-  const rule = { apiGroups: [group], apiVersions: [version], operations: ['UPDATE'] };
+  const resources = [`${jobResource.plural}/status`];
+  const rule = { apiGroups: [group], apiVersions: [version], operations: ['UPDATE'], resources };
   await api.call('POST', `${policies}/validatingadmissionpolicies`, {
     metadata,
     spec: {
-      matchConstraints: { resourceRules: [{ ...rule, resources: [`${plural}/status`] }] },
+      matchConstraints: { resourceRules: [rule] },
       validations: [{ expression: `object.metadata.name != '${name}'` }],
     },
   });
