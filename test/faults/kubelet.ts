@@ -4,6 +4,7 @@
  */
 import { createServer, type Server } from 'node:http';
 import type { V1Pod } from '@kubernetes/client-node';
+import { httpPort } from '../../crds/trainer-contract.ts';
 import { annotations, labels } from '../../operator/manifests/names.ts';
 import { endedStatus, interrupted, progressOf, runningFrom, start, validated } from '../operator/builders.ts';
 import { collections, type DirectApi, pathOf, Refusal } from './direct-api.ts';
@@ -66,7 +67,7 @@ export class Kubelet {
     });
     const { address, scene } = this.#options;
     await new Promise<void>((resolve, reject) => {
-      this.#server?.once('error', reject).listen(8080, address, resolve);
+      this.#server?.once('error', reject).listen(httpPort, address, resolve);
     });
     scene.listeners.add(this.#onPod);
   }

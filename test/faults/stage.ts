@@ -8,6 +8,7 @@ import { type ProcessRecord, stopProcess } from '../cluster/processes.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { account, accountToken, startPlane } from '../operator/api.ts';
 import { collections, DirectApi, pathOf } from './direct-api.ts';
+import { Loopback } from './loopback.ts';
 import { Witness } from './witness.ts';
 
 const controllers = ['job-controller', 'garbage-collector-controller'];
@@ -18,27 +19,26 @@ export class Stage {
   readonly #plane: ControlPlane;
   #controllers: ProcessRecord;
   readonly #token: string;
-  readonly #prefix: string;
+  readonly #loopback: Loopback;
   readonly api: DirectApi;
   readonly witness: Witness;
   #namespaces = 0;
 
-  private constructor(plane: ControlPlane, controllers: ProcessRecord, token: string, prefix: string) {
+  private constructor(plane: ControlPlane, controllers: ProcessRecord, token: string, loopback: Loopback) {
     this.#plane = plane;
     this.#controllers = controllers;
     this.#token = token;
-    this.#prefix = prefix;
+    this.#loopback = loopback;
     this.api = new DirectApi(plane.kubeconfig);
     this.witness = new Witness(this.api);
   }
 
-  /** @param net distinguishes stages that run side by side: the second number of the pods' addresses, 64 to 127 */
-  static async start(name: string, net = 77): Promise<Stage> {
+  static async start(name: string): Promise<Stage> {
     await ensureBinaries(['kube-controller-manager']);
     const plane = await startPlane(name);
     try {
       const running = await plane.startControllers(controllers);
-      const stage = new Stage(plane, running, await accountToken(plane), `127.${net}`);
+      const stage = new Stage(plane, running, await accountToken(plane), await Loopback.claim());
       stage.witness.start();
       return stage;
     } catch (error) {
@@ -50,6 +50,7 @@ export class Stage {
   async stop(): Promise<void> {
     await this.witness.stop();
     await this.api.close();
+    this.#loopback.release();
     await this.#plane.stop();
   }
 
@@ -83,7 +84,7 @@ export class Stage {
       spec: { suspend: true, template },
     };
     await this.api.call('POST', pathOf(collections.jobs, namespace), bystander);
-    return { namespace, address: `${this.#prefix}.${number >> 8}.${number & 255}` };
+    return { namespace, address: this.#loopback.address(number) };
   }
 
   /** Removes the objects of a namespace, whole collections at a time. */
