@@ -122,9 +122,9 @@ async function perform(
     }
     return 'done';
   } catch (error) {
-    if (!isKind(error, 'NotFound', 'Conflict')) throw error;
-    // Gone, replaced or changed meanwhile: it is read anew.
-    memory.deleted(jobUid, resource, ref, uid);
+    if (isKind(error, 'NotFound')) memory.deleted(jobUid, resource, ref, uid);
+    else if (isKind(error, 'Conflict')) memory.changed(jobUid, resource, ref, uid);
+    else throw error;
     // Only what is gone is what a delete wanted. A conflict may leave it as it was, and then no watch wakes the next pass.
     return action.kind === 'delete' && isKind(error, 'NotFound') ? 'done' : 'again';
   }

@@ -11,8 +11,11 @@ import type { Resource } from '../kube/resources.ts';
 import { keyOf } from '../kube/store.ts';
 import { fineTuneJobs } from './resources.ts';
 
-/** resourceVersion undefined = the object was deleted. */
-type Write = { resource: Resource; ref: Ref; uid: string; resourceVersion: string | undefined; at: number };
+/** A write, or one that was not taken. */
+type Write = { resource: Resource; ref: Ref; uid: string; left: Left; at: number };
+
+/** What it left behind: this version of the object, no such object, or what the API server has yet to say. */
+type Left = { resourceVersion: string | undefined } | 'nothing' | 'unknown';
 
 type Refused = Pick<Refusal, 'kind' | 'name' | 'answer'> & { firstAt: number; lastAt: number };
 
@@ -53,7 +56,7 @@ export class Memory {
   /** Something about the job `jobUid` was written, with this answer. */
   wrote(jobUid: string, resource: Resource, answer: KubernetesObject): void {
     const { namespace, name = '', uid = '', resourceVersion } = answer.metadata ?? {};
-    this.#write(jobUid, { resource, ref: { namespace, name }, uid, resourceVersion });
+    this.#write(jobUid, { resource, ref: { namespace, name }, uid, left: { resourceVersion } });
     if (resource !== fineTuneJobs) return;
     const memory = this.#of(jobUid);
     memory.statusWrittenAt = this.#clock.now();
@@ -77,7 +80,15 @@ export class Memory {
   }
 
   deleted(jobUid: string, resource: Resource, ref: Ref, uid: string): void {
-    this.#write(jobUid, { resource, ref, uid, resourceVersion: undefined });
+    this.#write(jobUid, { resource, ref, uid, left: 'nothing' });
+  }
+
+  /**
+   * An object is not as it was known, or not there any more. A cache that does not show it may never have done so: it is
+   * read until the cache shows the same.
+   */
+  changed(jobUid: string, resource: Resource, ref: Ref, uid: string): void {
+    this.#write(jobUid, { resource, ref, uid, left: 'unknown' });
   }
 
   /** An object that belongs to somebody else has the name of a child. */
@@ -199,9 +210,10 @@ function keyOfRef({ name, namespace = '' }: Ref): string {
   return keyOf({ metadata: { name, namespace } });
 }
 
-function hasArrived({ uid, resourceVersion }: Write, known: KubernetesObject | undefined): boolean {
-  if (resourceVersion === undefined) return known?.metadata?.uid !== uid;
-  return known?.metadata?.uid === uid && isAtLeast(known.metadata.resourceVersion, resourceVersion);
+function hasArrived({ uid, left }: Write, known: KubernetesObject | undefined): boolean {
+  if (left === 'unknown') return false;
+  if (left === 'nothing') return known?.metadata?.uid !== uid;
+  return known?.metadata?.uid === uid && isAtLeast(known.metadata.resourceVersion, left.resourceVersion);
 }
 
 function isSame(one: KubernetesObject | undefined, other: KubernetesObject | undefined): boolean {

@@ -18,8 +18,8 @@ export function podsInDoubt(run: Run): boolean {
   return job !== undefined && endedAs(job) !== undefined && state.at !== 'reached';
 }
 
-/** A Job that was made before, in this run or another, may have left a pod. */
-function isMadeAgain({ job, missing, remembered }: Run): boolean {
+/** The Job that is missing was made before, in this run or another: it may be there, or have left a pod. */
+function wasMadeBefore({ job, missing, remembered }: Run): boolean {
   if (missing === 'train') return remembered.preflight !== undefined;
   return missing === 'preflight' && job.status?.runId !== undefined;
 }
@@ -36,19 +36,22 @@ export function withEnded(read: readonly V1Pod[], known: readonly V1Pod[]): V1Po
 
 /**
  * Whether a plan does what cannot be taken back, should the world not be as it seems: it holds, resumes, ends or removes
- * something, makes a Job again, ends a run of which no pod said so, or tells that a limit is reached. The user may have
- * asked for the opposite just now, another replica may have brought the run to its end, the Job may be gone because the job
- * itself is, a trainer may run that seems to wait, or have ended that seems to run. All of it has to be read anew, and
- * decided on again. Whose version guards it, and the first Job of a stage, costs no question.
+ * something, makes a Job again, ends a run of which no pod said so, tells that a limit is reached, or that a run is on hold
+ * of which no Job is known. The user may have asked for the opposite just now, another replica may have brought the run to its
+ * end, the Job may be gone because the job itself is, a trainer may run that seems to wait, or have ended that seems to run.
+ * All of it has to be read anew, and decided on again. Whose version guards it, and the first Job of a stage, costs no question.
  */
 export function planInDoubt(plan: Plan, run: Run): boolean {
   return (
-    endsUntold(plan, run) || tellsLimit(plan, run) || plan.actions.some((action) => isRisky(action, run))
+    endsUntold(plan, run) ||
+    tellsLimit(plan, run) ||
+    holdsUnseen(plan, run) ||
+    plan.actions.some((action) => isRisky(action, run))
   );
 }
 
 function isRisky(action: Action, run: Run): boolean {
-  return action.kind === 'create' ? isMadeAgain(run) : action.resourceVersion === undefined;
+  return action.kind === 'create' ? wasMadeBefore(run) : action.resourceVersion === undefined;
 }
 
 /** A deadline, the word of the user or settings that make no Job end the run, on what is known of pods and runtime. */
@@ -60,4 +63,9 @@ function endsUntold({ status }: Plan, run: Run): boolean {
 /** The time of a trainer that seems to run goes on by the clock alone: it may have stopped long before its limit. */
 function tellsLimit({ status }: Plan, run: Run): boolean {
   return reachesLimit(run, status.usage?.activeSeconds ?? 0);
+}
+
+/** Nothing was stopped for a hold that is news: what a watch has not shown yet may be at work. */
+function holdsUnseen({ status }: Plan, run: Run): boolean {
+  return status.phase === 'Suspended' && run.remembered.phase !== 'Suspended' && wasMadeBefore(run);
 }

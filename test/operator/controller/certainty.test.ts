@@ -76,6 +76,15 @@ const cases: Record<string, { cached: Observed; actual?: Observed; want: object 
     actual: running(withSpec(ready, { cancel: true })),
     want: { phase: 'Stopping', does: ['patch train'], ends: undefined },
   },
+  'a run that is to be held, and of which no Job is known, is held while one is at work': {
+    cached: { ...withSpec(ready, { suspend: true }), batchJobs: [] },
+    actual: running(withSpec(ready, { suspend: true })),
+    want: { phase: 'Suspended', does: ['patch train'], asked: everything },
+  },
+  'a run that is held before its first Job is made costs no request': {
+    cached: withSpec(observe(), { suspend: true }),
+    want: { phase: 'Suspended', does: [], asked: [] },
+  },
   'a trainer that was interrupted long ago has not reached its deadline': {
     cached: withSpec(inTraining(runningStatus), { activeDeadlineSeconds: 200 }),
     actual: withSpec(inTraining(endedStatus(143, interrupted('one'))), { activeDeadlineSeconds: 200 }),

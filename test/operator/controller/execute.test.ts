@@ -7,9 +7,10 @@ import { Memory } from '../../../operator/controller/memory.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import type { Client } from '../../../operator/kube/client.ts';
 import { ApiError, type ErrorKind, errorOfStatus } from '../../../operator/kube/errors.ts';
+import { jobs } from '../../../operator/kube/resources.ts';
 import { createLog } from '../../../operator/log.ts';
 import { aJob, endedStatus, observe, pass, runningStatus, validated } from '../builders.ts';
-import { fresh, inPreflight } from '../decide/worlds.ts';
+import { fresh, inPreflight, inTraining, trainJob, withSpec } from '../decide/worlds.ts';
 import { FakeClock } from '../fake-clock.ts';
 
 /** Carries out what is decided about a world; the server takes whatever is written. */
@@ -85,6 +86,24 @@ test('a delete that meets a conflict is tried again: no watch tells of an object
 
 test('what is gone already was deleted', async () => {
   assert.equal(await deletion('NotFound'), 'unchanged');
+});
+
+test('a Job whose hold meets a conflict is read, also where no watch has shown it yet', async () => {
+  const world = withSpec(inTraining(runningStatus), { suspend: true });
+  const { metadata } = trainJob;
+  const refuse = () => Promise.reject(new ApiError('Conflict', 'changed'));
+  const client = { patch: refuse, get: async () => trainJob } as unknown as Client;
+  const memory = new Memory({ client, clock: new FakeClock(), detailMs: () => 0, stepMs: () => 0 });
+  const { signal } = new AbortController();
+  const { plan } = pass(world);
+  assert.deepEqual(
+    plan.actions.map(({ kind }) => kind),
+    ['patch'],
+  );
+  const dependencies = { client, memory, record: () => {} };
+  assert.equal(await execute(world.job, plan, dependencies, createLog('error', true), signal), 'again');
+  const found = await memory.fresh(world.job.metadata.uid, jobs, () => undefined, signal);
+  assert.deepEqual([...found], [[`${metadata?.namespace}/${metadata?.name}`, trainJob]]);
 });
 
 /** Carries out what is decided about a world whose API server answers every write of a Job with this error. */

@@ -30,6 +30,19 @@ test('a watch has half a second to show a write, then it is read', async () => {
   assert.equal(memory.behindMs('u', nothing), 0);
 });
 
+test('an object that met a conflict is read until the cache shows it, also where the cache never did', async () => {
+  const { metadata } = written;
+  const client = { get: () => Promise.resolve(written) } as unknown as Client;
+  const memory = new Memory({ client, clock: new FakeClock(), ...times });
+  const { signal } = new AbortController();
+  const fresh = (cached?: typeof written) => memory.fresh('u', jobs, () => cached, signal);
+  memory.changed('u', jobs, metadata, metadata.uid);
+  assert.deepEqual([...(await fresh())], [['n/j', written]]);
+  assert.deepEqual([...(await fresh())], [['n/j', written]], 'the cache is as far behind as it was');
+  assert.deepEqual([...(await fresh(written))], [['n/j', written]]);
+  assert.deepEqual([...(await fresh(written))], [], 'the cache shows what is there');
+});
+
 test('details wait from one write of the status to the next, and after a start', async () => {
   const clock = new FakeClock();
   const memory = new Memory({ client: noClient, clock, ...times });
