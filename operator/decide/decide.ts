@@ -21,7 +21,8 @@ import { memoryOf } from './memory.ts';
 import { type Action, isOwn, type Observed, type Plan } from './plan.ts';
 import { present, timestampOf } from './present.ts';
 import { type Run, viewRun } from './run.ts';
-import type { Check, Verdict } from './verdict.ts';
+import { atWorkMs } from './stopping.ts';
+import { type Check, lookAgain, type Verdict } from './verdict.ts';
 
 /**
  * In the order in which they are asked: the first that answers decides, `train` answers always. Whether the run may go on
@@ -60,7 +61,8 @@ export function decide(observed: Observed, now: Date, run: Run = viewRun(observe
   const answer =
     checks.reduce<Verdict | undefined>((found, check) => found ?? check(run), undefined) ?? train(run);
   const asAllowed = (one: Verdict) => asFarAsAllowed(run, { ...one, actions: actionsOf(run, one) });
-  const allowed = asAllowed(answer);
+  // No event tells that a node says nothing.
+  const allowed = lookAgain(asAllowed(answer), atWorkMs(run));
   const due = withinPendingDeadline(run, allowed);
   // Ending a run that waited too long may be refused as well.
   const verdict = due.endedAt === allowed.endedAt ? due : asAllowed(due);

@@ -1,7 +1,7 @@
 /** Pods that were asked to stop: how long they may take, and how long a trainer counts as being at work. */
 import type { V1Pod } from '@kubernetes/client-node';
 import { isAtWork } from './ending.ts';
-import { millis } from './present.ts';
+import { millis, timestampOf } from './present.ts';
 import type { Run } from './run.ts';
 
 /** A node that answers tells the end of a pod within so long after its grace period. */
@@ -14,9 +14,30 @@ export function untilOverdue({ metadata }: V1Pod, now: Date): number {
 }
 
 /** Milliseconds for which something is at work yet, as far as is known: a lost node never tells that its pod has ended. */
-export function atWorkMs({ preflight, train, strays, now }: Run): number {
+export function atWorkMs(run: Run): number {
+  return Math.max(0, ...podsAtWork(run).map((pod) => untilOverdue(pod, run.now)));
+}
+
+/** What a person should know of a run that stops: which node does not tell the end of its pod, and what to do. */
+export function lostWhileStopping(run: Run): string | undefined {
+  const pod = podsAtWork(run).find((one) => untilOverdue(one, run.now) === 0);
+  if (pod === undefined) return undefined;
+  const { message, hint } = untoldEnd(pod);
+  return `${message} ${hint}`;
+}
+
+/** Of a pod that is overdue. */
+export function untoldEnd({ metadata, spec }: V1Pod): { message: string; hint: string } {
+  const node = spec?.nodeName ?? 'unknown';
+  const by = timestampOf(metadata?.deletionTimestamp);
+  return {
+    message: `Node ${node} does not tell that pod ${metadata?.name} has ended, which was to stop by ${by}.`,
+    hint: `See whether the node answers: kubectl get node ${node}. If it is gone for good, delete its Node object.`,
+  };
+}
+
+function podsAtWork({ preflight, train, strays }: Run): V1Pod[] {
   // A stray that nobody stops, such as one whose Job was orphaned, is waited for like anything else.
   const leaving = strays.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined);
-  const pods = [...preflight.pods, ...train.pods, ...leaving];
-  return Math.max(0, ...pods.filter(isAtWork).map((pod) => untilOverdue(pod, now)));
+  return [...preflight.pods, ...train.pods, ...leaving].filter(isAtWork);
 }

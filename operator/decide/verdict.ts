@@ -35,6 +35,12 @@ export type Check = (run: Run) => Verdict | undefined;
 /** For what changes without an event that the operator would see. */
 export const recheckMs = 60_000;
 
+/** The verdict, looked at again after so long at the latest; 0 or infinite = time alone brings nothing. */
+export function lookAgain(verdict: Verdict, afterMs: number): Verdict {
+  if (afterMs <= 0 || !Number.isFinite(afterMs)) return verdict;
+  return { ...verdict, requeueAfterMs: Math.min(afterMs, verdict.requeueAfterMs ?? afterMs) };
+}
+
 /** A failure that the operator sees from outside. */
 export function failureFrom(category: FailureCategory, message: string, hint?: string): Failure {
   const text = hint ?? hintFor(category, { stage: 'train', memoryLimit: undefined });

@@ -2,8 +2,8 @@
 import type { V1Job, V1Pod, V1PodCondition } from '@kubernetes/client-node';
 import type { FailureCategory } from '../../crds/failures.ts';
 import { containerStatus } from './ending.ts';
-import { millis, present, timestampOf } from './present.ts';
-import { untilOverdue } from './stopping.ts';
+import { millis, present } from './present.ts';
+import { untilOverdue, untoldEnd } from './stopping.ts';
 import { failureFrom, type Verdict } from './verdict.ts';
 
 /** `category` is set when a person should know; `recheckMs` when only time will show it. */
@@ -74,13 +74,8 @@ export function waitingForPod(
 export function waitingForEnd(pod: V1Pod, now: Date): Waiting {
   const left = untilOverdue(pod, now);
   if (left > 0) return { message: 'The pod is being stopped.', recheckMs: left };
-  const node = pod.spec?.nodeName ?? 'unknown';
-  const { name, deletionTimestamp } = pod.metadata ?? {};
-  return {
-    category: 'NodeLost',
-    message: `Node ${node} does not tell that pod ${name} has ended, which was to stop by ${timestampOf(deletionTimestamp)}; no other pod starts before.`,
-    hint: `See whether the node answers: kubectl get node ${node}. If it is gone for good, delete its Node object.`,
-  };
+  const { message, hint } = untoldEnd(pod);
+  return { category: 'NodeLost', message: `${message} No other pod starts before.`, hint };
 }
 
 function waitingForNode(pod: V1Pod, scheduled: V1PodCondition | undefined, now: Date): Waiting {

@@ -5,7 +5,7 @@ import type { Run } from '../run.ts';
 import { atWorkMs } from '../stopping.ts';
 import { duration } from '../text.ts';
 import { activeTime, isTold } from '../usage.ts';
-import { type Check, failureFrom, type Verdict } from '../verdict.ts';
+import { type Check, failureFrom, lookAgain, type Verdict } from '../verdict.ts';
 import { endCameFirst, isStageOfStatus, stopForGood } from './stop.ts';
 
 export const deadlineExceeded: Check = (run) => {
@@ -45,9 +45,4 @@ export function withinPendingDeadline(run: Run, verdict: Verdict): Verdict {
     endedAt: timestampOf(run.now) ?? '',
     failure: failureFrom('PendingDeadlineExceeded', message, verdict.failure?.hint),
   };
-}
-
-function lookAgain(verdict: Verdict, afterMs: number): Verdict {
-  const requeueAfterMs = Math.min(afterMs, verdict.requeueAfterMs ?? afterMs);
-  return Number.isFinite(requeueAfterMs) ? { ...verdict, requeueAfterMs } : verdict;
 }

@@ -2,6 +2,7 @@
 import { labels } from '../../manifests/names.ts';
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
+import { lostWhileStopping } from '../stopping.ts';
 import { type Check, deleteJob } from '../verdict.ts';
 
 /** In case nobody reports the end of a pod whose Job is gone. */
@@ -15,7 +16,8 @@ export function deleteFormerJobs({ formerJobs, job }: Run): Action[] {
 }
 
 /** Two trainers must never be alive at once: a new Job waits until the pods of the old one are gone. */
-export const formerPodsLive: Check = ({ formerJobs, strays, missing, job }) => {
+export const formerPodsLive: Check = (run) => {
+  const { formerJobs, strays, missing, job } = run;
   const leaving = formerJobs.length > 0;
   if (!leaving && (strays.length === 0 || missing === undefined)) return undefined;
   const earlier = strays.some(({ metadata }) => metadata?.labels?.[labels.run] !== job.spec.runId);
@@ -23,7 +25,7 @@ export const formerPodsLive: Check = ({ formerJobs, strays, missing, job }) => {
   const message =
     names.length === 0
       ? 'Jobs of an earlier run are being deleted.'
-      : `Waits for earlier pods to end: ${names.join(', ')}.`;
+      : `Waits for earlier pods to end: ${names.join(', ')}. ${lostWhileStopping(run) ?? ''}`.trim();
   return {
     phase: 'Pending',
     reason: leaving || earlier ? 'NewRun' : 'Waiting',

@@ -5,6 +5,7 @@ import type { Action } from '../plan.ts';
 import { timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { endedAs, hasLivePods, isQueued, type StageView } from '../stage.ts';
+import { lostWhileStopping } from '../stopping.ts';
 import { deleteJob, patchOf, type Verdict } from '../verdict.ts';
 import { endLiveJobs } from './ended.ts';
 
@@ -70,8 +71,8 @@ function isStopping(run: Run): boolean {
   return underWay(run).some(hasLivePods) || run.strays.length > 0 || run.formerJobs.length > 0;
 }
 
-function stopping({ report }: Run): string {
-  return `The pod stops${report === undefined ? '' : ' after a checkpoint'}.`;
+function stopping(run: Run): string {
+  return lostWhileStopping(run) ?? `The pod stops${run.report === undefined ? '' : ' after a checkpoint'}.`;
 }
 
 function mark(value: 'true' | null, suspend: boolean): object {
