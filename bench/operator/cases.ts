@@ -43,6 +43,7 @@ async function burst(settings: Settings): Promise<Line[]> {
     await site.create(namesOf('run', jobs));
     log(`all ${jobs} FineTuneJobs are there`);
     await site.runs.allEnded(log);
+    log(`${site.runs.wholeSeconds.toFixed(1)} s, ${inMiB(operator).toFixed(1)} MiB`);
     checkSuccess(site.runs, jobs);
     checkFull(site.queue.peak, Math.min(settings.active, jobs));
     const name = burstName(jobs);

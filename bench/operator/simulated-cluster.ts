@@ -55,6 +55,8 @@ export class SimulatedCluster {
       apiServer: [
         `--audit-policy-file=${policy}`,
         `--audit-log-path=${join(directory, 'audit.log')}`,
+        // In MiB. Left alone it begins another file after 100, and ten thousand runs make many.
+        '--audit-log-maxsize=100000',
         '--etcd-compaction-interval=60s',
       ],
     });
