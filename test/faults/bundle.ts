@@ -21,6 +21,13 @@ export async function bundleOperator(directory: string, patches: readonly Patch[
   return program;
 }
 
+/** @throws where the text to be found is not there exactly once */
+export function patched(source: string, { file, find, replace }: Patch): string {
+  const count = source.split(find).length - 1;
+  if (count !== 1) throw new Error(`${file}: "${find}" is there ${count} times, not once`);
+  return source.replace(find, () => replace);
+}
+
 function patching(patches: readonly Patch[]): Plugin {
   return {
     name: 'patches',
@@ -30,9 +37,7 @@ function patching(patches: readonly Patch[]): Plugin {
         const file = relative(root, path);
         let contents = await readFile(path, 'utf8');
         for (const patch of patches.filter((each) => each.file === file)) {
-          const count = contents.split(patch.find).length - 1;
-          if (count !== 1) throw new Error(`${file}: "${patch.find}" is there ${count} times, not once`);
-          contents = contents.replace(patch.find, () => patch.replace);
+          contents = patched(contents, patch);
           unused.delete(patch);
         }
         return { contents, loader: 'ts' };

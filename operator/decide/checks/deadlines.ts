@@ -34,9 +34,9 @@ export function withinPendingDeadline(run: Run, verdict: Verdict): Verdict {
   const limit = run.job.spec.pendingDeadlineSeconds;
   if (limit === undefined) return verdict;
   const since = millis(waitingSince(run, verdict));
-  const left = since === undefined ? atWorkMs(run) : since + limit * 1000 - run.now.getTime();
-  if (left > 0) return lookAgain(verdict, left);
   if (since === undefined) return verdict;
+  const left = since + limit * 1000 - run.now.getTime();
+  if (left > 0) return lookAgain(verdict, left);
   const message = `Waited for ${duration(limit)}, as long as spec.pendingDeadlineSeconds allows. ${verdict.message}`;
   return {
     phase: 'Failed',
