@@ -1,4 +1,5 @@
 /** A real API server with our resources, and an operator on it that has no more rights than operator/permissions.ts gives. */
+import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,11 +40,25 @@ export async function startPlane(name: string, more: MoreArguments = {}): Promis
     const names = resources.map(({ plural }) => `crd/${plural}.${group}`);
     await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', ...names]);
     await apply(plane, [runtime({}, 'default')]);
+    await known(plane);
     return plane;
   } catch (error) {
     await plane.stop();
     throw error;
   }
+}
+
+/** The API server learns of a new kind and of a role by watches of its own: until then it does not know and refuses them. */
+async function known(plane: ControlPlane): Promise<void> {
+  await eventually('our kinds are known', () =>
+    plane.kubectl(['get', resources.map(({ plural }) => plural).join()]),
+  );
+  const asOperator = [`--as=system:serviceaccount:${namespace}:${account}`, `--namespace=${namespace}`];
+  // One right of the cluster role and one of the role. kubectl fails where the answer is no.
+  for (const right of ['list finetunejobs', 'create leases'])
+    await eventually(`right to ${right}`, () =>
+      plane.kubectl(['auth', 'can-i', ...right.split(' '), ...asOperator]),
+    );
 }
 
 /** A token of an account: without a name that of the operator. */
@@ -148,7 +163,10 @@ export async function deleteAll(plane: ControlPlane): Promise<void> {
   }
 }
 
-/** Asks until there is an answer, and fails with what was missing: after a minute, since machines may be slow. */
+/**
+ * Asks until there is an answer, and fails with what was missing: after a minute, since machines may be slow. A question
+ * that an API server cannot answer just then is asked again as well.
+ */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined | false>,
@@ -156,9 +174,13 @@ export async function eventually<T>(
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {
-    const answer = await ask();
-    if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+    let failure: unknown;
+    const answer = await ask().catch((error: unknown) => {
+      if (error instanceof assert.AssertionError) throw error;
+      failure = error;
+    });
+    if (answer !== undefined && answer !== false) return answer as T;
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`, { cause: failure });
     await sleep(100);
   }
 }

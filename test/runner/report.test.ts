@@ -63,10 +63,18 @@ test('a skipped test is shown as a defect', () => {
   assert.match(fileReport(result({ skipped: ['later'] })), /^✖ .*2 passed, 1 skipped[\s\S]*○ later: skipped/);
 });
 
-test('failures are listed once more at the end', () => {
+test('failures are listed once more at the end, with their messages', () => {
   assert.equal(failureList([result()]), '');
   const list = failureList([result({ failures: [failure], skipped: ['later'] })]);
-  assert.equal(list, '\nNot passed:\n✖ test/a.test.ts: sum\n○ test/a.test.ts: later');
+  assert.deepEqual(list.split('\n'), [
+    '',
+    'Not passed:',
+    '✖ test/a.test.ts: sum',
+    '    test/a.test.ts:7',
+    '    Error: 2 !== 3',
+    '        at a.test.ts:7',
+    '○ test/a.test.ts: later',
+  ]);
 });
 
 test('durations are short', () => {

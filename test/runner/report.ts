@@ -3,6 +3,8 @@ import type { FileResult } from './run-file.ts';
 
 const linesOfOutput = 40;
 const charactersOfMessage = 8000;
+/** In the list at the end, of which more should fit on a page. */
+const charactersInList = 1500;
 
 export type Total = { passed: number; failed: number; skipped: number };
 
@@ -21,7 +23,7 @@ export function fileReport({ file, passed, skipped, failures, notes, seconds, ou
   const lines = [`${bad > 0 ? '✖' : '✔'} ${file}: ${counts.join(', ')} (${duration(seconds)})`];
   for (const note of notes) lines.push(`  ℹ ${note}`);
   for (const { name, place, message } of failures)
-    lines.push('', `  ✖ ${name}`, `    ${place}`, indent(shortened(message), 4));
+    lines.push('', `  ✖ ${name}`, `    ${place}`, indent(shortened(message, charactersOfMessage), 4));
   for (const name of skipped) lines.push(`  ○ ${name}: skipped, which counts as a defect`);
   if (failures.length > 0 && output.trim() !== '') {
     const tail = output.trimEnd().split('\n').slice(-linesOfOutput).join('\n');
@@ -31,10 +33,10 @@ export function fileReport({ file, passed, skipped, failures, notes, seconds, ou
   return lines.join('\n');
 }
 
-function shortened(text: string): string {
-  const half = charactersOfMessage / 2;
-  if (text.length <= charactersOfMessage) return text;
-  return `${text.slice(0, half)}\n[… ${text.length - charactersOfMessage} characters …]\n${text.slice(-half)}`;
+function shortened(text: string, characters: number): string {
+  const half = characters / 2;
+  if (text.length <= characters) return text;
+  return `${text.slice(0, half)}\n[… ${text.length - characters} characters …]\n${text.slice(-half)}`;
 }
 
 function indent(text: string, width: number): string {
@@ -51,10 +53,13 @@ export function totalOf(results: readonly Pick<FileResult, 'passed' | 'failures'
   };
 }
 
-/** The names of all failures once more, so that nobody has to search for them. */
+/** All failures once more, with what was wrong: of a long log often only the end is kept. */
 export function failureList(results: readonly FileResult[]): string {
   const lines = results.flatMap(({ file, failures, skipped }) => [
-    ...failures.map(({ name }) => `✖ ${file}: ${name}`),
+    ...failures.map(
+      ({ name, place, message }) =>
+        `✖ ${file}: ${name}\n${indent(`${place}\n${shortened(message, charactersInList)}`, 4)}`,
+    ),
     ...skipped.map((name) => `○ ${file}: ${name}`),
   ]);
   return lines.length > 0 ? `\nNot passed:\n${lines.join('\n')}` : '';
