@@ -23,7 +23,7 @@ export const settings = z.strictObject({
   leaseSeconds: count(2, 300)
     .default(15)
     .describe(
-      'How long a lease lasts after its last renewal: the longest time without a leader after a crash. Its holder stops writing after two thirds of it.',
+      'How long a lease lasts from when a renewal is seen. After a crash another replica leads after that long and at most 2/15 of it more. Its holder stops writing after two thirds of it.',
     ),
   leaseName: z.string().min(1).max(253).default('finetune-operator').describe('Name of the lease.'),
   identity: z

@@ -38,6 +38,9 @@ export class RandomStriker implements Strikes {
     return this.#at(kind, this.#rates.opens, openFaults);
   }
 
+  /** Single objects are read seldom; the plans of test/faults strike there. */
+  atRead(): undefined {}
+
   atEvent(): EventFault | undefined {
     return this.#at('event', this.#rates.events, cuts);
   }

@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import { type Client, find } from './client.ts';
 import { type Clock, wait, within } from './clock.ts';
 import { isKind } from './errors.ts';
-import { held, type Lease, mayTake, released, type Sighting, sight } from './lease.ts';
+import { held, type Lease, mayTake, released, runsOutInMs, type Sighting, sight } from './lease.ts';
 import { apiVersionOf, leases } from './resources.ts';
 
 /** duration > renewDeadline > retry. */
@@ -70,9 +70,17 @@ export class Leader {
       } catch (error) {
         if (!signal.aborted) log.warn('lease was not taken', { identity, error: String(error) });
       }
-      await wait(clock, this.#times.retryMs * (1 + Math.random() * 0.2), signal);
+      await wait(clock, this.#untilNextTryMs(), signal);
     }
     return false;
+  }
+
+  /** Not all candidates at once, and no later than the lease of a holder that crashed runs out. */
+  #untilNextTryMs(): number {
+    const retryMs = this.#times.retryMs * (0.8 + Math.random() * 0.2);
+    if (this.#lease === undefined || this.#sighting === undefined) return retryMs;
+    const leftMs = runsOutInMs(this.#lease, this.#sighting, this.#options.clock.now());
+    return leftMs > 0 ? Math.min(retryMs, leftMs) : retryMs;
   }
 
   /** Renews the lease until the signal fires or the lease is lost; false = lost. Nothing may be written after that. */

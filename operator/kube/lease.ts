@@ -26,14 +26,18 @@ export function sight(previous: Sighting | undefined, lease: Lease, now: number)
     : { resourceVersion, firstSeenAt: now };
 }
 
-/**
- * Whether a candidate may take the lease. The times inside it are another machine's and are not trusted: the lease has
- * run out when it did not change for its duration, measured here.
- */
+/** Whether a candidate may take the lease. */
 export function mayTake(lease: Lease, sighting: Sighting, identity: string, now: number): boolean {
-  const { holderIdentity, leaseDurationSeconds = 0 } = lease.spec ?? {};
-  if (!holderIdentity || holderIdentity === identity) return true;
-  return now - sighting.firstSeenAt >= leaseDurationSeconds * 1000;
+  const { holderIdentity } = lease.spec ?? {};
+  return !holderIdentity || holderIdentity === identity || runsOutInMs(lease, sighting, now) <= 0;
+}
+
+/**
+ * Milliseconds until the lease has run out, if nobody renews it. The times inside it are another machine's and are not
+ * trusted: it has run out when it did not change for its duration, measured here.
+ */
+export function runsOutInMs({ spec }: Lease, { firstSeenAt }: Sighting, now: number): number {
+  return firstSeenAt + (spec?.leaseDurationSeconds ?? 0) * 1000 - now;
 }
 
 /** The spec after `identity` took or renewed the lease. */

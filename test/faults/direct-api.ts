@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig, type V1Status } from '@kubernetes/client-node';
 import { Agent, request } from 'undici';
 
 /** A kind, by the path of its collection without the namespace. */
@@ -17,10 +17,28 @@ export const collections = {
 
 export class Refusal extends Error {
   readonly status: number;
+  /** Paths of what it refuses, where it names them. */
+  readonly fields: readonly string[];
 
   constructor(what: string, status: number, text: string) {
     super(`${what}: ${status} ${text.slice(0, 400)}`);
     this.status = status;
+    this.fields = fieldsIn(text);
+  }
+}
+
+function fieldsIn(text: string): string[] {
+  try {
+    const { details, message } = JSON.parse(text) as V1Status;
+    // "<nil>" says that rules were not looked at because of the others.
+    const named = details?.causes?.flatMap(({ field }) => (field === '<nil>' ? [] : [field ?? '']));
+    // A field that the definition does not know has no cause of its own.
+    return (
+      named ??
+      [...(message ?? '').matchAll(/(?:unknown|duplicate) field "([^"]+)"/g)].map((found) => found[1]!)
+    );
+  } catch {
+    return [];
   }
 }
 

@@ -2,14 +2,17 @@
 import { failed, rejected as rejectedBy, succeeded } from '../operator/builders.ts';
 import type { Cast, End } from './kubelet.ts';
 
-const identity = ({ jobUid, runId }: Cast) => ({ jobUid, runId });
+/** Of whom a trainer speaks. */
+export type Identity = Pick<Cast, 'jobUid' | 'runId' | 'podUid'>;
 
-export const success = (cast: Cast): End => ({
+const identity = ({ jobUid, runId }: Identity) => ({ jobUid, runId });
+
+export const success = (cast: Identity): End => ({
   exitCode: 0,
   message: { ...succeeded(cast.podUid), ...identity(cast) },
 });
 
-export function failure(cast: Cast, category: Parameters<typeof failed>[1], exitCode: number): End {
+export function failure(cast: Identity, category: Parameters<typeof failed>[1], exitCode: number): End {
   return { exitCode, message: { ...failed(cast.podUid, category, 'as the script says'), ...identity(cast) } };
 }
 

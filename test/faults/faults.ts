@@ -41,13 +41,17 @@ export type EventFault = (typeof eventFaults)[number];
 export const openFaults = ['410', '429', '500', '503', 'reset', 'hang', 'half', 'close'] as const;
 export type OpenFault = (typeof openFaults)[number];
 
+/** In place of the answer to a read of one object. */
+export const readFaults = ['429', '500', '503', 'reset', 'hang', 'half', 'close'] as const;
+export type ReadFault = (typeof readFaults)[number];
+
 /** At a write, for all clients of the API server. */
 export const serverFaults = ['restart', 'restart-compacted'] as const;
 export type ServerFault = (typeof serverFaults)[number];
 
 export type Fault = {
-  how: WriteFault | EventFault | OpenFault | ServerFault | 'none';
-  /** Name of the request: id of a write, or "list-" or "watch-" and the resource; or of the event. */
+  how: WriteFault | EventFault | OpenFault | ReadFault | ServerFault | 'none';
+  /** Name of the request: id of a write, or "list-", "watch-" or "read-" and the resource; or of the event. */
   at: string;
   /** 1 = the first request of that name in the run. */
   nth: number;
@@ -59,6 +63,7 @@ export const noFault: Fault = { how: 'none', at: 'nothing', nth: 0 };
 export type Strikes = {
   atWrite(id: string): WriteFault | ServerFault | undefined;
   atOpen(kind: 'list' | 'watch', resource: Watched): OpenFault | undefined;
+  atRead(id: string): ReadFault | undefined;
   /** @param name "event-of-", the resource and what the event tells */
   atEvent(name: string): EventFault | undefined;
 };
@@ -83,6 +88,10 @@ export class Striker implements Strikes {
 
   atOpen(kind: 'list' | 'watch', resource: Watched): OpenFault | undefined {
     return this.#at(`${kind}-${resource}`) as OpenFault | undefined;
+  }
+
+  atRead(id: string): ReadFault | undefined {
+    return this.#at(id) as ReadFault | undefined;
   }
 
   atEvent(name: string): EventFault | undefined {

@@ -69,6 +69,65 @@ describe('invariants over a history', () => {
       ],
       undefined,
     ],
+    [
+      'a generation that falls',
+      () => [said({ observedGeneration: 2 }), said({ observedGeneration: 1 })],
+      /observedGeneration fell/,
+    ],
+    [
+      'the time of a condition that moves alone',
+      () => [
+        said({ conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: start }] }),
+        said({ conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: 'later' }] }),
+      ],
+      /lastTransitionTime of Ready moved although it did not change/,
+    ],
+    [
+      'an end that is taken back',
+      () => [
+        said({ conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: start }] }),
+        said({ conditions: [{ type: 'Complete', status: 'False', lastTransitionTime: 'later' }] }),
+      ],
+      /Complete was taken back/,
+    ],
+    [
+      'two Jobs at once',
+      () => ['one', 'two'].map((uid) => seen('ADDED', 'Job', { ...ofStage('train'), uid })),
+      /2 Jobs may start a trainer/,
+    ],
+    [
+      'two trainers at once',
+      () => ['one', 'two'].map((uid) => seen('ADDED', 'Pod', { ...ofStage('train'), uid })),
+      /2 trainers are alive/,
+    ],
+    [
+      'a trainer after one that has ended',
+      () => [
+        seen('ADDED', 'Pod', { ...ofStage('train'), uid: 'one' }, { status: { phase: 'Failed' } }),
+        seen('ADDED', 'Pod', { ...ofStage('train'), uid: 'two' }),
+      ],
+      undefined,
+    ],
+    [
+      'a Job after the end',
+      () => [said({ completionTime: start }), seen('ADDED', 'Job', ofStage('train'))],
+      /a Job was made after the end/,
+    ],
+    [
+      'a hold that is said while a Job may start its trainer',
+      () => [
+        seen('ADDED', 'Job', ofStage('train')),
+        seen('MODIFIED', 'FineTuneJob', spam, {
+          spec: { suspend: true },
+          status: {
+            runId: '1',
+            startTime: start,
+            conditions: [{ ...ready('SuspendedByUser').conditions[0], observedGeneration: 1 }],
+          },
+        }),
+      ],
+      /said to be on hold and is not/,
+    ],
   ];
   for (const [name, history, telling] of rows)
     it(name, () => {

@@ -9,12 +9,16 @@ import type { Workload } from './workloads.ts';
 import type { World } from './world.ts';
 
 /** What the pods of a workload do, and what the operator should have noticed before they end. */
-export function roleOf({ trainer = success, isHeard = false }: Workload, world: World, cast: Cast): Role {
+export function roleOf(
+  { trainer = success, preflight = passed, isHeard = false }: Workload,
+  world: World,
+  cast: Cast,
+): Role {
   const status = () => world.job()?.status;
   if (cast.stage === 'preflight') {
     return {
       before: () => world.noticed(() => status()?.phase === 'Preflight' && world.says('PreflightRunning')),
-      end: passed(cast),
+      end: preflight(cast),
     };
   }
   const heard = () => status()?.attempt?.podUID === cast.podUid && status()?.progress?.step === 10;

@@ -1,6 +1,6 @@
 /** Plans: which fault strikes where in which workload. Made from what the fault-free runs did, always the same way. */
 import { createHash } from 'node:crypto';
-import { eventFaults, type Fault, openFaults, serverFaults, writeFaults } from './faults.ts';
+import { eventFaults, type Fault, openFaults, readFaults, serverFaults, writeFaults } from './faults.ts';
 import { type WorkloadName, workloads } from './workloads.ts';
 
 export type Plan = { workload: WorkloadName; fault: Fault };
@@ -35,7 +35,10 @@ const kinds = {
   events: eventFaults.filter((how) => how !== 'silence'),
 };
 
-/** What lags is tried in each workload, and so many of the other faults. */
+/**
+ * What lags is tried in each workload, and so many of the other faults: but at each change of a child and at each read, of
+ * which a workload has few and no other one the same, all.
+ */
 const lags: readonly How[] = ['delay', 'window', 'kill-stale'];
 const brief = 2;
 
@@ -71,10 +74,14 @@ export function plansFor(
 
 type Choose = <T>(list: readonly T[], count: number, salt: string) => T[];
 
-/** One of each fault that lags, and of some others; and one of each at the lease, which no workload tried in full has. */
+/**
+ * One of each fault that lags, and of some others; one of each at the lease, which no workload tried in full has; and all at
+ * what only this workload does.
+ */
 function few(plans: readonly Plan[], choose: Choose): Plan[] {
   const ofLease = plans.filter(isOfLease);
-  const rest = plans.filter((plan) => !isOfLease(plan));
+  const own = plans.filter(({ fault }) => /^(patch|delete|read)-(job|fine)/.test(fault.at));
+  const rest = plans.filter((plan) => !isOfLease(plan) && !own.includes(plan));
   const hows = howsOf(rest);
   const more = choose(
     hows.filter((how) => !lags.includes(how)),
@@ -85,6 +92,7 @@ function few(plans: readonly Plan[], choose: Choose): Plan[] {
   const oneOf = (list: readonly Plan[], how: How) =>
     choose(list.filter(({ fault }) => fault.how === how).map(idOf), 1, how).map(planOf);
   return [
+    ...own,
     ...howsOf(ofLease).flatMap((how) => oneOf(ofLease, how)),
     ...chosen.flatMap((how) => oneOf(rest, how)),
   ];
@@ -95,7 +103,7 @@ function howsOf(plans: readonly Plan[]): How[] {
 }
 
 function isOfLease({ fault }: Plan): boolean {
-  return fault.at.startsWith('lease-');
+  return /^(lease|read-leases)/.test(fault.at);
 }
 
 /** What takes long: a restart of the API server in each workload, and silence in every third, or so. */
@@ -119,6 +127,7 @@ export function isServerFault({ fault }: Plan): boolean {
 function possibleAt(place: string): [kills: readonly How[], others: readonly How[]] {
   if (place.startsWith('event-of-')) return [[], kinds.events];
   if (/^(list|watch)-/.test(place)) return [[], openFaults];
+  if (place.startsWith('read-')) return [[], readFaults];
   if (place.startsWith('event-')) return [kinds.kills, besideFaults];
   if (place.startsWith('lease-')) return [kinds.kills, leaseFaults];
   return [kinds.kills, kinds.answers];
@@ -129,7 +138,8 @@ function isObjectWrite(place: string): boolean {
 }
 
 function isCounted(place: string): boolean {
-  return !place.startsWith('lease-update.') || Number(place.slice('lease-update.'.length)) <= renewals;
+  const [, nth] = /^(?:lease-update|read-leases)\.(\d+)$/.exec(place) ?? [];
+  return nth === undefined || Number(nth) <= renewals;
 }
 
 /** As many of the plans, spread over workloads and faults; none that takes minutes. */

@@ -76,6 +76,7 @@ export class FaultProxy {
     const named = nameOf(exchange.asked);
     if (named.kind === 'write') await this.#write(exchange, named);
     else if (named.kind === 'other') reply(response, await this.#ask(exchange));
+    else if (named.kind === 'read') await this.#read(exchange, named.id);
     else await this.#open(exchange, named);
   }
 
@@ -115,6 +116,16 @@ export class FaultProxy {
       if (how !== undefined) response.once('finish', kill);
       reply(response, answer);
     }
+  }
+
+  async #read(exchange: Exchange, id: string): Promise<void> {
+    const how = this.#options.striker.atRead(id);
+    if (how !== undefined) this.aftermath.begin(how, id);
+    if (how !== undefined && how !== 'half') return misbehave(how, exchange.response);
+    const answer = await this.#ask(exchange);
+    if (how === 'half') return half(exchange.response, answer);
+    this.aftermath.answered(id);
+    reply(exchange.response, answer);
   }
 
   async #open(

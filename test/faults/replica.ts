@@ -34,6 +34,7 @@ export class Replica {
   }
 
   start(): void {
+    this.#stopping = false;
     this.#running = this.#run();
   }
 

@@ -20,7 +20,20 @@ describe('names of requests', () => {
     ['POST', '/api/v1/namespaces/a/events', { reason: 'Resumed' }, { id: 'event-Resumed' }],
     ['GET', '/api/v1/pods?watch=true', {}, { kind: 'watch', resource: 'pods' }],
     ['GET', '/api/v1/pods', {}, { kind: 'list', resource: 'pods' }],
-    ['GET', '/api/v1/namespaces/a/pods/b', {}, { kind: 'other' }],
+    ['GET', '/apis/batch/v1/namespaces/a/jobs/spam-0-train', {}, { kind: 'read', id: 'read-job-train' }],
+    [
+      'GET',
+      '/apis/finetune.dev/v1alpha1/namespaces/a/finetunejobs/spam',
+      {},
+      { kind: 'read', id: 'read-finetunejobs' },
+    ],
+    [
+      'GET',
+      '/apis/coordination.k8s.io/v1/namespaces/a/leases/finetune-operator',
+      {},
+      { kind: 'read', id: 'read-leases' },
+    ],
+    ['GET', '/version', {}, { kind: 'other' }],
   ];
   for (const [method, path, body, want] of rows)
     it(`${method} ${path}`, () => {

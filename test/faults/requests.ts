@@ -13,6 +13,7 @@ export type Watched = (typeof watched)[number];
 export type Named =
   | { kind: 'write'; id: string; resource: string }
   | { kind: 'list' | 'watch'; resource: Watched }
+  | { kind: 'read'; id: string }
   | { kind: 'other' };
 
 /** What a request is, from its method, path and body; names, UIDs and versions left out. */
@@ -23,7 +24,9 @@ export function nameOf({ method, url, body }: Incoming): Named {
     .split('/');
   if (method === 'GET') {
     const isWatched = (watched as readonly string[]).includes(resource);
-    if (!isWatched || name !== undefined) return { kind: 'other' };
+    if (resource !== '' && name !== undefined)
+      return { kind: 'read', id: idOf(method, resource, name, subresource, {}) };
+    if (!isWatched) return { kind: 'other' };
     return { kind: url.searchParams.has('watch') ? 'watch' : 'list', resource: resource as Watched };
   }
   return { kind: 'write', resource, id: idOf(method, resource, name, subresource, parsed(body)) };
@@ -94,16 +97,18 @@ function idOf(
   subresource: string | undefined,
   body: Body & Partial<Lease>,
 ): string {
-  const verb = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }[method] ?? method;
+  const verbs = { GET: 'read', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+  const verb = verbs[method as keyof typeof verbs] ?? method;
   if (resource === 'events') return method === 'POST' ? `event-${body.reason}` : 'event-again';
   if (resource === 'jobs') {
     const stage = body.metadata?.labels?.[labels.stage] ?? name?.slice(name.lastIndexOf('-') + 1);
     return `${verb}-job-${stage}`;
   }
-  if (subresource === 'status') {
+  if (subresource === 'status' && method !== 'GET') {
     return `status-${body.status?.phase}-${readyReason(body.status ?? {})}`;
   }
-  if (resource === 'leases') return body.spec?.holderIdentity === '' ? 'lease-release' : `lease-${verb}`;
+  if (resource === 'leases' && method !== 'GET')
+    return body.spec?.holderIdentity === '' ? 'lease-release' : `lease-${verb}`;
   return `${verb}-${resource}`;
 }
 

@@ -95,6 +95,7 @@ export async function runTrial(
   const areTwo = operators.length > 1 && !workload.election;
   const problems: string[] = [];
   try {
+    world.operators = operators.map(({ replica }) => replica);
     await workload.prepare?.(world);
     for (const { replica } of operators) replica.start();
     await workload.script(world);

@@ -5,6 +5,7 @@ import { excessOf, workOf } from './work.ts';
 const seen = [
   'list-pods.1',
   'watch-pods.1',
+  'read-job-train.1',
   'event-of-pods-new.1',
   'event-Resumed.1',
   'event-Resumed.2',

@@ -12,7 +12,7 @@ export function workOf(seen: readonly string[], requests: number): Work {
   const writes: Record<string, number> = {};
   for (const each of seen) {
     const name = each.slice(0, each.lastIndexOf('.'));
-    if (!/^(list|watch|event-of)-/.test(name)) writes[name] = (writes[name] ?? 0) + 1;
+    if (!/^(list|watch|read|event-of)-/.test(name)) writes[name] = (writes[name] ?? 0) + 1;
   }
   return { requests, writes };
 }

@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reason } from '../../crds/conditions.ts';
 import { labels, stageName } from '../../operator/manifests/names.ts';
+import type { Changes } from '../crds/objects.ts';
 import { collections } from './direct-api.ts';
-import { failure, nodeLost, outOfDisk, rejected, staysOnce, success } from './endings.ts';
-import type { Cast, Role } from './kubelet.ts';
+import { failure, type Identity, nodeLost, outOfDisk, rejected, staysOnce, success } from './endings.ts';
+import type { Cast, End, Role } from './kubelet.ts';
 import type { World } from './world.ts';
 
 export type Workload = {
@@ -15,8 +16,10 @@ export type Workload = {
   ends: string;
   /** Pods that train, over the whole run; undefined = it depends on who comes first. */
   trainers?: number;
-  /** What the trainer does; preflight always passes. Default: it succeeds. */
+  /** What the trainer does. Default: it succeeds. */
   trainer?: (cast: Cast) => Role['end'];
+  /** What the preflight does. Default: it passes. */
+  preflight?: (cast: Cast) => Role['end'];
   /** Whether the status shows in the end what a trainer said when it was stopped. */
   isHeard?: boolean;
   /** Before the operator starts. */
@@ -54,6 +57,39 @@ async function admission(world: World, admitted: boolean): Promise<void> {
   await world.change(collections.jobs, world.batchJob('train')!.metadata!.name!, {
     spec: { suspend: !admitted },
   });
+}
+
+const isGone = (world: World) =>
+  world.until('everything is gone', () => {
+    const jobs = ['preflight', 'train'].map((stage) => world.batchJob(stage));
+    return (
+      world.job() === undefined && world.trainers().length === 0 && jobs.every((job) => job === undefined)
+    );
+  });
+
+/** Its user deletes a job once the operator says this of it. */
+async function deletedWhen(world: World, reason: Reason, changes: Changes = {}): Promise<void> {
+  await world.create(changes);
+  await world.until(`the operator says ${reason}`, () => world.says(reason));
+  await world.remove(collections.fineTuneJobs, 'spam');
+  await isGone(world);
+}
+
+/** A trainer ends while no operator runs, and the Job controller has seen it when one starts again. */
+async function endsUnattended(world: World, end: (cast: Identity) => End, jobEnds: string): Promise<void> {
+  await world.create();
+  await trainerRuns(world);
+  await world.unattended(async () => {
+    await world.endTrainer(end);
+    await world.until(
+      `the Job is ${jobEnds}`,
+      () =>
+        world
+          .batchJob('train')
+          ?.status?.conditions?.some(({ type, status }) => type === jobEnds && status === 'True') === true,
+    );
+  });
+  await world.ended();
 }
 
 async function suspendAndResume(world: World): Promise<void> {
@@ -128,6 +164,53 @@ export const workloads = {
         () => world.trainers().length === 0 && world.job() === undefined,
       );
     },
+  },
+  'delete-in-preflight': {
+    ends: 'gone',
+    trainers: 0,
+    preflight: () => 'stays',
+    script: (world) => deletedWhen(world, 'PreflightRunning'),
+  },
+  'delete-queued': {
+    ends: 'gone',
+    trainers: 0,
+    script: (world) =>
+      deletedWhen(world, 'TrainingQueued', { 'metadata.labels': { [labels.queue]: 'team' } }),
+  },
+  'delete-held': {
+    ends: 'gone',
+    trainers: 0,
+    script: (world) => deletedWhen(world, 'SuspendedByUser', { 'spec.suspend': true }),
+  },
+  'delete-ended': {
+    ends: 'gone',
+    trainers: 1,
+    script: (world) => deletedWhen(world, 'Succeeded'),
+  },
+  'delete-unattended': {
+    ends: 'gone',
+    trainers: 1,
+    trainer: () => 'stays',
+    script: async (world) => {
+      await world.create();
+      await trainerRuns(world);
+      await world.unattended(async () => {
+        await world.remove(collections.fineTuneJobs, 'spam');
+        await isGone(world);
+      });
+    },
+  },
+  'success-unattended': {
+    ends: 'Succeeded Succeeded',
+    trainers: 1,
+    trainer: () => 'stays',
+    script: (world) => endsUnattended(world, success, 'Complete'),
+  },
+  'failure-unattended': {
+    ends: 'Failed TrainingFailed',
+    trainers: 1,
+    trainer: () => 'stays',
+    script: (world) => endsUnattended(world, (cast) => failure(cast, 'DataError', 11), 'Failed'),
   },
   recreate: {
     ends: 'Succeeded Succeeded',

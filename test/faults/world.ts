@@ -3,7 +3,11 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { labels } from '../../operator/manifests/names.ts';
 import { type Changes, job as smallestJob } from '../crds/objects.ts';
+import { endedStatus } from '../operator/builders.ts';
 import { type Collection, collections, type DirectApi, pathOf } from './direct-api.ts';
+import type { Identity } from './endings.ts';
+import type { End } from './kubelet.ts';
+import type { Replica } from './replica.ts';
 import type { Scene } from './witness.ts';
 
 /** A step that only keeps the runs alike waits no longer than this. */
@@ -25,6 +29,8 @@ export class World {
   /** The world waits until the operator has noticed each step; when this is set it goes on at once. */
   #goesOn = false;
   readonly #looks = new Set<() => void>();
+  /** The operator, or all of them. */
+  operators: readonly Pick<Replica, 'start' | 'stop'>[] = [];
   readonly #end: AbortSignal;
   readonly #patienceMs: number;
 
@@ -94,6 +100,25 @@ export class World {
   /** Until the operator has noticed, or for a while. */
   async noticed(holds: () => boolean): Promise<void> {
     await this.#wait(() => this.#goesOn || holds(), paceMs);
+  }
+
+  /** The newest trainer ends like this, by itself. */
+  async endTrainer(end: (identity: Identity) => End): Promise<void> {
+    const { name = '', uid = '', labels: own = {} } = this.trainers().at(-1)?.metadata ?? {};
+    const identity = { podUid: uid, jobUid: own[labels.jobUid] ?? '', runId: own[labels.run] ?? '' };
+    const { exitCode, message, reason } = end(identity);
+    const path = `${pathOf(collections.pods, this.namespace, name)}/status`;
+    await this.api.call('PATCH', path, { status: endedStatus(exitCode, message, reason) });
+  }
+
+  /** While no operator runs. */
+  async unattended(act: () => Promise<void>): Promise<void> {
+    await Promise.all(this.operators.map((operator) => operator.stop()));
+    try {
+      await act();
+    } finally {
+      for (const operator of this.operators) operator.start();
+    }
   }
 
   /** From now on nothing waits for the operator. */

@@ -82,6 +82,8 @@ describe('the rendered chart', () => {
     );
     assert.ok(container?.resources?.limits?.['memory'] && container.resources.requests?.['cpu']);
     assert.equal(pod.volumes, undefined);
+    // The new replica is ready, and waits for the lease, before the old one is told to stop.
+    assert.deepEqual(spec!.strategy, { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
   });
 
   test('gives the operator exactly the rights of operator/permissions.ts', async () => {

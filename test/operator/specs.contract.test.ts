@@ -78,6 +78,11 @@ const defects: {
   },
 ];
 
+/** "spec.model.s3.uri" -> "spec.model". */
+function partOf(path: string): string {
+  return path.split('.').slice(0, 2).join('.');
+}
+
 /** Without what time changes: what a Job that was just made waits for. */
 function outcomeOf({ phase, reason, message, job }: Effect): object {
   return job === undefined ? { phase, reason, message } : { reason, job };
@@ -117,7 +122,10 @@ describe('generated specs', () => {
       // The operator wrote the status in between.
       if (error.status === 409) return put(name, list, runId);
       assert.ok([400, 422].includes(error.status), error.message);
-      assert.match(error.message, /spec|field/, 'the refusal says where');
+      // A rule stands at the smallest object that has what it compares: around the change, or beside it.
+      const changed = list.map(({ path: each }) => partOf(each));
+      const isNear = (field: string) => field === 'spec' || changed.includes(partOf(field));
+      assert.ok(error.fields.length > 0 && error.fields.every(isNear), `${error.fields}: ${error.message}`);
       return undefined;
     }
   };

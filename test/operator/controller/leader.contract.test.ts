@@ -6,8 +6,9 @@ import type { FineTuneJob } from '../../../operator/decide/plan.ts';
 import type { Lease } from '../../../operator/kube/lease.ts';
 import { stageName } from '../../../operator/manifests/names.ts';
 import { freePorts } from '../../cluster/control-plane.ts';
-import { type Api, createJob, eventually, read, startApi } from '../api.ts';
+import { type Api, createJob, eventually, list, read, startApi } from '../api.ts';
 import { Replica } from '../replica.ts';
+import { succeed, training } from '../stations.ts';
 
 describe('two replicas', () => {
   let api: Api;
@@ -45,6 +46,8 @@ describe('two replicas', () => {
 
   /** After a crash it takes longer: a lease lasts 15 seconds from its last renewal, which is at most a few back. */
   const leastMs = 8000;
+  /** The lease, one look at it, and what a busy machine takes for both and for asking. */
+  const mostMs = 15_000 + 2000 + 8000;
 
   it('hand over at once on a clean stop, after the lease ran out on a crash, and a paused leader does no harm', async () => {
     const first = await start('first');
@@ -56,7 +59,9 @@ describe('two replicas', () => {
     );
     await works('one');
     assert.deepEqual([await first.leads(), await second.leads()], ['1', '0']);
+    const run = await training(api.plane, 'midway');
 
+    // As in a rolling update: the old replica is told to stop while a trainer runs.
     first.signal('SIGTERM');
     assert.deepEqual(await first.ended, [0, null]);
     const stopped = performance.now();
@@ -64,13 +69,18 @@ describe('two replicas', () => {
     const handedOverMs = performance.now() - stopped;
     assert.ok(handedOverMs < leastMs, `handed over after ${handedOverMs} ms, as after a crash`);
     await works('two');
+    await succeed(api.plane, run);
+    const { status } = (await read<FineTuneJob>(api.plane, 'ftj', 'midway'))!;
+    assert.equal(status?.usage?.attempts, 1);
+    const ofRun = ({ metadata }: V1Job) => metadata?.ownerReferences?.[0]?.uid === run.job.metadata.uid;
+    assert.equal((await list<V1Job>(api.plane, 'jobs')).filter(ofRun).length, 2, 'nothing is made again');
 
     const third = await start('third', import.meta.resolve('../stop-after-read.ts'));
     await eventually('third waits', async () => third.says('waiting for the lease'));
     second.signal('SIGKILL');
     const killed = performance.now();
     await second.ended;
-    await takesOver(third, 40_000);
+    await takesOver(third, mostMs);
     const tookMs = performance.now() - killed;
     assert.ok(tookMs > leastMs, `the lease was taken ${tookMs} ms after the crash, before it ran out`);
     await works('three');
@@ -79,6 +89,7 @@ describe('two replicas', () => {
     await eventually('fourth waits', async () => fourth.says('waiting for the lease'));
     // Before it ends a run it reads anew what it knows, and stops between that and the write.
     await api.plane.kubectl(['patch', 'ftj', 'three', '--type=merge', '-p', '{"spec":{"cancel":true}}']);
+    // It stops when it is about to write, which is not at once.
     await takesOver(fourth, 40_000);
     await eventually('fourth ends the run', () => isCancelled('three'));
     await api.proxy.quiet();

@@ -17,6 +17,8 @@ describe('poller', () => {
   let results: string[];
   let answers: number[];
   let published: { key: string; at: number; step: number | undefined }[];
+  /** Of how many trainers the interval was asked for. */
+  let counted: number[];
   /** What the clock said last: a busy machine may come between the poller's look at it and what the test sees of it. */
   let now: number;
 
@@ -26,6 +28,7 @@ describe('poller', () => {
     results = [];
     answers = [];
     published = [];
+    counted = [];
     poller = new Poller({
       clock: {
         ...systemClock,
@@ -36,7 +39,10 @@ describe('poller', () => {
       },
       log: createLog('error', true),
       pollMs: 40,
-      publishMs: () => publishMs,
+      publishMs: (trainers) => {
+        counted.push(trainers);
+        return publishMs;
+      },
       timeoutMs: 300,
       concurrency: 2,
       port: await stub.start(),
@@ -101,6 +107,7 @@ describe('poller', () => {
     poller.target('n/job', identity.jobUid, target);
     await until(() => published.length === 1);
     assert.equal(poller.progressOf(identity.jobUid)?.value.step, 5);
+    assert.equal(counted.at(-1), 4, 'the interval is that for so many trainers');
   });
 
   it('drops what it knows with the pod, and asks no more without a target', async () => {

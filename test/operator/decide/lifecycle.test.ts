@@ -124,7 +124,13 @@ const cases: Record<string, Case> = {
   },
   'the name of the child is taken by somebody else': {
     given: observe({ foreign: [`Job ${preflightJob.metadata?.name}`] }),
-    want: { phase: 'Pending', reason: 'NameTaken', category: 'NameTaken', does: [] },
+    want: {
+      phase: 'Pending',
+      reason: 'NameTaken',
+      category: 'NameTaken',
+      does: [],
+      says: ['Warning NameTaken'],
+    },
   },
   'somebody else uses a name that is not wanted now': {
     given: observe({ foreign: [`Job ${trainJob.metadata?.name}`] }),

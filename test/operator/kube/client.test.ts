@@ -11,8 +11,10 @@ import type { Agent } from 'undici';
 import { Client } from '../../../operator/kube/client.ts';
 import { Connection } from '../../../operator/kube/connection.ts';
 import { isKind } from '../../../operator/kube/errors.ts';
+import { RateLimit } from '../../../operator/kube/rate-limit.ts';
 import { pods } from '../../../operator/kube/resources.ts';
 import { Certificates } from '../../cluster/certificates.ts';
+import { FakeClock } from '../fake-clock.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'finetune-client-'));
 const never = new AbortController().signal;
@@ -79,8 +81,9 @@ describe('client over TLS', () => {
     client = clientOf(10_000);
   });
   afterEach(() => connection.close());
-  const clientOf = (timeoutMs: number) =>
+  const clientOf = (timeoutMs: number, limit?: RateLimit) =>
     new Client({
+      ...(limit && { limit }),
       connection,
       userAgent: 'test',
       fieldManager: 'test',
@@ -199,6 +202,22 @@ describe('client over TLS', () => {
     const request = client.get(pods, ref, caller.signal);
     setTimeout(() => caller.abort(), 20);
     await assert.rejects(request, (error) => isKind(error, 'Aborted'));
+  });
+
+  it('sends no more requests than its limit lets through', async () => {
+    const clock = new FakeClock();
+    const limited = clientOf(10_000, new RateLimit(clock, 10, 2));
+    let answers = 0;
+    const asked = Array.from({ length: 3 }, () => limited.get(pods, ref, never).then(() => answers++));
+    await Promise.all(asked.slice(0, 2));
+    await sleep(50);
+    assert.equal(answers, 2);
+    await clock.advance(100);
+    await asked[2];
+    const caller = new AbortController();
+    const waits = limited.get(pods, ref, caller.signal);
+    caller.abort();
+    await assert.rejects(waits, 'a caller that gives up does not wait for its turn');
   });
 
   it('sends no write once it may not, and still reads', async () => {

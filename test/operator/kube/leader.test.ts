@@ -104,6 +104,24 @@ describe('leader', () => {
     });
   }
 
+  it('is followed after a crash when the lease has run out, which was seen at most one retry after its renewal', async () => {
+    const { clock, first, second } = start();
+    void first.run();
+    await clock.advance(5000);
+    void second.run();
+    await clock.advance(5000);
+    const requests = first.requests;
+    while (first.requests === requests) await clock.advance(10);
+    // It crashes right after a renewal.
+    first.fates = ['hang'];
+    const crashed = clock.now();
+    while (!second.leader.mayWrite()) {
+      await clock.advance(10);
+      assert.ok(clock.now() - crashed <= times.durationMs + times.retryMs + 20, 'within lease and retry');
+    }
+    assert.ok(clock.now() - crashed >= times.durationMs - 20, 'not before the lease ran out');
+  });
+
   it('leaves room between two writers whatever happens to their requests', async () => {
     let changes = 0;
     for (let seed = 1; seed <= 40; seed++) {
