@@ -39,6 +39,26 @@ describe('the set of plans', () => {
     assert.deepEqual(hows.toSorted(), [...others, ...kills].toSorted());
   });
 
+  it('has each fault at what changes or removes a Job and at reads of one object, in every workload', () => {
+    const hows = (place: string) =>
+      plansFor('cancel', [...places, place], places, 1)
+        .filter((plan) => `${plan.fault.at}.${plan.fault.nth}` === place)
+        .map(({ fault }) => fault.how);
+    for (const how of [
+      '409',
+      '429',
+      '500',
+      '503',
+      'reset',
+      'reset-committed',
+      'hang',
+      'half',
+      'close',
+    ] as const)
+      assert.ok(hows('patch-job-train.1').includes(how), how);
+    assert.deepEqual(hows('read-finetunejobs.1'), ['429', '500', '503', 'reset', 'hang', 'half', 'close']);
+  });
+
   it('has the plans that find the planted defects', () => {
     assert.deepEqual(
       mutants.flatMap(({ plans }) => plans).filter((id) => !ids.includes(id)),

@@ -80,7 +80,8 @@ type Choose = <T>(list: readonly T[], count: number, salt: string) => T[];
  */
 function few(plans: readonly Plan[], choose: Choose): Plan[] {
   const ofLease = plans.filter(isOfLease);
-  const own = plans.filter(({ fault }) => /^(patch|delete|read)-(job|fine)/.test(fault.at));
+  // The runtime is read in the same breath as the job.
+  const own = plans.filter(({ fault }) => /^((patch|delete|read)-job|read-finetunejobs)/.test(fault.at));
   const rest = plans.filter((plan) => !isOfLease(plan) && !own.includes(plan));
   const hows = howsOf(rest);
   const more = choose(
