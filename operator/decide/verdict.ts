@@ -61,8 +61,15 @@ export function failureOf(fault: Fault, ending: Ending | undefined, attempt: num
 
 /** Ends a live Job for good: no replacement pod may burn time. A queue could undo a suspend, but not this. */
 export function endJob(job: V1Job): Action {
-  return patchOf(job, { spec: { activeDeadlineSeconds: 1 } });
+  return patchOf(job, { spec: { activeDeadlineSeconds: endedSeconds } });
 }
+
+/** Whether the operator has ended it: nobody else gives a Job of a run a deadline. */
+export function isEndedByUs({ spec }: V1Job): boolean {
+  return spec?.activeDeadlineSeconds === endedSeconds;
+}
+
+const endedSeconds = 1;
 
 export function patchOf(job: V1Job, patch: object): Action {
   return { kind: 'patch', ...identityOf(job), patch };

@@ -4,7 +4,7 @@ import { failJobExitCodes } from '../../manifests/failure-policy.ts';
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
 import { endedAs, hasLivePods } from '../stage.ts';
-import { deleteJob, endJob } from '../verdict.ts';
+import { deleteJob, endJob, isEndedByUs } from '../verdict.ts';
 
 export function hasEnded({ remembered }: Run): boolean {
   return remembered.completionTime !== undefined;
@@ -27,6 +27,6 @@ export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train
 
 /** Where a queue evicts a Job before its deadline is looked at, the Job stays, and starts anew when it is admitted again. */
 function isOver(job: V1Job): boolean {
-  const isEnding = job.spec?.activeDeadlineSeconds === 1 && job.spec.suspend !== true;
+  const isEnding = isEndedByUs(job) && job.spec?.suspend !== true;
   return isEnding || job.metadata?.deletionTimestamp !== undefined || endedAs(job) !== undefined;
 }

@@ -235,6 +235,35 @@ test('a pod that has not begun saves nothing: its wait goes on', () => {
   assert.equal(pass({ ...evicted, pods }, after(30)).plan.status.waitingSince, '2026-01-01T00:00:00Z');
 });
 
+const noGpu = pass(withSpec(inTraining(unschedulable('0/1 nodes: no GPU')), pending)).next;
+/** The Job is ended for the pending deadline, which nobody has told yet: the operator had no answer. */
+const endedUntold = (pods: Observed['pods'], changes: object): Observed => ({
+  ...withTrainJob(noGpu, { spec: { ...trainJob.spec, activeDeadlineSeconds: 1 }, ...changes }),
+  pods,
+});
+const untold: Record<string, Observed> = {
+  'the Job controller has not looked yet': endedUntold(noGpu.pods, {}),
+  'its pod is being removed': endedUntold(
+    [aPod(trainJob, 'one', unschedulable('0/1 nodes: no GPU'), { deletionTimestamp: after(61) })],
+    { status: jobCondition('FailureTarget', 'DeadlineExceeded') },
+  ),
+  'its pod is gone': endedUntold([], over('DeadlineExceeded')),
+};
+for (const [name, given] of Object.entries(untold))
+  test(`a run whose wait was ended and not told fails for it and is not begun again: ${name}`, () => {
+    const { plan } = pass(given, after(75));
+    const { phase, reason, does } = summary(plan);
+    assert.deepEqual([phase, reason, does], ['Failed', 'PendingDeadlineExceeded', []]);
+    assert.match(plan.status.failure?.message ?? '', /Waited for 1m.*0\/1 nodes: no GPU/);
+  });
+
+test('a trainer that started while its wait was being ended is no wait: it is made again', () => {
+  const started = pass(endedUntold([aPod(trainJob, 'one', runningFrom(60))], {}), after(62)).next;
+  assert.equal(started.job.status?.phase, 'Training');
+  const gone = { ...withTrainJob(started, over('DeadlineExceeded')), pods: [] };
+  assert.deepEqual(summary(pass(gone, after(75)).plan).does, ['delete train']);
+});
+
 test('a deadline counts all attempts', () => {
   const first = aPod(trainJob, 'one', endedStatus(31));
   const second = aPod(trainJob, 'two', runningFrom(110), { creationTimestamp: after(110) });
