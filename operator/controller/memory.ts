@@ -131,6 +131,19 @@ export class Memory {
     this.#jobs.delete(jobUid);
   }
 
+  /** A run that is over costs no memory here once the caches show all that was written about it. */
+  rest(jobUid: string): void {
+    const memory = this.#jobs.get(jobUid);
+    if (memory === undefined) return;
+    const { writes, foreign, refusals } = memory;
+    if (writes.size + foreign.size + refusals.size === 0) this.forget(jobUid);
+  }
+
+  /** Jobs of which something is remembered. */
+  get size(): number {
+    return this.#jobs.size;
+  }
+
   /** Milliseconds after which the caches should show what was written about the job; 0 = they do, or should have by now. */
   behindMs(
     jobUid: string,

@@ -19,6 +19,8 @@ type Shown = Numbers & {
   task: string;
   runtime: string;
   phase: string | undefined;
+  /** UID of the pod that the step and the losses are from, if its trainer told them itself. */
+  pod: string | undefined;
 };
 
 /** What a gauge tells of a job, if anything. */
@@ -47,8 +49,16 @@ export class JobSeries {
     }
   }
 
-  /** What a pass found and wants. A run shows nothing of the one before it. */
-  show(key: string, { metadata: { uid }, spec }: FineTuneJob, status: FineTuneJobStatus): void {
+  /**
+   * What a pass found and wants. A run shows nothing of the one before it.
+   * @param asked UID of the pod that is asked for its progress: what it told itself is newer than what any status tells
+   */
+  show(
+    key: string,
+    { metadata: { uid }, spec }: FineTuneJob,
+    status: FineTuneJobStatus,
+    asked?: string,
+  ): void {
     const known = this.#jobs.get(key);
     const { runId } = spec;
     const shown = known?.uid === uid && known.runId === runId ? known : { ...nothingKnown, uid, runId };
@@ -56,7 +66,8 @@ export class JobSeries {
     this.#jobs.set(key, Object.assign(shown, { task: spec.task, runtime: spec.runtimeRef.name, phase }));
     shown.gpuSeconds = usage?.gpuSeconds ?? shown.gpuSeconds;
     shown.cost = decimal(usage?.cost) ?? shown.cost;
-    if (progress === undefined) return;
+    if (asked === undefined) shown.pod = undefined;
+    if (progress === undefined || (asked !== undefined && asked === shown.pod)) return;
     const { trainLoss, evalLoss } = progress;
     update(shown, { ...progress, trainLoss: decimal(trainLoss), evalLoss: decimal(evalLoss) });
   }
@@ -64,7 +75,9 @@ export class JobSeries {
   /** What the trainer says now: newer than what is in the status. */
   live(key: string, progress: Progress): void {
     const shown = this.#jobs.get(key);
-    if (shown !== undefined) update(shown, progress);
+    if (shown === undefined) return;
+    update(shown, progress);
+    shown.pod = progress.podUid;
   }
 
   remove(key: string): void {
@@ -89,6 +102,7 @@ const nothingKnown: Shown = {
   task: '',
   runtime: '',
   phase: undefined,
+  pod: undefined,
   step: undefined,
   progress: undefined,
   trainLoss: undefined,

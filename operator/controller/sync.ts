@@ -54,7 +54,8 @@ export class Sync {
     if (outcome === 'again') return { kind: 'again' };
     if (outcome === 'refused') return { kind: 'after', ms: 0 };
     if (outcome === 'wrote') this.#count(job, plan);
-    this.#dependencies.series.show(key, job, plan.status);
+    else if (outcome === 'unchanged' && plan.status.completionTime !== undefined) memory.rest(uid);
+    this.#dependencies.series.show(key, job, plan.status, poll?.podUid);
     // After it: what the trainer said last is known until the status tells it.
     if (target === undefined) poller.target(key, uid, undefined);
     const laterMs = typeof outcome === 'object' ? outcome.laterMs : Number.POSITIVE_INFINITY;

@@ -43,6 +43,20 @@ test('an object that met a conflict is read until the cache shows it, also where
   assert.deepEqual([...(await fresh(written))], [], 'the cache shows what is there');
 });
 
+test('of a job that rests nothing is kept once the caches show what was written', async () => {
+  const memory = new Memory({ client: noClient, clock: new FakeClock(), ...times });
+  const { signal } = new AbortController();
+  memory.wrote('u', fineTuneJobs, written);
+  memory.rest('u');
+  assert.equal(memory.size, 1, 'no cache has shown the write');
+  await memory.fresh('u', fineTuneJobs, () => written, signal);
+  memory.rest('u');
+  assert.equal(memory.size, 0);
+  memory.refused('u', { kind: 'create', name: 'j', answer: 'no' }, 1000);
+  memory.rest('u');
+  assert.equal(memory.size, 1, 'what was refused may be asked for again');
+});
+
 test('details wait from one write of the status to the next, and after a start', async () => {
   const clock = new FakeClock();
   const memory = new Memory({ client: noClient, clock, ...times });

@@ -48,6 +48,24 @@ describe('metrics of single jobs', () => {
     ]);
   });
 
+  it('do not go back to an older answer in the status while the trainer is asked, and end with the status', async () => {
+    const step = async () =>
+      (await lines())
+        .find((line) => line.startsWith('finetune_job_step'))
+        ?.split(' ')
+        .at(-1);
+    series.show('n/a"b', job('1'), running, 'one');
+    assert.equal(await step(), '5');
+    series.live('n/a"b', { podUid: 'one', step: 9, totalSteps: 20 } as Progress);
+    series.show('n/a"b', job('1'), running, 'one');
+    assert.equal(await step(), '9');
+    // The next trainer goes on from a checkpoint.
+    series.show('n/a"b', job('1'), running, 'two');
+    assert.equal(await step(), '5');
+    series.show('n/a"b', job('1'), { ...running, progress: { ...running.progress!, step: 20 } });
+    assert.equal(await step(), '20');
+  });
+
   it('are all there, each once and with its help before it, when there are many', async () => {
     for (let i = 0; i < 1001; i++) series.show(`n/job-${i}`, job(`${i}`), running);
     let text = '';

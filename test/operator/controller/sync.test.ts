@@ -5,6 +5,7 @@ import { Caches } from '../../../operator/controller/caches.ts';
 import { Memory } from '../../../operator/controller/memory.ts';
 import type { Poller } from '../../../operator/controller/poller.ts';
 import type { PollTarget } from '../../../operator/controller/progress-request.ts';
+import { fineTuneJobs } from '../../../operator/controller/resources.ts';
 import type { JobSeries } from '../../../operator/controller/series.ts';
 import { Sync } from '../../../operator/controller/sync.ts';
 import { decide } from '../../../operator/decide/decide.ts';
@@ -15,7 +16,7 @@ import { keyOf } from '../../../operator/kube/store.ts';
 import { createLog } from '../../../operator/log.ts';
 import { createMetrics } from '../../../operator/metrics.ts';
 import { endedStatus, failed, observe, runningStatus } from '../builders.ts';
-import { inTraining } from '../decide/worlds.ts';
+import { ended, inTraining } from '../decide/worlds.ts';
 import { FakeClock } from '../fake-clock.ts';
 
 const log = createLog('error', true);
@@ -48,10 +49,11 @@ function withoutWrites({ job, runtime, batchJobs, pods }: Observed, error: ApiEr
     target: (_: string, __: string, target: PollTarget | undefined) => targets.push(target),
     progressOf: () => undefined,
   } as unknown as Poller;
+  const memory = new Memory({ client, clock, detailMs: () => 0, stepMs: () => 0 });
   const sync = new Sync({
     client,
     caches,
-    memory: new Memory({ client, clock, detailMs: () => 0, stepMs: () => 0 }),
+    memory,
     record: () => {},
     decide,
     poller,
@@ -59,7 +61,7 @@ function withoutWrites({ job, runtime, batchJobs, pods }: Observed, error: ApiEr
     metrics: createMetrics('0.0.0'),
   });
   const pass = () => sync.pass(keyOf(job), log, new AbortController().signal);
-  return { pass, clock, targets };
+  return { pass, clock, targets, memory };
 }
 
 /** The targets after one pass over a world whose API server is away. */
@@ -90,4 +92,13 @@ test('a Job that is refused is asked for again soon; once that lasts, the next p
   assert.deepEqual(await pass(), { kind: 'after', ms: 0 });
   // It has the status to write, which this API server does not take either.
   await assert.rejects(pass(), /403/);
+});
+
+test('a run that is over is forgotten by the first pass that finds nothing to say', async () => {
+  const job = { ...ended.job, metadata: { ...ended.job.metadata, resourceVersion: '5' } };
+  const { pass, memory } = withoutWrites({ ...ended, job }, new ApiError('Unavailable', 'away'));
+  memory.wrote(job.metadata.uid, fineTuneJobs, job);
+  assert.equal(memory.size, 1);
+  assert.deepEqual(await pass(), { kind: 'done' });
+  assert.equal(memory.size, 0);
 });
