@@ -66,8 +66,8 @@ export class JobSeries {
     this.#jobs.set(key, Object.assign(shown, { task: spec.task, runtime: spec.runtimeRef.name, phase }));
     shown.gpuSeconds = usage?.gpuSeconds ?? shown.gpuSeconds;
     shown.cost = decimal(usage?.cost) ?? shown.cost;
-    if (asked === undefined) shown.pod = undefined;
-    if (progress === undefined || (asked !== undefined && asked === shown.pod)) return;
+    if (shown.pod !== asked) shown.pod = undefined;
+    if (progress === undefined || shown.pod !== undefined) return;
     const { trainLoss, evalLoss } = progress;
     update(shown, { ...progress, trainLoss: decimal(trainLoss), evalLoss: decimal(evalLoss) });
   }

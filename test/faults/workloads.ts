@@ -93,10 +93,7 @@ export const workloads = {
       await world.create();
       await trainerRuns(world);
       await world.remove(collections.fineTuneJobs, 'spam');
-      await world.until(
-        'everything is gone',
-        () => world.trainers().length === 0 && world.job() === undefined,
-      );
+      await isGone(world);
     },
   },
   'delete-in-preflight': {
@@ -246,8 +243,7 @@ export const workloads = {
     script: async (world) => {
       await world.create({ 'spec.ttlSecondsAfterFinished': 1 });
       await world.ended();
-      const isGone = () => ['preflight', 'train'].every((stage) => world.batchJob(stage) === undefined);
-      await world.until('the job and its Jobs are gone', () => world.job() === undefined && isGone());
+      await isGone(world);
     },
   },
   /** Somebody else's Job stands where a child should be, for a while. */

@@ -1,8 +1,6 @@
 /** A real API server with our resources, and an operator on it that has no more rights than operator/permissions.ts gives. */
-import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
 import { group, resources } from '../../crds/crd.ts';
 import { readConfig } from '../../operator/config.ts';
@@ -12,6 +10,7 @@ import type { FineTuneJob } from '../../operator/decide/plan.ts';
 import { createLog } from '../../operator/log.ts';
 import { clusterRules, ownNamespaceRules } from '../../operator/permissions.ts';
 import { type ControlPlane, type MoreArguments, startControlPlane } from '../cluster/control-plane.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { type KubeObject, runtime, job as smallestJob } from '../crds/objects.ts';
 import { RecordingProxy } from './recording-proxy.ts';
 
@@ -167,22 +166,12 @@ export async function deleteAll(plane: ControlPlane): Promise<void> {
  * Asks until there is an answer, and fails with what was missing: after a minute, since machines may be slow. A question
  * that an API server cannot answer just then is asked again as well.
  */
-export async function eventually<T>(
+export function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined | false>,
   limitMs = 60_000,
 ): Promise<T> {
-  const end = performance.now() + limitMs;
-  for (;;) {
-    let failure: unknown;
-    const answer = await ask().catch((error: unknown) => {
-      if (error instanceof assert.AssertionError) throw error;
-      failure = error;
-    });
-    if (answer !== undefined && answer !== false) return answer as T;
-    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`, { cause: failure });
-    await sleep(100);
-  }
+  return waitFor(what, ask, { timeoutMs: limitMs });
 }
 
 /** Plays the Job controller and the kubelet: makes the pod of a batch Job and sets its status. */
