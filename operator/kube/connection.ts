@@ -10,6 +10,9 @@ import { Reach } from './reach.ts';
 const refreshMs = 10_000;
 
 const poolOptions = {
+  // A request that is given up takes its connection with it, so the next one has another. With HTTP/2 it ends one stream of the
+  // connection that all share: where a connection is lost without a word, each later request, watch and renewal would be too.
+  allowH2: false,
   keepAliveTimeout: 60_000,
   keepAliveMaxTimeout: 300_000,
   pipelining: 1,
