@@ -172,6 +172,7 @@ class LocalControlPlane implements ControlPlane {
   }
 
   async run(tool: Tool, args: readonly string[]): Promise<ProcessRecord> {
+    await ensureBinaries([tool]);
     const record = await this.#spawn(tool, args);
     this.#others.push(record);
     return record;

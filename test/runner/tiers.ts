@@ -36,7 +36,7 @@ export const tiers: readonly Tier[] = [
   {
     name: 'contract',
     title: 'CRDs and API access on a real API server',
-    needs: ['api-server'],
+    needs: ['api-server', 'job-controller'],
     concurrency: 3,
     fileTimeoutSeconds: 900,
     live: false,
