@@ -15,6 +15,20 @@ const spam = { uid: 'u', name: 'spam', generation: 1 };
 const said = (status: object) =>
   seen('MODIFIED', 'FineTuneJob', spam, { spec: {}, status: { runId: '1', startTime: start, ...status } });
 const ready = (reason: string) => ({ conditions: [{ type: 'Ready', status: 'False', reason }] });
+const onHold = (reason: string, metadata: object = {}) =>
+  seen(
+    'MODIFIED',
+    'FineTuneJob',
+    { ...spam, ...metadata },
+    {
+      spec: {},
+      status: {
+        runId: '1',
+        startTime: start,
+        conditions: [{ ...ready(reason).conditions[0], observedGeneration: 1 }],
+      },
+    },
+  );
 const ofStage = (stage: string) => ({
   uid: `${stage}-uid`,
   labels: { [labels.jobUid]: 'u', [labels.run]: '1', [labels.stage]: stage },
@@ -113,21 +127,34 @@ describe('invariants over a history', () => {
       () => [said({ completionTime: start }), seen('ADDED', 'Job', ofStage('train'))],
       /a Job was made after the end/,
     ],
-    [
-      'a hold that is said while a Job may start its trainer',
-      () => [
-        seen('ADDED', 'Job', ofStage('train')),
-        seen('MODIFIED', 'FineTuneJob', spam, {
-          spec: { suspend: true },
-          status: {
-            runId: '1',
-            startTime: start,
-            conditions: [{ ...ready('SuspendedByUser').conditions[0], observedGeneration: 1 }],
-          },
-        }),
+    ...['SuspendedByUser', 'BudgetExhausted'].flatMap(
+      (reason): [string, () => Sighting[], RegExp | undefined][] => [
+        [
+          `${reason} that is said while a Job may start its trainer`,
+          () => [seen('ADDED', 'Job', ofStage('train')), onHold(reason)],
+          /said to be on hold and is not/,
+        ],
+        [
+          `${reason}, and a Job that goes on all the same`,
+          () => [
+            seen('ADDED', 'Job', ofStage('train'), { spec: { suspend: true } }),
+            onHold(reason),
+            seen('MODIFIED', 'Job', ofStage('train'), { spec: { suspend: false } }),
+          ],
+          /said to be on hold and is not/,
+        ],
+        [
+          `${reason}, and a Job that goes on because the spec has changed`,
+          () => [
+            seen('ADDED', 'Job', ofStage('train'), { spec: { suspend: true } }),
+            onHold(reason),
+            onHold(reason, { generation: 2 }),
+            seen('MODIFIED', 'Job', ofStage('train'), { spec: { suspend: false } }),
+          ],
+          undefined,
+        ],
       ],
-      /said to be on hold and is not/,
-    ],
+    ),
   ];
   for (const [name, history, telling] of rows)
     it(name, () => {

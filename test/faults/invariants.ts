@@ -31,6 +31,9 @@ const presumed: Partial<Record<Reason, string>> = {
   GateNotPassed: 'train',
 };
 
+/** What the condition Ready says of a run that is on hold. */
+const holds: readonly Reason[] = ['SuspendedByUser', 'BudgetExhausted'];
+
 /** What is counted over a run, and never falls while it lasts. */
 const counted = [
   'attempts',
@@ -60,9 +63,11 @@ class Judge {
     if (object.kind === 'FineTuneJob') {
       const job = object as FineTuneJob;
       judgeStatus(before as FineTuneJob | undefined, job, say);
-      if (type !== 'DELETED') this.#judgeOrder(job, say);
+      if (type === 'DELETED') return;
+      this.#judgeOrder(job, say);
+      this.#judgeHold(job, say);
     } else if (type !== 'DELETED') {
-      if (before === undefined && object.kind === 'Job') this.#judgeNewJob(object as V1Job, say);
+      if (object.kind === 'Job') this.#judgeJob(before, object as V1Job, say);
       this.#judgeTrainers(object, say);
     }
   }
@@ -83,9 +88,14 @@ class Judge {
     if (jobs.length > 1) say(`${jobs.length} Jobs may start a trainer`);
   }
 
+  #judgeJob(before: KubernetesObject | undefined, job: V1Job, say: (what: string) => void): void {
+    const owner = this.#objects.get(job.metadata?.labels?.[labels.jobUid] ?? '') as FineTuneJob | undefined;
+    if (before === undefined) this.#judgeNewJob(owner, job, say);
+    if (owner !== undefined) this.#judgeHold(owner, say);
+  }
+
   /** A run that has ended gets no new Job. */
-  #judgeNewJob({ metadata }: V1Job, say: (what: string) => void): void {
-    const owner = this.#objects.get(metadata?.labels?.[labels.jobUid] ?? '') as FineTuneJob | undefined;
+  #judgeNewJob(owner: FineTuneJob | undefined, { metadata }: V1Job, say: (what: string) => void): void {
     const { completionTime, runId } = owner?.status ?? {};
     const { jobUid, run, stage } = labels;
     this.#made.add([jobUid, run, stage].map((label) => metadata?.labels?.[label]).join(' '));
@@ -94,19 +104,27 @@ class Judge {
   }
 
   /** What the status says has been done before it is said. */
-  #judgeOrder({ metadata, status, spec }: FineTuneJob, say: (what: string) => void): void {
-    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-    const jobs = this.#of<V1Job>('Job', metadata.uid);
-    const isCurrent = ready?.observedGeneration === metadata.generation;
-    if (ready?.reason === 'SuspendedByUser' && isCurrent && spec.suspend) {
-      // The Job controller takes a moment to see that a preflight is complete.
-      const live = jobs.filter((job) => status?.preflight === undefined || isTrain(job));
-      if (live.some(mayStartPods)) say('said to be on hold and is not');
-    }
+  #judgeOrder({ metadata, status }: FineTuneJob, say: (what: string) => void): void {
+    const ready = readyOf(status);
     const stage = presumed[ready?.reason as Reason];
     if (stage !== undefined && !this.#made.has(`${metadata.uid} ${status?.runId} ${stage}`))
       say(`${ready?.reason} was said before there was a ${stage} Job`);
   }
+
+  /** While the status says that the run is on hold, and its user asks for nothing else, no Job may start a pod. */
+  #judgeHold({ metadata, status }: FineTuneJob, say: (what: string) => void): void {
+    const ready = readyOf(status);
+    if (!holds.includes(ready?.reason as Reason) || ready?.observedGeneration !== metadata.generation) return;
+    // The Job controller takes a moment to see that a preflight is complete.
+    const live = this.#of<V1Job>('Job', metadata.uid).filter(
+      (job) => status?.preflight === undefined || isTrain(job),
+    );
+    if (live.some(mayStartPods)) say('said to be on hold and is not');
+  }
+}
+
+function readyOf(status: FineTuneJob['status']): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === 'Ready');
 }
 
 function judgeStatus(
