@@ -70,6 +70,7 @@ const keptAnnotations: readonly string[] = [annotations.heldByUser];
 
 function trimMetadata(metadata: V1ObjectMeta): V1ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
+  const isOwned = metadata.ownerReferences?.some(({ controller }) => controller);
   return present({
     name,
     namespace,
@@ -78,7 +79,7 @@ function trimMetadata(metadata: V1ObjectMeta): V1ObjectMeta {
     creationTimestamp,
     deletionTimestamp,
     ownerReferences: metadata.ownerReferences,
-    labels: only(metadata.labels, keptLabels),
+    labels: only(metadata.labels, isOwned ? keptLabels : [...keptLabels, labels.batchJob]),
     annotations: only(metadata.annotations, keptAnnotations),
   });
 }

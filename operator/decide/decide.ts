@@ -19,7 +19,7 @@ import { conditionsOf } from './conditions.ts';
 import { eventsOf } from './events.ts';
 import { memoryOf } from './memory.ts';
 import { type Action, isOwn, type Observed, type Plan } from './plan.ts';
-import { present, timestampOf } from './present.ts';
+import { present } from './present.ts';
 import { type Run, viewRun } from './run.ts';
 import { atWorkMs } from './stopping.ts';
 import { type Check, lookAgain, type Verdict } from './verdict.ts';
@@ -88,7 +88,7 @@ function atGeneration(status: FineTuneJobStatus, generation: number | undefined)
 }
 
 function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
-  const { job, now, remembered, report } = run;
+  const { job, now, startTime, report } = run;
   const generation = job.metadata.generation ?? 0;
   const memory = memoryOf(run);
   const { evaluation } = memory;
@@ -99,7 +99,7 @@ function statusFrom(run: Run, verdict: Verdict): FineTuneJobStatus {
     phase: verdict.phase,
     runId: job.spec.runId,
     conditions,
-    startTime: remembered.startTime ?? timestampOf(now),
+    startTime,
     completionTime: verdict.endedAt,
     waitingSince: waitingSince(run, verdict),
     restartingSince: restartingSince(run, verdict),

@@ -6,9 +6,9 @@ import { type Stage, stageName } from '../manifests/names.ts';
 import { isUnseen } from './attempts.ts';
 import { endingOf, identityIn, isOver } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
-import { millis } from './present.ts';
+import { millis, timestampOf } from './present.ts';
 import { preflightOf } from './report.ts';
-import { byAge, controllerOf, type StageView, viewStage } from './stage.ts';
+import { byAge, controllerOf, jobNameOf, type StageView, viewStage } from './stage.ts';
 
 export type Run = {
   observed: Observed;
@@ -17,6 +17,8 @@ export type Run = {
   runtime: FineTuneRuntimeSpec | undefined;
   /** The stored status, as far as it is about this run. */
   remembered: FineTuneJobStatus;
+  /** When the run began. */
+  startTime: string;
   /** Jobs of other runs. */
   formerJobs: V1Job[];
   /** Pods that may still do something and belong to no Job of this run. */
@@ -43,8 +45,11 @@ export function viewRun(observed: Observed, now: Date): Run {
     preflight: stageName(job.metadata, runId, 'preflight'),
     train: stageName(job.metadata, runId, 'train'),
   };
+  const named = (stage: Stage) => batchJobs.find(({ metadata }) => metadata?.name === names[stage]);
+  const startTime = remembered.startTime ?? startOf(named('preflight'), now);
   const view = (stage: Stage): StageView => {
-    const batchJob = batchJobs.find(({ metadata }) => metadata?.name === names[stage]);
+    const found = named(stage);
+    const batchJob = wasDeletedBefore(startTime, found) ? undefined : found;
     return viewStage(batchJob, pods, identityIn(job, stage), remembered.failure);
   };
   const preflight = view('preflight');
@@ -58,6 +63,7 @@ export function viewRun(observed: Observed, now: Date): Run {
     job,
     runtime: runtime?.spec,
     remembered,
+    startTime,
     formerJobs: batchJobs.filter((one) => one !== preflight.job && one !== train.job),
     strays: straysAmong(pods, [preflight.job, train.job]),
     preflight,
@@ -68,11 +74,25 @@ export function viewRun(observed: Observed, now: Date): Run {
   };
 }
 
+/**
+ * Before a status tells it, the Job that a run begins with does: a train Job that is made by then, and one that is made after
+ * the status was written, have the same start.
+ */
+function startOf(preflight: V1Job | undefined, now: Date): string {
+  const { deletionTimestamp, creationTimestamp } = preflight?.metadata ?? {};
+  const made = deletionTimestamp === undefined ? timestampOf(creationTimestamp) : undefined;
+  return made ?? timestampOf(now) ?? '';
+}
+
+/** Then it belongs to an earlier run that had the same runId. */
+function wasDeletedBefore(startTime: string, job: V1Job | undefined): boolean {
+  const deleted = millis(job?.metadata?.deletionTimestamp);
+  return deleted !== undefined && deleted <= (millis(startTime) ?? 0);
+}
+
 /** The name of a Job holds the UID and the run: a deleted Job and the one made in its place have the same one. */
 function podsOf(jobName: string, pods: readonly V1Pod[]): V1Pod[] {
-  return pods
-    .filter((pod) => controllerOf(pod)?.kind === 'Job' && controllerOf(pod)?.name === jobName)
-    .toSorted(byAge);
+  return pods.filter((pod) => jobNameOf(pod) === jobName).toSorted(byAge);
 }
 
 /**
@@ -116,11 +136,11 @@ function reportOf({ state }: StageView): FineTuneJobStatus['preflight'] {
   return result?.outcome === 'Validated' ? preflightOf(result.preflight) : undefined;
 }
 
-/** A pod that no Job made only pretends: anybody may set a label. */
+/** A pod that no Job made only pretends: anybody may set our labels. */
 function straysAmong(pods: readonly V1Pod[], jobs: readonly (V1Job | undefined)[]): V1Pod[] {
   const uids = new Set(jobs.map((job) => job?.metadata?.uid));
   return pods.filter(
-    (pod) => controllerOf(pod)?.kind === 'Job' && !uids.has(controllerOf(pod)?.uid) && !isOver(pod),
+    (pod) => jobNameOf(pod) !== undefined && !uids.has(controllerOf(pod)?.uid ?? '') && !isOver(pod),
   );
 }
 

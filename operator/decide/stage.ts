@@ -52,6 +52,16 @@ export function controllerOf(pod: V1Pod): V1OwnerReference | undefined {
   return pod.metadata?.ownerReferences?.find((owner) => owner.controller);
 }
 
+/**
+ * The Job that made the pod. Where a Job was removed without its pods (kubectl delete --cascade=orphan) they have no owner any
+ * more, and train on; the label of the Job controller stays.
+ */
+export function jobNameOf(pod: V1Pod): string | undefined {
+  const controller = controllerOf(pod);
+  if (controller === undefined) return pod.metadata?.labels?.[labels.batchJob];
+  return controller.kind === 'Job' ? controller.name : undefined;
+}
+
 function stateOf(job: V1Job, pods: V1Pod[], run: RunIdentity, remembered: Remembered): StageState {
   const endings = pods.flatMap((pod) => endingOf(pod, run) ?? []);
   // What a pod says counts at once: the Job follows later.

@@ -3,6 +3,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { isAtWork } from './ending.ts';
 import { millis, timestampOf } from './present.ts';
 import type { Run } from './run.ts';
+import { controllerOf } from './stage.ts';
 
 /** A node that answers tells the end of a pod within so long after its grace period. */
 const patienceMs = 60_000;
@@ -18,12 +19,24 @@ export function atWorkMs(run: Run): number {
   return Math.max(0, ...podsAtWork(run).map((pod) => untilOverdue(pod, run.now)));
 }
 
-/** What a person should know of a run that stops: which node does not tell the end of its pod, and what to do. */
+/** What a person should know of a run that stops: of which pod the end is not to be had without them, and what to do. */
 export function lostWhileStopping(run: Run): string | undefined {
+  const orphan = run.strays.find(isOrphan);
+  if (orphan !== undefined) return trainsOn(orphan);
   const pod = podsAtWork(run).find((one) => untilOverdue(one, run.now) === 0);
   if (pod === undefined) return undefined;
   const { message, hint } = untoldEnd(pod);
   return `${message} ${hint}`;
+}
+
+function isOrphan(pod: V1Pod): boolean {
+  return controllerOf(pod) === undefined && pod.metadata?.deletionTimestamp === undefined;
+}
+
+function trainsOn({ metadata }: V1Pod): string {
+  const { namespace, name } = metadata ?? {};
+  const cause = `The Job of pod ${name} was removed without it, so that nothing stops the pod before it has come to its end.`;
+  return `${cause} To stop it now: kubectl delete pod -n ${namespace} ${name}.`;
 }
 
 /** Of a pod that is overdue. */
@@ -37,7 +50,7 @@ export function untoldEnd({ metadata, spec }: V1Pod): { message: string; hint: s
 }
 
 function podsAtWork({ preflight, train, strays }: Run): V1Pod[] {
-  // A stray that nobody stops, such as one whose Job was orphaned, is waited for like anything else.
+  // A stray that nobody stops is waited for like anything else.
   const leaving = strays.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined);
   return [...preflight.pods, ...train.pods, ...leaving].filter(isAtWork);
 }

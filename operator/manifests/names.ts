@@ -22,6 +22,8 @@ export const labels = {
   stage: 'finetune.dev/stage',
   queue: 'kueue.x-k8s.io/queue-name',
   priority: 'kueue.x-k8s.io/priority-class',
+  /** Set by the Job controller on the pods that it makes. */
+  batchJob: 'batch.kubernetes.io/job-name',
 } as const;
 
 export const annotations = {

@@ -169,6 +169,21 @@ export const workloads = {
       await world.ended();
     },
   },
+  /** kubectl delete job --cascade=orphan: the trainer runs on, without an owner. */
+  'trainer-orphaned': {
+    ends: 'Succeeded Succeeded',
+    trainers: 1,
+    trainer: () => 'stays',
+    script: async (world) => {
+      await world.create();
+      await trainerRuns(world);
+      await world.remove(collections.jobs, world.batchJob('train')!.metadata!.name!, 'Orphan');
+      await world.until('the train Job is gone', () => world.batchJob('train') === undefined);
+      await world.noticed(() => world.says('Waiting'));
+      await world.endTrainer(success);
+      await world.ended();
+    },
+  },
   rerun: {
     ends: 'Succeeded Succeeded',
     trainers: 2,

@@ -5,14 +5,25 @@ import { trimJob, trimPod } from '../../../operator/controller/trim.ts';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import { annotations } from '../../../operator/manifests/names.ts';
-import { after, endedStatus, failed, jobCondition, pass, unschedulable, waitingStatus } from '../builders.ts';
+import {
+  after,
+  endedStatus,
+  failed,
+  jobCondition,
+  pass,
+  runningStatus,
+  unschedulable,
+  waitingStatus,
+} from '../builders.ts';
 import {
   ended,
   inPreflight,
   inTraining,
+  orphan,
   over,
   ready,
   running,
+  without,
   withSpec,
   withTrainJob,
 } from '../decide/worlds.ts';
@@ -45,6 +56,10 @@ const worlds: Record<string, Observed> = {
   'a job that is to stop': withSpec(running, { suspend: true }),
   'a Job that is complete': withTrainJob(running, { status: jobCondition('Complete', 'Done') }),
   'a new run': withSpec(running, { runId: '2' }),
+  'a trainer whose Job was removed without it': {
+    ...without(running, '-train'),
+    pods: [orphan(runningStatus)],
+  },
   'a run that is over': ended,
 };
 

@@ -1,9 +1,18 @@
-/** What a person sees of a run that stops on a node which does not answer. */
+/** What a person sees of a run whose pod does not stop: its node does not answer, or its Job was removed without it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Observed } from '../../../operator/decide/plan.ts';
-import { after, aPod, endedStatus, interrupted, pass, runningStatus } from '../builders.ts';
-import { type Case, running, testCases, trainJob, withSpec } from './worlds.ts';
+import {
+  after,
+  aPod,
+  endedStatus,
+  failed,
+  interrupted,
+  pass,
+  runningStatus,
+  succeeded,
+} from '../builders.ts';
+import { type Case, orphan, running, testCases, told, trainJob, without, withSpec } from './worlds.ts';
 
 /** To stop by 120 seconds after the start; a node that answers has told the end a minute later. */
 const toStop = aPod(trainJob, 'one', runningStatus, { deletionTimestamp: after(120) });
@@ -46,7 +55,44 @@ const cases: Record<string, Case> = {
   },
 };
 
-testCases(cases);
+const loose = { ...without(running, '-train'), pods: [orphan(runningStatus)] };
+const trainsOn =
+  /The Job of pod (\S+) was removed without it.*To stop it now: kubectl delete pod -n team-a \1\.$/;
+
+const orphans: Record<string, Case> = {
+  'a trainer whose Job was removed without it is waited for': {
+    given: loose,
+    now: after(100),
+    want: { phase: 'Pending', reason: 'Waiting', does: [] },
+    message: trainsOn,
+  },
+  'and counts for the limits of the run': {
+    given: told(withSpec(loose, { activeDeadlineSeconds: 50 }), after(100)),
+    now: after(100),
+    want: { phase: 'Stopping', reason: 'DeadlineExceeded', does: [] },
+    message: trainsOn,
+  },
+  'cancelled, the run is not over before it has ended': {
+    given: withSpec(loose, { cancel: true }),
+    want: { phase: 'Stopping', reason: 'Cancelled', does: [] },
+    message: trainsOn,
+  },
+  'another run waits for it too': {
+    given: withSpec(loose, { runId: '2' }),
+    want: { phase: 'Pending', reason: 'NewRun', does: ['delete preflight'] },
+    message: trainsOn,
+  },
+  'what it publishes is the model of the run': {
+    given: { ...loose, pods: [orphan(endedStatus(0, succeeded('one')))] },
+    want: { phase: 'Succeeded', does: [] },
+  },
+  'where it fails the run goes on with a new Job': {
+    given: { ...loose, pods: [orphan(endedStatus(1, failed('one', 'Internal', 'boom')))] },
+    want: { phase: 'Pending', does: ['create train'] },
+  },
+};
+
+testCases({ ...cases, ...orphans });
 
 test('the run is looked at again when its node should have told, and not all the time afterwards', () => {
   const world = asked({ cancel: true });

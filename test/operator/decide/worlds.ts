@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Observed, Plan } from '../../../operator/decide/plan.ts';
+import { labels } from '../../../operator/manifests/names.ts';
 import {
   after,
   aPod,
@@ -51,6 +52,30 @@ export const inTraining = (status: V1Pod['status'], metadata: object = {}): Obse
   pods: [aPod(trainJob, 'one', status, metadata)],
 });
 export const running = pass(inTraining(runningStatus)).next;
+/** A pod of the train Job. */
+export const attempt = (uid: string, createdAt: number, status: V1Pod['status']): V1Pod =>
+  aPod(trainJob, uid, status, { creationTimestamp: after(createdAt) });
+
+/** Its container ran from one second to another. */
+export function endedAfter(
+  from: number,
+  to: number,
+  exitCode: number,
+  message: unknown = '',
+): NonNullable<V1Pod['status']> {
+  const status = endedStatus(exitCode, message);
+  Object.assign(status.containerStatuses![0]!.state!.terminated!, {
+    startedAt: after(from),
+    finishedAt: after(to),
+  });
+  return status;
+}
+
+/** The train Job was removed without its pod (kubectl delete --cascade=orphan). */
+export const orphan = (status: V1Pod['status'], metadata: object = {}): V1Pod => {
+  const made = { ...trainJob.metadata?.labels, [labels.batchJob]: trainJob.metadata?.name ?? '' };
+  return aPod(trainJob, 'one', status, { ownerReferences: undefined, labels: made, ...metadata });
+};
 export const ended = pass(inTraining(endedStatus(0, succeeded('one'))), after(100)).next;
 export const without = (world: Observed, stage: string): Observed => ({
   ...world,
