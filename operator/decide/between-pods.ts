@@ -4,7 +4,7 @@ import { attemptOf } from './attempts.ts';
 import { currentStage, isStageOfStatus } from './checks/stop.ts';
 import { millis, present, timestampOf } from './present.ts';
 import type { Run } from './run.ts';
-import type { StageView } from './stage.ts';
+import type { StageState, StageView } from './stage.ts';
 import type { Verdict } from './verdict.ts';
 import { type Waiting, waitingForEnd, waitingForPod, waitingForStart, waits } from './waiting.ts';
 
@@ -69,6 +69,11 @@ function idleSince({ remembered, now }: Run, { metadata, status }: NonNullable<S
     held?.status === 'True' ? now : held?.lastTransitionTime,
   ];
   return Math.max(...times.map((time) => millis(time) ?? 0));
+}
+
+/** Whether a retry is left the Job knows, a moment after the end of its pod is seen. */
+export function startsAgain({ at }: StageState): string {
+  return at === 'retrying' ? 'starts again if a retry is left' : 'starts again';
 }
 
 /** How many pods of the stage have ended, as far as is known. */

@@ -39,7 +39,8 @@ export function memoryOf(run: Run): Memory {
     device: remembered.device,
     history: remembered.history,
     checkpoints: remembered.checkpoints,
-    resumedFromStep: remembered.resumedFromStep,
+    // That of an earlier attempt says nothing of this one.
+    resumedFromStep: attempt?.podUID === remembered.attempt?.podUID ? remembered.resumedFromStep : undefined,
     microBatch: microBatchOf(run),
     progress: stoppedAt(remembered.progress, said?.interruptedAtStep),
     ...(said && statusOf(said)),

@@ -34,19 +34,23 @@ export function activeTime({ remembered, trainPods }: Run, until: Date | undefin
 /**
  * A container that could not be started claims a start at the beginning of 1970 and used nothing. When the container of a
  * pod stopped that is lost with its node nobody knows: what was counted before stands. Start and end come from the clock of
- * the node, which may be wrong: a container that ended is counted by that clock alone, one that runs not from before its pod
- * was on the node.
+ * the node, which may be wrong: one that runs is not counted from before its pod was on the node, nor one that ended, if it
+ * began before and ended after (the clock was put right meanwhile). Else both times are of one clock, right or wrong.
  */
 function secondsOf(pod: V1Pod, until: Date | undefined): number {
   const { running, terminated } = containerStatus(pod)?.state ?? {};
   const start = millis((terminated ?? running)?.startedAt);
   // Missing, or the first moment of 1970.
   if (!start) return 0;
-  if (terminated !== undefined) return secondsBetween(start, millis(terminated.finishedAt));
+  const placed = placedAt(pod);
+  if (terminated !== undefined) {
+    const end = millis(terminated.finishedAt) ?? 0;
+    return secondsBetween(placed < end ? Math.max(start, placed) : start, end);
+  }
   if (!isAtWork(pod)) return 0;
   // Then it was to be killed. A node that is lost says for days that it runs.
   const killed = millis(pod.metadata?.deletionTimestamp) ?? Number.POSITIVE_INFINITY;
-  return secondsBetween(Math.max(start, placedAt(pod)), until && Math.min(until.getTime(), killed));
+  return secondsBetween(Math.max(start, placed), until && Math.min(until.getTime(), killed));
 }
 
 /** When the pod got its node, or was made, by the clock of the API server. */

@@ -1,5 +1,5 @@
 /** The preflight Job: from its creation to its report or its failure. */
-import { unlessOverdue } from '../between-pods.ts';
+import { startsAgain, unlessOverdue } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { endedAt } from '../ending.ts';
 import type { Run } from '../run.ts';
@@ -35,7 +35,8 @@ function undecided(run: Run): Verdict {
     case 'retrying':
     case 'interrupted': {
       const failure = failureOf(state.fault, state.ending, undefined);
-      const again = { ...pending, message: `Preflight starts again: ${state.fault.message}`, failure };
+      const message = `Preflight ${startsAgain(state)}: ${state.fault.message}`;
+      const again = { ...pending, message, failure };
       return unlessOverdue(run, preflight, again, stuck);
     }
     case 'failed':

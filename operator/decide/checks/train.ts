@@ -3,7 +3,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { Reason } from '../../../crds/conditions.ts';
 import { queueOf } from '../../manifests/queue.ts';
 import { attemptOf } from '../attempts.ts';
-import { unlessOverdue } from '../between-pods.ts';
+import { startsAgain, unlessOverdue } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { type Ending, endedAt } from '../ending.ts';
 import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
@@ -106,11 +106,17 @@ function running(run: Run, pod: V1Pod): Verdict {
 
 function again(
   run: Run,
-  { ending, fault }: Extract<StageState, { at: 'retrying' | 'interrupted' }>,
+  state: Extract<StageState, { at: 'retrying' | 'interrupted' }>,
   reason: Reason,
 ): Verdict {
+  const { ending, fault } = state;
   const failure = failureOf(fault, ending, attemptNumber(run));
-  return { phase: 'Training', reason, message: `The trainer starts again: ${fault.message}`, failure };
+  return {
+    phase: 'Training',
+    reason,
+    message: `The trainer ${startsAgain(state)}: ${fault.message}`,
+    failure,
+  };
 }
 
 function failed(run: Run, state: Extract<StageState, { at: 'failed' }>): Verdict {

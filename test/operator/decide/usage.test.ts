@@ -1,39 +1,27 @@
 /** What status says about the cost of a run: trainer time over all attempts, and steps that were done twice. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { V1Pod } from '@kubernetes/client-node';
 import { fineTuneJobStatus } from '../../../crds/status.schema.ts';
 import type { Progress } from '../../../crds/trainer-contract.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import {
   after,
-  aPod,
   endedStatus,
   interrupted,
   pass,
   progressOf,
   runningFrom,
   runningStatus,
-  validated,
 } from '../builders.ts';
-import { inTraining, running, trainJob, withSpec, withTrainJob } from './worlds.ts';
-
-function endedAfter(
-  from: number,
-  to: number,
-  exitCode: number,
-  message: unknown = '',
-): NonNullable<V1Pod['status']> {
-  const status = endedStatus(exitCode, message);
-  Object.assign(status.containerStatuses![0]!.state!.terminated!, {
-    startedAt: after(from),
-    finishedAt: after(to),
-  });
-  return status;
-}
-
-const pod = (uid: string, createdAt: number, status: V1Pod['status']) =>
-  aPod(trainJob, uid, status, { creationTimestamp: after(createdAt) });
+import {
+  endedAfter,
+  inTraining,
+  attempt as pod,
+  running,
+  trainJob,
+  withSpec,
+  withTrainJob,
+} from './worlds.ts';
 
 function answered(world: Observed, podUid: string, at: number, changes: Partial<Progress> = {}): Observed {
   return pass(
@@ -57,6 +45,14 @@ test('a live trainer is counted up to its last answer, so a pass without news wr
   const world = answered(inTraining(runningFrom(10)), 'one', 40);
   assert.equal(world.job.status?.usage?.activeSeconds, 30);
   for (const at of [41, 500]) assert.deepEqual(pass(world, after(at)).plan.status, world.job.status);
+});
+
+test('a clock that is put right while the trainer runs adds no time that nobody used', () => {
+  const month = 30 * 86_400;
+  const world = inTraining(endedAfter(10 - month, 70, 143, interrupted('one')));
+  assert.equal(usage(world)?.activeSeconds, 70);
+  const behind = inTraining(endedAfter(10 - month, 70 - month, 143, interrupted('one')));
+  assert.equal(usage(behind)?.activeSeconds, 60);
 });
 
 test('attempts add up, each from the start of its container to its end', () => {
@@ -198,44 +194,14 @@ test('the base model is shown while its successor trains, and stays', () => {
   assert.deepEqual(pass({ ...world, progress: undefined }).plan.status.evaluation, shown);
 });
 
-/** Run 1 trained for 5,000 seconds, run 2 took its place, and at 6,000 s the user goes back to run 1, within an hour. */
-function backAgain(): Observed {
-  const old = pod('old', 0, endedAfter(0, 5000, 143, interrupted('old')));
-  const second = pass(withSpec({ ...running, pods: [old] }, { runId: '2' }), after(5500)).next;
-  const again = { runId: '1', activeDeadlineSeconds: 3600, budget: { maxGpuHours: '1' } };
-  return withSpec(pass(second, after(5500)).next, again, 3);
-}
-
-/** The same world with Jobs that were made at 6,000 s. */
-const madeAnew = (world: Observed): Observed => ({
-  ...world,
-  batchJobs: world.batchJobs.map((job) => ({
-    ...job,
-    metadata: { ...job.metadata, uid: `anew-${job.metadata?.name}`, creationTimestamp: after(6000) },
-  })),
-});
-
-test('a run that goes back to an earlier runId begins with nothing used, whatever is left of that one', () => {
-  // The Job of run 2 goes, then that of preflight is made.
-  let world = pass(backAgain(), after(6000)).next;
-  world = madeAnew(pass(world, after(6000)).next);
-  for (const at of [6000, 6010]) {
-    const { phase, usage: used, attempt, checkpoints } = pass(world, after(at)).plan.status;
-    assert.deepEqual([phase, used, attempt, checkpoints], ['Preflight', undefined, undefined, undefined]);
-  }
-  const withoutChecks = { ...world, batchJobs: [] };
-  assert.equal(pass(withoutChecks, after(6010)).plan.status.attempt, undefined);
-});
-
-test('and counts its own attempts, also one whose Job was deleted before anybody looked', () => {
-  let world = madeAnew(pass(pass(backAgain(), after(6000)).next, after(6000)).next);
-  const check = aPod(world.batchJobs[0]!, 'check', endedStatus(0, validated('check')));
-  world = madeAnew(pass({ ...world, pods: [...world.pods, check] }, after(6020)).next);
-  const train = world.batchJobs.find(({ metadata }) => metadata?.name === trainJob.metadata?.name)!;
-  const first = aPod(train, 'new', endedAfter(6030, 6040, 143), { creationTimestamp: after(6025) });
-  const pods = [...world.pods, first];
-  for (const batchJobs of [world.batchJobs, world.batchJobs.filter((job) => job !== train)]) {
-    const { status } = pass({ ...world, batchJobs, pods }, after(6050)).plan;
-    assert.deepEqual([status.usage?.attempts, status.usage?.activeSeconds], [1, 10]);
-  }
+test('the step that an attempt went on from is that of the newest one', () => {
+  const world = answered(secondAttempt(), 'two', 70, { step: 8, resumedFromStep: 7 });
+  assert.equal(world.job.status?.resumedFromStep, 7);
+  const third = { ...world, progress: undefined, pods: [pod('three', 90, runningFrom(90))] };
+  const { next } = pass(third, after(95));
+  assert.equal(next.job.status?.resumedFromStep, undefined);
+  assert.equal(
+    answered(next, 'three', 99, { step: 1, resumedFromStep: undefined }).job.status?.resumedFromStep,
+    undefined,
+  );
 });
