@@ -59,7 +59,14 @@ const unit = z.number().min(0).max(1);
 
 export const runConfig = z.strictObject({
   contractVersion: z.literal(contractVersion),
-  job: z.strictObject({ namespace: z.string(), name: z.string(), uid: z.string(), runId: z.string() }),
+  job: z.strictObject({
+    namespace: z.string(),
+    name: z.string(),
+    uid: z.string(),
+    runId: z.string(),
+    /** status.startTime: a job that goes back to an earlier runId begins anew, and what that one left is not its own. */
+    startTime: z.string(),
+  }),
   task: z.enum(taskNames),
   problemType: z.enum(problemTypeNames).optional(),
   model: location,

@@ -9,10 +9,11 @@ import type { Run } from './run.ts';
 export type Creation = { object: KubernetesObject } | { problem: string };
 
 export function creationOf(run: Run, stage: Stage): Creation {
-  const { job, runtime, report } = run;
+  const { job, runtime, report, startTime } = run;
   const microBatch = microBatchOf(run);
   if (runtime === undefined) return { problem: 'the FineTuneRuntime does not exist' };
-  const outcome = runConfigOf({ job, runtime, stage, preflight: report, ...(microBatch && { microBatch }) });
+  const known = { startTime, preflight: report, ...(microBatch && { microBatch }) };
+  const outcome = runConfigOf({ job, runtime, stage, ...known });
   return 'problem' in outcome
     ? outcome
     : { object: stageJob({ job, runtime, stage, config: outcome.config }) };

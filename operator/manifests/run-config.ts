@@ -13,6 +13,8 @@ export type RunConfigInput = {
   job: { metadata: { namespace: string; name: string; uid: string }; spec: FineTuneJobSpec };
   runtime: FineTuneRuntimeSpec;
   stage: Stage;
+  /** When the run began. */
+  startTime: string;
   /** What preflight found; the train stage is held to it. */
   preflight: FineTuneJobStatus['preflight'] | undefined;
   /** Smaller batches than the spec names, because the trainer ran out of memory. */
@@ -39,12 +41,13 @@ export function runConfigOf(input: RunConfigInput): RunConfigOutcome {
   return { problem: issues.join('; ') };
 }
 
-function unchecked({ job, runtime, stage, preflight, microBatch }: RunConfigInput): unknown {
+function unchecked({ job, runtime, stage, startTime, preflight, microBatch }: RunConfigInput): unknown {
   const { metadata, spec } = job;
+  const { namespace, name, uid } = metadata;
   const gpus = stage === 'train' ? spec.resources.gpus : 0;
   return {
     contractVersion,
-    job: { namespace: metadata.namespace, name: metadata.name, uid: metadata.uid, runId: spec.runId },
+    job: { namespace, name, uid, runId: spec.runId, startTime },
     task: spec.task,
     ...(spec.problemType && { problemType: spec.problemType }),
     model: locationOf(spec, 'model'),

@@ -99,14 +99,17 @@ function reportDigest(name: string): string {
   return result.model.digest;
 }
 
-test('another job with the same output trains anew: it takes neither marker nor checkpoints', async () => {
-  const config = configFor('success', ({ job }) => {
-    job.uid = 'somebody-else';
+const others = {
+  'another job with the same output': { uid: 'somebody-else' },
+  'a job that goes back to an earlier runId': { uid: 'somebody-else', startTime: '2026-01-02T00:00:00Z' },
+};
+for (const [who, identity] of Object.entries(others)) {
+  test(`${who} trains anew: it takes neither marker nor checkpoints`, async () => {
+    const ended = await place.run(configFor('success', ({ job }) => Object.assign(job, identity)));
+    assert.equal(succeeded(ended).resumedFromStep, undefined);
+    assert.match(ended.log, /"message":"training"/);
   });
-  const ended = await place.run(config);
-  assert.equal(succeeded(ended).resumedFromStep, undefined);
-  assert.match(ended.log, /"message":"training"/);
-});
+}
 
 test('a model that misses the gate is Rejected: its report is there, the model is not', async () => {
   const ended = await place.run(

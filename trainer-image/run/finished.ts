@@ -1,14 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { contractVersion, type Result, result as resultSchema } from '../../crds/trainer-contract.ts';
+import { contractVersion, result as resultSchema } from '../../crds/trainer-contract.ts';
 import type { OutcomeOf } from '../messages.ts';
 import type { Source } from '../sources/source.ts';
 import type { Context } from './context.ts';
 
 export type FinishedOutcome = OutcomeOf<'Succeeded'> | OutcomeOf<'Rejected'>;
 
-const marker = z.object({ result: resultSchema });
+const marker = z.object({ startTime: z.string(), result: resultSchema });
 
 const markerPath = (runId: string) => `runs/${runId}.json`;
 
@@ -25,18 +25,19 @@ export async function finishedOutcome(
   const file = join(workDirectory, 'finished.json');
   await output.download(path, file);
   const found = parse(await readFile(file, 'utf8'));
-  if (found?.jobUid !== config.job.uid || found.runId !== config.job.runId) {
+  const { uid, runId, startTime } = config.job;
+  if (found?.result.jobUid !== uid || found.result.runId !== runId || found.startTime !== startTime) {
     log.warn('a marker of another run is ignored', { path });
     return undefined;
   }
-  if (found.outcome !== 'Succeeded' && found.outcome !== 'Rejected') return undefined;
-  const { contractVersion: _, jobUid: __, runId: ___, podUid: ____, ...outcome } = found;
+  const { contractVersion: _, jobUid: __, runId: ___, podUid: ____, ...outcome } = found.result;
+  if (outcome.outcome !== 'Succeeded' && outcome.outcome !== 'Rejected') return undefined;
   return outcome;
 }
 
-function parse(text: string): Result | undefined {
+function parse(text: string): z.infer<typeof marker> | undefined {
   try {
-    return marker.parse(JSON.parse(text)).result;
+    return marker.parse(JSON.parse(text));
   } catch {
     return undefined;
   }
@@ -49,8 +50,8 @@ export async function markFinished(
   outcome: FinishedOutcome,
 ): Promise<void> {
   const file = join(workDirectory, 'finished.json');
-  const { uid, runId } = config.job;
+  const { uid, runId, startTime } = config.job;
   const result = { contractVersion, jobUid: uid, runId, podUid: '', ...outcome };
-  await writeFile(file, JSON.stringify({ result }));
+  await writeFile(file, JSON.stringify({ startTime, result }));
   await output.upload(file, markerPath(runId));
 }

@@ -56,6 +56,7 @@ export function configHash(config: RunConfig, inputDigests: readonly string[]): 
   const parts = {
     uid: job.uid,
     runId: job.runId,
+    startTime: job.startTime,
     task,
     problemType,
     data,

@@ -50,7 +50,13 @@ describe('admission', () => {
   function made(spec: object, offer: object, stage: (typeof stages)[number]): V1Job {
     const job = aJob(spec);
     const runtime = runtimeSpec(offer);
-    const outcome = runConfigOf({ job, runtime, stage, preflight: undefined });
+    const outcome = runConfigOf({
+      job,
+      runtime,
+      stage,
+      startTime: '2026-01-01T00:00:00Z',
+      preflight: undefined,
+    });
     assert.ok('config' in outcome);
     return stageJob({ job, runtime, stage, config: outcome.config });
   }

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { runConfigOf } from '../../../operator/manifests/run-config.ts';
 import { aJob, digest, runtimeSpec } from '../builders.ts';
 
+const startTime = '2026-01-01T00:00:00Z';
+
 test('decimals of the spec become numbers, and the trainer needs no defaults', () => {
   const job = aJob({
     training: { bf16: true, learningRate: '2e-5', dropout: '0.2', ema: {}, earlyStopping: { metric: 'f1' } },
@@ -16,7 +18,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
     gate: { metric: 'f1', minimum: '0.9', minimumGainOverBaseline: '0.01', slices: { maximumGap: '0.05' } },
   });
   const preflight = { splits: { train: { digest }, test: { digest } }, modelDigest: digest } as never;
-  const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'train', preflight });
+  const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'train', startTime, preflight });
   assert.ok('config' in outcome);
   const { training, dataset, gate, expected, accelerator } = outcome.config;
   assert.deepEqual(training, {
@@ -53,6 +55,7 @@ const columnsOf = (spec: object) => {
     job: aJob(spec),
     runtime: runtimeSpec(),
     stage: 'preflight',
+    startTime,
     preflight: undefined,
   });
   assert.ok('config' in outcome, JSON.stringify(outcome));
@@ -72,7 +75,13 @@ test('each task gets the columns that it reads, by their usual names unless the 
 test('a pair of texts and a problem type reach the trainer where the job names them', () => {
   const dataset = { ...aJob().spec.dataset, columns: { text2: 'answer' } };
   const job = aJob({ problemType: 'Regression', dataset });
-  const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'preflight', preflight: undefined });
+  const outcome = runConfigOf({
+    job,
+    runtime: runtimeSpec(),
+    stage: 'preflight',
+    startTime,
+    preflight: undefined,
+  });
   assert.ok('config' in outcome);
   assert.equal(outcome.config.problemType, 'Regression');
   assert.deepEqual(outcome.config.dataset.columns, { text: 'text', label: 'label', text2: 'answer' });
@@ -103,6 +112,7 @@ function trainingOf(training: object, spec: object = {}) {
     job: aJob({ ...spec, training }),
     runtime: runtimeSpec(),
     stage: 'train',
+    startTime,
     preflight: undefined,
   });
   assert.ok('config' in outcome, JSON.stringify(outcome));
@@ -173,7 +183,13 @@ for (const [name, [spoil, want]] of Object.entries(impossible)) {
   test(`no run config can be made of ${name}: the problem names the field`, () => {
     const job = aJob();
     spoil(job);
-    const outcome = runConfigOf({ job, runtime: runtimeSpec(), stage: 'preflight', preflight: undefined });
+    const outcome = runConfigOf({
+      job,
+      runtime: runtimeSpec(),
+      stage: 'preflight',
+      startTime,
+      preflight: undefined,
+    });
     assert.ok('problem' in outcome);
     assert.match(outcome.problem, want);
   });

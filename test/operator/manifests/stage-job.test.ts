@@ -16,7 +16,13 @@ function made(stage: Stage, spec: object = {}, runtime: object = {}): V1Job {
 
 function madeFor(job: FineTuneJob, stage: Stage, runtime: object): V1Job {
   const offer = runtimeSpec(runtime);
-  const outcome = runConfigOf({ job, runtime: offer, stage, preflight: undefined });
+  const outcome = runConfigOf({
+    job,
+    runtime: offer,
+    stage,
+    startTime: '2026-01-01T00:00:00Z',
+    preflight: undefined,
+  });
   assert.ok('config' in outcome, 'problem' in outcome ? outcome.problem : '');
   return stageJob({ job, runtime: offer, stage, config: outcome.config });
 }

@@ -12,7 +12,7 @@ export function runConfigOf(
   });
   const config: RunConfig = {
     contractVersion: 1,
-    job: { namespace: 'team-a', name: 'spam', uid: 'uid-1', runId: '1' },
+    job: { namespace: 'team-a', name: 'spam', uid: 'uid-1', runId: '1', startTime: '2026-01-01T00:00:00Z' },
     task: 'SequenceClassification',
     model: volume('model', folders.model),
     dataset: {

@@ -10,7 +10,13 @@ const volume = (name: string) =>
 export function exampleConfig(labels: string[] = ['ham', 'spam']): RunConfig {
   return {
     contractVersion: 1,
-    job: { namespace: 'team-a', name: 'spam-filter', uid: 'uid-1', runId: '1' },
+    job: {
+      namespace: 'team-a',
+      name: 'spam-filter',
+      uid: 'uid-1',
+      runId: '1',
+      startTime: '2026-01-01T00:00:00Z',
+    },
     task: 'SequenceClassification',
     model: volume('model'),
     dataset: {
