@@ -162,6 +162,7 @@ describe('generated specs', () => {
       .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'JOB UID')
       .replaceAll(name, 'NAME')
       .replace(/(runId\\":\\"|finetune\.dev\/run":")\d+/g, '$1N')
+      .replace(/(startTime\\":\\")[^\\]+/g, '$1THEN')
       .replace(/-[0-9a-f]{10}-/g, '-HASH-');
   const fresh = () => `spec-${++count}`;
   const errors = async () => {
