@@ -44,6 +44,7 @@ export function runConfigOf(input: RunConfigInput): RunConfigOutcome {
 function unchecked({ job, runtime, stage, startTime, preflight, microBatch }: RunConfigInput): unknown {
   const { metadata, spec } = job;
   const { namespace, name, uid } = metadata;
+  const { resourceName, whenUnusable } = runtime.accelerator;
   const gpus = stage === 'train' ? spec.resources.gpus : 0;
   return {
     contractVersion,
@@ -58,7 +59,7 @@ function unchecked({ job, runtime, stage, startTime, preflight, microBatch }: Ru
     output: locationOf(spec, 'output'),
     checkpoints: spec.checkpoints,
     workBytes: quantityValue(runtime.workVolume),
-    accelerator: { ...runtime.accelerator, count: gpus },
+    accelerator: { resourceName, whenUnusable, count: gpus },
     ...(stage === 'train' && preflight && { expected: expectedOf(preflight) }),
   };
 }

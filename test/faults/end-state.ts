@@ -107,7 +107,7 @@ function settledAttempt(status: FineTuneJob['status']): object | undefined {
 
 function settledUsage(status: FineTuneJob['status']): object | undefined {
   if (status?.usage === undefined) return undefined;
-  const { lostSteps: _, activeSeconds: __, gpuSeconds: ___, ...usage } = status.usage;
+  const { lostSteps: _, activeSeconds: __, gpuSeconds: ___, cost: ____, ...usage } = status.usage;
   return usage;
 }
 

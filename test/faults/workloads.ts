@@ -320,9 +320,9 @@ export const workloads = {
     script: async (world) => {
       await world.create({ 'spec.resources': { gpus: 1 } });
       await trainerRuns(world);
-      await world.setSpec({ budget: { maxGpuHours: '0.0002' } });
+      await world.setSpec({ budget: { maxCost: '0.0004' } });
       await isHeld(world, 'BudgetExhausted');
-      await world.setSpec({ budget: { maxGpuHours: '100' } });
+      await world.setSpec({ budget: { maxCost: '200' } });
       await world.ended();
     },
   },

@@ -38,7 +38,7 @@ export async function startPlane(name: string, more: MoreArguments = {}): Promis
     await plane.kubectl(['create', ...files.flatMap((file) => ['-f', file])]);
     const names = resources.map(({ plural }) => `crd/${plural}.${group}`);
     await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', ...names]);
-    await apply(plane, [runtime({}, 'default')]);
+    await apply(plane, [runtime({ 'spec.accelerator': { pricePerHour: '2', currency: 'EUR' } }, 'default')]);
     await known(plane);
     return plane;
   } catch (error) {

@@ -1,7 +1,10 @@
 /** From the spec of a job to the run config that its trainer reads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fineTuneRuntimeSpec } from '../../../crds/finetuneruntime.schema.ts';
 import { runConfigOf } from '../../../operator/manifests/run-config.ts';
+import { runtime } from '../../crds/objects.ts';
+import { runtimeCases } from '../../crds/runtime-cases.ts';
 import { aJob, digest, runtimeSpec } from '../builders.ts';
 
 const startTime = '2026-01-01T00:00:00Z';
@@ -192,5 +195,20 @@ for (const [name, [spoil, want]] of Object.entries(impossible)) {
     });
     assert.ok('problem' in outcome);
     assert.match(outcome.problem, want);
+  });
+}
+
+for (const [name, { changes, want }] of Object.entries(runtimeCases)) {
+  if (want !== undefined) continue;
+  test(`${name}, which the API server takes, leads to a run config`, () => {
+    const offer = fineTuneRuntimeSpec.parse(runtime(changes).spec);
+    const outcome = runConfigOf({
+      job: aJob(),
+      runtime: offer,
+      stage: 'train',
+      startTime,
+      preflight: undefined,
+    });
+    assert.ok('config' in outcome, JSON.stringify(outcome));
   });
 }
