@@ -8,9 +8,8 @@ import { endCameFirst, hold, untilStopped } from './stop.ts';
 export const budgetExhausted: Check = (run) => {
   const { budget, problem } = limitsOf(run);
   if (endCameFirst(run)) return undefined;
-  // A run that waits for its runtime has no price because of that.
-  const awaitsRuntime = run.runtime === undefined && run.missing !== undefined;
-  if (problem !== undefined && !awaitsRuntime)
+  // Without its runtime the price of a run is not known, which is not to say that it has none.
+  if (problem !== undefined && run.runtime !== undefined)
     return held(run, 'RuntimeForbidden', `${problem} ${untilStopped(run, '')}`.trim());
   if (budget === undefined || activeTime(run, run.now).total < budget.stop) return undefined;
   if (!isTold(run, budget.stop)) return undefined;

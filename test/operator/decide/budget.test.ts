@@ -138,6 +138,13 @@ const cases: Record<string, Case> = {
     want: { phase: 'Suspended', reason: 'RuntimeForbidden', category: 'RuntimeForbidden', does: [] },
     message: /accelerator\.pricePerHour/,
   },
+  'a runtime that vanishes for a moment is not said to have no price, and stops no preflight': {
+    given: {
+      ...pass(observe({ job: aJob({ budget: { maxCost: '5' } }), runtime: price('2') })).next,
+      runtime: undefined,
+    },
+    want: { phase: 'Preflight', does: [] },
+  },
   'a budget by cost that comes too late for a price stops the trainer': {
     given: withSpec(running, { budget: { maxCost: '5' } }),
     want: { reason: 'RuntimeForbidden', does: ['patch train'] },
