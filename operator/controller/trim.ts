@@ -11,10 +11,15 @@ export function trimJob({ apiVersion, kind, metadata, spec, status }: V1Job): V1
   return present({
     apiVersion,
     kind,
-    metadata: metadata && trimMetadata(metadata),
+    metadata: metadata && present({ ...trimMetadata(metadata), finalizers: finalizersOf(metadata) }),
     spec: { ...present({ suspend, activeDeadlineSeconds }), template: {} },
     status: status && present({ conditions: status.conditions?.map(textOf), startTime: status.startTime }),
   });
+}
+
+/** They say who keeps a Job that is being deleted; else nobody looks at them. */
+function finalizersOf({ deletionTimestamp, finalizers }: V1ObjectMeta): string[] | undefined {
+  return deletionTimestamp === undefined ? undefined : finalizers;
 }
 
 export function trimPod({ apiVersion, kind, metadata, spec, status }: V1Pod): V1Pod {

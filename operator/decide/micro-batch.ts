@@ -18,6 +18,14 @@ export function microBatchOf({ remembered, train, job }: Run): MicroBatch | unde
   return smaller(known, job.spec, jobUID) ?? known;
 }
 
+/** The batches with which the train Job is made again that ran out of memory; undefined = it did not, or no try is left. */
+export function smallerBatches(run: Run): MicroBatch | undefined {
+  const { state, job } = run.train;
+  const next = microBatchOf(run);
+  const ranOut = state.at === 'failed' && state.fault.retry === 'smaller';
+  return ranOut && next?.jobUID === job?.metadata?.uid ? next : undefined;
+}
+
 /** The largest batch of at most half the size that divides the rows of a step; undefined = there is none, or no try left. */
 function smaller(
   known: MicroBatch | undefined,

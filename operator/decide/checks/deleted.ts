@@ -4,15 +4,11 @@
  */
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { endLiveJobs } from './ended.ts';
+import { endLiveJobs, isKept } from './ended.ts';
 import { deleteFormerJobs } from './former-run.ts';
-
-/** With one of these the garbage collector has the children in hand: it lets them go, or removes them first. */
-const collectors = ['orphan', 'foregroundDeletion'];
 
 /** Ends what runs for a job that somebody keeps. */
 export function endWhileKept(run: Run): Action[] {
-  const { finalizers = [] } = run.job.metadata;
-  if (finalizers.length === 0 || finalizers.some((each) => collectors.includes(each))) return [];
+  if (!isKept(run.job.metadata)) return [];
   return [...deleteFormerJobs(run), ...endLiveJobs(run)];
 }

@@ -1,9 +1,10 @@
 /** A run that is over stays as it is, whatever happens to its children. */
-import type { V1Job } from '@kubernetes/client-node';
+import type { V1Job, V1ObjectMeta, V1Pod } from '@kubernetes/client-node';
 import { failJobExitCodes } from '../../manifests/failure-policy.ts';
+import { isOver } from '../ending.ts';
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { endedAs, hasLivePods } from '../stage.ts';
+import { controllerOf, endedAs, hasLivePods } from '../stage.ts';
 import { deleteJob, endJob, isEndedByUs } from '../verdict.ts';
 
 export function hasEnded({ remembered }: Run): boolean {
@@ -16,7 +17,8 @@ export function hasEnded({ remembered }: Run): boolean {
  */
 export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train'>): Action[] {
   return [preflight, train].flatMap(({ job, state, pods }) => {
-    if (job === undefined || state.at === 'absent' || state.at === 'reached' || isOver(job)) return [];
+    if (job === undefined || state.at === 'absent' || state.at === 'reached') return [];
+    if (isSettled(job)) return endKept(job, pods);
     const exitCode = state.at === 'failed' ? state.ending?.exitCode : undefined;
     if (exitCode !== undefined && (exitCode === 0 || failJobExitCodes.includes(exitCode))) return [];
     // A deadline does not run in a suspended Job, and a queue could wake it up; its last pod still has a word to say.
@@ -25,8 +27,24 @@ export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train
   });
 }
 
+/** With one of these the garbage collector has the children in hand: it lets them go, or removes them first. */
+const collectors = ['orphan', 'foregroundDeletion'];
+
+/** Whether somebody's finalizer keeps an object that is being deleted, and its children with it. */
+export function isKept({ deletionTimestamp, finalizers = [] }: V1ObjectMeta): boolean {
+  const isCollected = finalizers.some((each) => collectors.includes(each));
+  return deletionTimestamp !== undefined && finalizers.length > 0 && !isCollected;
+}
+
+/** Ends the pods of a Job that is deleted and kept: neither its controller nor the garbage collector stops them before it is gone. */
+export function endKept(job: V1Job | undefined, pods: readonly V1Pod[]): Action[] {
+  if (job === undefined || !isKept(job.metadata ?? {}) || isEndedByUs(job) || endedAs(job)) return [];
+  const works = pods.some((pod) => controllerOf(pod)?.uid === job.metadata?.uid && !isOver(pod));
+  return works ? [endJob(job)] : [];
+}
+
 /** Where a queue evicts a Job before its deadline is looked at, the Job stays, and starts anew when it is admitted again. */
-function isOver(job: V1Job): boolean {
+function isSettled(job: V1Job): boolean {
   const isEnding = isEndedByUs(job) && job.spec?.suspend !== true;
   return isEnding || job.metadata?.deletionTimestamp !== undefined || endedAs(job) !== undefined;
 }

@@ -4,15 +4,18 @@ import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
 import { lostWhileStopping } from '../stopping.ts';
 import { type Check, deleteJob } from '../verdict.ts';
+import { endKept } from './ended.ts';
 
 /** In case nobody reports the end of a pod whose Job is gone. */
 const requeueAfterMs = 10_000;
 
 /** Whatever becomes of the run: an earlier one does not go on beside it. */
-export function deleteFormerJobs({ formerJobs, job }: Run): Action[] {
-  return formerJobs
-    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
-    .map((former) => deleteJob(former, `it belongs to an earlier run than "${job.spec.runId}"`));
+export function deleteFormerJobs({ formerJobs, strays, job }: Run): Action[] {
+  return formerJobs.flatMap((former) =>
+    former.metadata?.deletionTimestamp === undefined
+      ? [deleteJob(former, `it belongs to an earlier run than "${job.spec.runId}"`)]
+      : endKept(former, strays),
+  );
 }
 
 /** Two trainers must never be alive at once: a new Job waits until the pods of the old one are gone. */

@@ -4,7 +4,7 @@ import { creationOf } from '../create.ts';
 import { endedAt } from '../ending.ts';
 import type { Run } from '../run.ts';
 import { type Check, failureOf, type Verdict } from '../verdict.ts';
-import { restart } from './restart.ts';
+import { leaving, restart } from './restart.ts';
 import { resume } from './stop.ts';
 
 export const preflight: Check = (run) => (run.report === undefined ? undecided(run) : undefined);
@@ -19,7 +19,10 @@ function undecided(run: Run): Verdict {
       return { ...beingMade, actions };
     }
     case 'leaving':
-      return { ...pending, message: 'The preflight Job was deleted and is made again.' };
+      return leaving(run, preflight, {
+        ...pending,
+        message: 'The preflight Job was deleted and is made again.',
+      });
     case 'held':
       if (!state.byUser) return { ...pending, message: 'Somebody else has suspended the preflight Job.' };
       return {

@@ -1,13 +1,14 @@
 /** How a run is ended or held before its goal, by whatever check: the trainer saves a checkpoint first. */
 import type { V1Job } from '@kubernetes/client-node';
 import { annotations } from '../../manifests/names.ts';
+import { smallerBatches } from '../micro-batch.ts';
 import type { Action } from '../plan.ts';
 import { timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { endedAs, hasLivePods, isQueued, type StageView } from '../stage.ts';
 import { lostWhileStopping } from '../stopping.ts';
 import { deleteJob, patchOf, type Verdict } from '../verdict.ts';
-import { endLiveJobs } from './ended.ts';
+import { endKept, endLiveJobs } from './ended.ts';
 
 /** The stage that is under way. */
 export function currentStage({ report, preflight, train }: Run): StageView {
@@ -24,10 +25,11 @@ function underWay({ report, preflight, train }: Run): StageView[] {
   return report === undefined ? [preflight, train] : [train];
 }
 
-/** Whether the run came to its own end already, which stands. */
+/** Whether the run came to its own end already, which stands: out of memory is none while smaller batches can be tried. */
 export function endCameFirst(run: Run): boolean {
   const { at } = currentStage(run).state;
-  return at === 'reached' || at === 'failed' || (run.report !== undefined && run.job.spec.dryRun);
+  if (at === 'failed') return smallerBatches(run) === undefined;
+  return at === 'reached' || (run.report !== undefined && run.job.spec.dryRun);
 }
 
 /** For good: over once no pod is left. */
@@ -49,8 +51,9 @@ export function hold(run: Run, because: string): Action[] {
   return underWay(run).flatMap((stage) => holdStage(stage, because));
 }
 
-function holdStage({ job }: StageView, because: string): Action[] {
-  if (job === undefined || job.metadata?.deletionTimestamp !== undefined || endedAs(job)) return [];
+function holdStage({ job, pods }: StageView, because: string): Action[] {
+  if (job === undefined || endedAs(job)) return [];
+  if (job.metadata?.deletionTimestamp !== undefined) return endKept(job, pods);
   if (isQueued(job)) return [deleteJob(job, `${because}; its queue gets the quota back`)];
   if (job.spec?.suspend === true) return [];
   return [patchOf(job, mark('true', true))];

@@ -6,13 +6,13 @@ import { attemptOf } from '../attempts.ts';
 import { startsAgain, unlessOverdue } from '../between-pods.ts';
 import { creationOf } from '../create.ts';
 import { type Ending, endedAt } from '../ending.ts';
-import { type MicroBatch, microBatchOf } from '../micro-batch.ts';
+import { type MicroBatch, smallerBatches } from '../micro-batch.ts';
 import { present, timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { isQueued, type StageState } from '../stage.ts';
 import { untilNextLimit } from '../usage.ts';
 import { type Check, deleteJob, failureOf, type Verdict } from '../verdict.ts';
-import { restart } from './restart.ts';
+import { leaving, restart } from './restart.ts';
 import { resume } from './stop.ts';
 
 /** Stops after preflight where spec.dryRun says so. */
@@ -30,9 +30,13 @@ export function train(run: Run): Verdict {
     case 'absent':
       return create(run);
     case 'leaving':
-      return pending(
-        'TrainingInterrupted',
-        'The train Job was deleted; it is made again and goes on from the last checkpoint.',
+      return leaving(
+        run,
+        train,
+        pending(
+          'TrainingInterrupted',
+          'The train Job was deleted; it is made again and goes on from the last checkpoint.',
+        ),
       );
     case 'held':
       return held(run, state.byUser);
@@ -121,10 +125,8 @@ function again(
 
 function failed(run: Run, state: Extract<StageState, { at: 'failed' }>): Verdict {
   const { fault, ending, exhausted } = state;
-  const next = microBatchOf(run);
-  const jobUID = run.train.job?.metadata?.uid;
-  if (fault.retry === 'smaller' && next !== undefined && next.jobUID === jobUID)
-    return withSmallerBatches(run, state, next);
+  const next = smallerBatches(run);
+  if (next !== undefined) return withSmallerBatches(run, state, next);
   return {
     phase: 'Failed',
     reason: exhausted ? 'RetriesExhausted' : 'TrainingFailed',

@@ -81,6 +81,28 @@ describe('operator beside the Job controller', () => {
     assert.deepEqual(await podsOf(job, 'train'), []);
   });
 
+  it('a train Job that is deleted and kept by a finalizer: its pod saves a checkpoint, the run goes on once the Job is gone', async () => {
+    await api.start();
+    const job = await createJob(api.plane, 'kept');
+    await checkedBy(job);
+    const pod = await nextPod(job, 'train');
+    const name = stageName(job.metadata, '1', 'train');
+    const finalizers = (list: string[]) =>
+      api.plane.kubectl([
+        'patch',
+        'job',
+        name,
+        '--type=merge',
+        '-p',
+        JSON.stringify({ metadata: { finalizers: list } }),
+      ]);
+    await finalizers(['example.com/audit']);
+    await api.plane.kubectl(['delete', 'job', name, '--wait=false']);
+    await stops(job, pod);
+    await finalizers([]);
+    await nextPod(job, 'train', [pod]);
+  });
+
   it('a run without budget: held after a checkpoint, and its next pod comes with a larger budget', async () => {
     await api.start();
     const job = await createJob(api.plane, 'costly', { 'spec.budget': { maxGpuHours: '0.001' } });

@@ -53,6 +53,14 @@ const worlds: Record<string, Observed> = {
       labels: { ...ready.batchJobs[1]?.metadata?.labels, 'kueue.x-k8s.io/queue-name': 'q' },
     },
   }),
+  ...Object.fromEntries(
+    ['example.com/audit', 'foregroundDeletion'].map((finalizer) => [
+      `a Job that is deleted and has the finalizer ${finalizer}`,
+      withTrainJob(running, {
+        metadata: { ...ready.batchJobs[1]?.metadata, deletionTimestamp: after(60), finalizers: [finalizer] },
+      }),
+    ]),
+  ),
   'a job that is to stop': withSpec(running, { suspend: true }),
   'a Job that is complete': withTrainJob(running, { status: jobCondition('Complete', 'Done') }),
   'a new run': withSpec(running, { runId: '2' }),

@@ -22,6 +22,7 @@ import {
   running,
   summary,
   testCases,
+  trainJob,
   without,
   withSpec,
 } from './worlds.ts';
@@ -56,7 +57,20 @@ const held: Case['want'] = {
 const beforeBirth = observe({ job: aJob({ ...suspend, ...pending }) });
 const afterPreflight = without(withSpec(fresh, suspend), 'preflight');
 
+const outOfMemory: Observed = {
+  ...pass(withSpec(running, suspend)).next,
+  pods: [aPod(trainJob, 'one', endedStatus(137, '', 'OOMKilled'))],
+};
+
 const cases: Record<string, Case> = {
+  'and its trainer runs out of memory while it stops: its next batches are smaller, once it goes on': {
+    given: outOfMemory,
+    want: held,
+  },
+  'with smaller batches then': {
+    given: withSpec(pass(outOfMemory).next, { suspend: false }, 3),
+    want: { phase: 'Training', reason: 'TrainingRetrying', does: ['delete train'] },
+  },
   'while the pod of its queued Job saves a checkpoint': {
     given: stopping,
     now: after(119),

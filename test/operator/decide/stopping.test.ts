@@ -12,7 +12,17 @@ import {
   runningStatus,
   succeeded,
 } from '../builders.ts';
-import { type Case, orphan, running, testCases, told, trainJob, without, withSpec } from './worlds.ts';
+import {
+  type Case,
+  orphan,
+  running,
+  testCases,
+  told,
+  trainJob,
+  without,
+  withSpec,
+  withTrainJob,
+} from './worlds.ts';
 
 /** To stop by 120 seconds after the start; a node that answers has told the end a minute later. */
 const toStop = aPod(trainJob, 'one', runningStatus, { deletionTimestamp: after(120) });
@@ -92,7 +102,47 @@ const orphans: Record<string, Case> = {
   },
 };
 
-testCases({ ...cases, ...orphans });
+/** Somebody deleted the train Job, and somebody else keeps it: nobody stops its pod. */
+const deletedBy = (finalizers: string[], world: Observed = running): Observed =>
+  withTrainJob(world, { metadata: { ...trainJob.metadata, deletionTimestamp: after(60), finalizers } });
+const kept = deletedBy(['example.com/audit']);
+const timed = deletedBy(
+  ['example.com/audit'],
+  told(withSpec(running, { activeDeadlineSeconds: 50 }), after(100)),
+);
+
+const keptJobs: Record<string, Case> = {
+  'a deleted Job that a finalizer keeps is ended': {
+    given: kept,
+    want: { phase: 'Pending', reason: 'TrainingInterrupted', does: ['patch train'] },
+  },
+  once: { given: pass(kept, after(61)).next, want: { does: [] } },
+  'for a cancellation': {
+    given: withSpec(kept, { cancel: true }),
+    want: { phase: 'Stopping', does: ['patch train'] },
+  },
+  'for a hold': {
+    given: withSpec(kept, { suspend: true }),
+    want: { phase: 'Suspended', does: ['patch train'] },
+  },
+  'for a deadline': { given: timed, now: after(100), want: { phase: 'Stopping', does: ['patch train'] } },
+  'for another run': {
+    given: withSpec(kept, { runId: '2' }),
+    want: { phase: 'Pending', reason: 'NewRun', does: ['delete preflight', 'patch train'] },
+  },
+  'and left to the garbage collector where that removes its pods': {
+    given: withSpec(deletedBy(['foregroundDeletion']), { cancel: true }),
+    want: { phase: 'Stopping', does: [] },
+  },
+  'whose node is named where it tells nothing': {
+    given: { ...kept, pods: [toStop] },
+    now: after(180),
+    want: { phase: 'Pending', reason: 'TrainingInterrupted' },
+    message: named,
+  },
+};
+
+testCases({ ...cases, ...orphans, ...keptJobs });
 
 test('the run is looked at again when its node should have told, and not all the time afterwards', () => {
   const world = asked({ cancel: true });
