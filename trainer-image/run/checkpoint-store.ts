@@ -49,8 +49,8 @@ export class CheckpointStore {
       const step = Number(/\/step-(\d+)\/manifest\.json$/.exec(path)?.[1] ?? Number.NaN);
       if (path !== `${store.#folder(step)}/${manifestName}`) continue;
       const found = await store.#readManifest(step);
-      if (found === undefined) continue;
-      store.#records.push(store.#record(found.manifest, found.digest));
+      if (typeof found === 'string') store.#ignored(step, found);
+      else store.#records.push(store.#record(found.manifest, found.digest));
     }
     store.#records.sort((a, b) => b.step - a.step);
     return store;
@@ -63,12 +63,13 @@ export class CheckpointStore {
   /**
    * Downloads the newest checkpoint that is whole into `directory`; a torn or damaged one is logged and passed over.
    * @returns its step, or undefined when there is none
+   * @throws TrainerError for all that says nothing about the checkpoint, such as a full disk or a refused key
    */
   async downloadNewest(directory: string): Promise<number | undefined> {
     for (const record of this.#records) {
       const problem = await this.#download(record.step, directory);
       if (problem === undefined) return record.step;
-      this.#options.log.warn('checkpoint ignored', { uri: record.uri, problem });
+      this.#ignored(record.step, problem);
       this.#records = this.#records.filter((other) => other !== record);
     }
     return undefined;
@@ -103,7 +104,7 @@ export class CheckpointStore {
   /** The reason why the checkpoint cannot be used, if there is one. */
   async #download(step: number, directory: string): Promise<string | undefined> {
     const found = await this.#readManifest(step);
-    if (found === undefined) return 'its manifest is gone';
+    if (typeof found === 'string') return found;
     await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true });
     for (const { path, bytes, sha256 } of found.manifest.files) {
@@ -114,26 +115,32 @@ export class CheckpointStore {
         );
         if (got.sha256 !== sha256) return `${path} has ${got.bytes} bytes with another digest, want ${bytes}`;
       } catch (error) {
-        // A missing or cut file makes the checkpoint torn; a server that does not answer says nothing about it.
-        if (!(error instanceof TrainerError) || error.category === 'SourceUnavailable') throw error;
-        return error.message;
+        return damageIn(error);
       }
     }
     return undefined;
   }
 
-  async #readManifest(step: number): Promise<{ manifest: Manifest; digest: string } | undefined> {
-    const { output, configHash, log } = this.#options;
-    const path = `${this.#folder(step)}/${manifestName}`;
-    const { bytes } = await output.readRange(path, 0, maxManifestBytes);
-    const text = Buffer.from(bytes).toString();
+  /** The manifest of a checkpoint of this job and config, or the reason why the checkpoint cannot be used. */
+  async #readManifest(step: number): Promise<{ manifest: Manifest; digest: string } | string> {
+    const { output, configHash } = this.#options;
+    let text: string;
+    try {
+      const path = `${this.#folder(step)}/${manifestName}`;
+      text = Buffer.from((await output.readRange(path, 0, maxManifestBytes)).bytes).toString();
+    } catch (error) {
+      // Another pod of this run may remove old checkpoints at any time.
+      return `its manifest is gone or cut: ${damageIn(error)}`;
+    }
     const parsed = manifestSchema.safeParse(jsonOrUndefined(text));
-    const problem = !parsed.success
-      ? 'its manifest cannot be read'
-      : parsed.data.configHash !== configHash && 'it belongs to another job or to other settings or data';
-    if (parsed.success && !problem) return { manifest: parsed.data, digest: digestOf(text) };
-    log.warn('checkpoint ignored', { uri: this.#uri(step), problem });
-    return undefined;
+    if (!parsed.success) return 'its manifest cannot be read';
+    if (parsed.data.configHash !== configHash)
+      return 'it belongs to another job or to other settings or data';
+    return { manifest: parsed.data, digest: digestOf(text) };
+  }
+
+  #ignored(step: number, problem: string): void {
+    this.#options.log.warn('checkpoint ignored', { uri: this.#uri(step), problem });
   }
 
   #folder(step: number): string {
@@ -143,6 +150,16 @@ export class CheckpointStore {
   #uri(step: number): string {
     return `${this.#options.output.uri}/${this.#folder(step)}`;
   }
+}
+
+/**
+ * What an error proves against the checkpoint itself: a file of it is missing or cut. Any other one is thrown on: a disk
+ * without room or a key that is refused would otherwise begin the run anew.
+ */
+function damageIn(error: unknown): string {
+  if (!(error instanceof TrainerError)) throw error;
+  if (error.category !== 'SourceNotFound' && error.category !== 'DataError') throw error;
+  return error.message;
 }
 
 const digestOf = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
+  createReadStream,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
@@ -17,6 +20,7 @@ import { logTo } from '../../../trainer-image/log.ts';
 import { CheckpointStore } from '../../../trainer-image/run/checkpoint-store.ts';
 import { openSource } from '../../../trainer-image/sources/open.ts';
 import type { Source } from '../../../trainer-image/sources/source.ts';
+import { writeChunks } from '../../../trainer-image/sources/transfer.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'store-'));
 after(() => rmSync(root, { recursive: true }));
@@ -125,6 +129,37 @@ for (const [name, damage] of Object.entries({
   });
 }
 
+for (const [when, change] of Object.entries({
+  'before it is read': (vanish: () => void) =>
+    outputWith({
+      list: async (folder) => {
+        const entries = await output.list(folder);
+        vanish();
+        return entries;
+      },
+    }),
+  'after it was read': (vanish: () => void) =>
+    outputWith({
+      readRange: async (path, start, length) => {
+        const read = await output.readRange(path, start, length);
+        if (path.includes('20/')) vanish();
+        return read;
+      },
+    }),
+})) {
+  test(`a checkpoint that another pod removes ${when}: the one before it is used`, async () => {
+    const store = await open();
+    for (const step of [10, 20]) await upload(store, step);
+    const busy = await open(
+      'h',
+      change(() => rmSync(at(20), { recursive: true, force: true })),
+    );
+    assert.equal(await download(busy), 'content of 10');
+    assert.equal(warnings.length, 1);
+    assert.match(String(warnings[0]), /^its manifest is gone/);
+  });
+}
+
 test('checkpoints of another config are neither used nor removed', async () => {
   const other = await open('other');
   for (const step of [10, 20]) await upload(other, step);
@@ -140,13 +175,54 @@ test('checkpoints of another config are neither used nor removed', async () => {
   );
 });
 
-test('a server that does not answer is an error, not a missing checkpoint', async () => {
-  await upload(await open(), 10);
-  const unavailable = new TrainerError('SourceUnavailable', 'no answer', 'try again');
-  const flaky = outputWith({ download: () => Promise.reject(unavailable) });
-  const store = await open('h', flaky);
-  await assert.rejects(store.downloadNewest(join(root, 'restored')), unavailable);
-});
+const notOfTheCheckpoint: Record<string, { source: () => Partial<Source>; category: string }> = {
+  'a server that does not answer': {
+    category: 'SourceUnavailable',
+    source: () => ({ download: () => Promise.reject(new TrainerError('SourceUnavailable', 'no', 'wait')) }),
+  },
+  'a manifest that the server refuses': {
+    category: 'SourceForbidden',
+    source: () => {
+      let reads = 0;
+      const refused = new TrainerError('SourceForbidden', 'the token has expired', 'renew it');
+      return {
+        readRange: (...range) => (++reads > 2 ? Promise.reject(refused) : output.readRange(...range)),
+      };
+    },
+  },
+  'a file that may not be read': {
+    category: 'SourceForbidden',
+    source: () => {
+      rmSync(at(20, 'data'));
+      writeFileSync(join(root, 'elsewhere'), 'x');
+      symlinkSync(join(root, 'elsewhere'), at(20, 'data'));
+      return {};
+    },
+  },
+  'a full disk': { category: 'ConfigError', source: () => ({ download: toFullDisk }) },
+  'a disk that cannot be written': {
+    category: 'Internal',
+    source: () => ({ download: (path) => output.download(path, join(root, 'no', 'folder')) }),
+  },
+};
+for (const [name, { source, category }] of Object.entries(notOfTheCheckpoint)) {
+  test(`${name} is an error, not a damaged checkpoint`, async () => {
+    for (const step of [10, 20]) await upload(await open(), step);
+    const store = await open('h', outputWith(source()));
+    await assert.rejects(store.downloadNewest(join(root, 'restored')), { category });
+    assert.deepEqual(warnings, []);
+  });
+}
+
+/** Where a download writes to a disk that has no room left. */
+async function toFullDisk(path: string): Promise<{ bytes: number; sha256: string }> {
+  const full = await openFile('/dev/full', 'w');
+  try {
+    return await writeChunks(full, path, createReadStream(join(place, path)));
+  } finally {
+    await full.close();
+  }
+}
 
 test('data goes up before the manifest, and an old manifest of the step goes first', async () => {
   const order: string[] = [];
