@@ -3,6 +3,7 @@
  *
  * Guarantees: a checkpoint counts only with its manifest, which is written last and removed first; every file is
  * compared with the digest in the manifest before it is used; those of another job or config are neither used nor removed.
+ * What a save that was cut off has left, a folder without manifest, is removed once there is a newer checkpoint.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -36,6 +37,8 @@ export class CheckpointStore {
   readonly #options: StoreOptions;
   /** Complete checkpoints of this run, newest first. */
   #records: CheckpointRecord[] = [];
+  /** Steps whose folders had no manifest when this pod began, or got none from it. */
+  readonly #unfinished = new Set<number>();
 
   private constructor(options: StoreOptions) {
     this.#options = options;
@@ -45,9 +48,12 @@ export class CheckpointStore {
   static async open(options: StoreOptions): Promise<CheckpointStore> {
     const store = new CheckpointStore(options);
     const entries = await options.output.list(`checkpoints/${options.runId}`);
-    for (const { path } of entries) {
-      const step = Number(/\/step-(\d+)\/manifest\.json$/.exec(path)?.[1] ?? Number.NaN);
-      if (path !== `${store.#folder(step)}/${manifestName}`) continue;
+    const paths = new Set(entries.map(({ path }) => path));
+    for (const step of stepsIn(paths)) {
+      if (!paths.has(store.#manifestPath(step))) {
+        store.#unfinished.add(step);
+        continue;
+      }
       const found = await store.#readManifest(step);
       if (typeof found === 'string') store.#ignored(step, found);
       else store.#records.push(store.#record(found.manifest, found.digest));
@@ -75,29 +81,48 @@ export class CheckpointStore {
     return undefined;
   }
 
-  /** Uploads the files of `directory` as the checkpoint of a step, then removes the oldest ones beyond `keep`. */
+  /**
+   * Uploads the files of `directory` as the checkpoint of a step, then removes the oldest ones beyond `keep` and what
+   * older saves have left unfinished.
+   */
   async upload(directory: string, { step, files, metric }: Saved): Promise<void> {
     const { output, configHash, keep } = this.#options;
     const time = new Date().toISOString();
     const manifest: Manifest = { format: 1, configHash, step, time, files, ...(metric && { metric }) };
     const text = JSON.stringify(manifest);
     await writeFile(join(directory, manifestName), text);
-    await output.remove(`${this.#folder(step)}/${manifestName}`);
+    this.#unfinished.add(step);
+    await output.remove(this.#manifestPath(step));
     await uploadFolder(output, directory, this.#folder(step), { last: manifestName });
+    this.#unfinished.delete(step);
     const record = this.#record(manifest, digestOf(text));
     const others = this.#records.filter((other) => other.step !== step);
     this.#records = [record, ...others].sort((a, b) => b.step - a.step);
     for (const { step: old } of this.#records.slice(keep)) await this.#remove(old);
     this.#records = this.#records.slice(0, keep);
+    await this.#removeUnfinished(step);
   }
 
   #record({ step, time, metric }: Manifest, digest: string): CheckpointRecord {
     return { step, time, uri: this.#uri(step), digest, ...(metric && { metric }) };
   }
 
+  /**
+   * Only what was begun before this pod, or by it, and lies before `newest`, which is complete: a pod on a lost node may
+   * still be writing. What such a pod begins later is left to the next attempt; if it does finish a checkpoint of which
+   * files were removed here, that one is torn, but older than one that is whole.
+   */
+  async #removeUnfinished(newest: number): Promise<void> {
+    for (const step of this.#unfinished) {
+      if (step >= newest) continue;
+      if (!(await this.#options.output.exists(this.#manifestPath(step)))) await this.#remove(step);
+      this.#unfinished.delete(step);
+    }
+  }
+
   async #remove(step: number): Promise<void> {
     const { output } = this.#options;
-    await output.remove(`${this.#folder(step)}/${manifestName}`);
+    await output.remove(this.#manifestPath(step));
     for (const { path } of await output.list(this.#folder(step))) await output.remove(path);
   }
 
@@ -126,8 +151,8 @@ export class CheckpointStore {
     const { output, configHash } = this.#options;
     let text: string;
     try {
-      const path = `${this.#folder(step)}/${manifestName}`;
-      text = Buffer.from((await output.readRange(path, 0, maxManifestBytes)).bytes).toString();
+      const { bytes } = await output.readRange(this.#manifestPath(step), 0, maxManifestBytes);
+      text = Buffer.from(bytes).toString();
     } catch (error) {
       // Another pod of this run may remove old checkpoints at any time.
       return `its manifest is gone or cut: ${damageIn(error)}`;
@@ -147,9 +172,19 @@ export class CheckpointStore {
     return `checkpoints/${this.#options.runId}/step-${String(step).padStart(8, '0')}`;
   }
 
+  #manifestPath(step: number): string {
+    return `${this.#folder(step)}/${manifestName}`;
+  }
+
   #uri(step: number): string {
     return `${this.#options.output.uri}/${this.#folder(step)}`;
   }
+}
+
+/** Steps of which there is a file; a folder with another name than ours comes to a step without files. */
+function stepsIn(paths: Iterable<string>): Set<number> {
+  const matches = [...paths].map((path) => /\/step-(\d+)\//.exec(path)?.[1]);
+  return new Set(matches.filter((digits) => digits !== undefined).map(Number));
 }
 
 /**
