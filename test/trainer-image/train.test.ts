@@ -111,6 +111,18 @@ for (const [who, identity] of Object.entries(others)) {
   });
 }
 
+test('a model takes the place of that of an earlier run: none of its files stay, those of others do', async () => {
+  for (const name of ['added_tokens.json', 'notes.md'])
+    writeFileSync(outputOf('success', 'model', name), '{}');
+  const later = configFor('success', ({ job, training }) => {
+    job.uid = 'later';
+    training.epochs = 0.1;
+  });
+  succeeded(await place.run(later));
+  assert.equal(existsSync(outputOf('success', 'model', 'added_tokens.json')), false);
+  assert.equal(existsSync(outputOf('success', 'model', 'notes.md')), true);
+});
+
 test('a model that misses the gate is Rejected: its report is there, the model is not', async () => {
   const ended = await place.run(
     configFor('rejected', (config) => {

@@ -7,6 +7,12 @@ import { tokenizerFiles } from './checkpoint-files.ts';
 import { writeSafetensors } from './safetensors-writer.ts';
 import type { TrainableModel } from './trainable-model.ts';
 
+const configFile = 'config.json';
+const weightsFile = 'model.safetensors';
+
+/** All names that an export may have; which tokenizer files there are depends on the base model. */
+export const exportedFiles: readonly string[] = [configFile, weightsFile, ...tokenizerFiles];
+
 /**
  * Fills `directory` (made if missing) with model.safetensors, config.json and the tokenizer's files from
  * `modelDirectory`. Returns size and SHA-256 of model.safetensors.
@@ -23,15 +29,12 @@ export async function exportModel({
   directory: string;
 }): Promise<{ bytes: number; sha256: string }> {
   await mkdir(directory, { recursive: true });
-  await writeFile(
-    join(directory, 'config.json'),
-    `${JSON.stringify(exportedConfig(model, task), null, 2)}\n`,
-  );
+  await writeFile(join(directory, configFile), `${JSON.stringify(exportedConfig(model, task), null, 2)}\n`);
   for (const name of tokenizerFiles) {
     const source = join(modelDirectory, name);
     if (existsSync(source)) await copyFile(source, join(directory, name));
   }
-  return writeSafetensors(join(directory, 'model.safetensors'), model.evaluatedWeights());
+  return writeSafetensors(join(directory, weightsFile), model.evaluatedWeights());
 }
 
 /** The config of the base model, with what the task and its labels add. */

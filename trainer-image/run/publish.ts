@@ -12,6 +12,7 @@ import { uploadFolder } from '../sources/folder.ts';
 import type { Evaluated } from '../tasks/task.ts';
 import type { FinishedOutcome } from './finished.ts';
 import { thinHistory } from './history.ts';
+import { replaceModel } from './model-folder.ts';
 import { writePredictions } from './predictions.ts';
 import { buildReport } from './report-of-run.ts';
 import type { Run } from './run.ts';
@@ -64,7 +65,7 @@ async function uploadModel({ context, output, model, inputs }: Run, report: Repo
   await writeFile(join(directory, 'README.md'), modelCard(report));
   let bytes = 0;
   for (const name of await readdir(directory)) bytes += (await stat(join(directory, name))).size;
-  await uploadFolder(output, directory, 'model', { last: 'config.json' });
+  await replaceModel(output, directory, 'model');
   return { uri: `${output.uri}/model`, digest: `sha256:${sha256}`, format: modelFormat, bytes };
 }
 
