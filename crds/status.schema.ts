@@ -201,6 +201,9 @@ export const fineTuneJobStatus = z
           .optional()
           .describe('Pods of earlier attempts that were created in the same second.'),
         activeSeconds: count('Time that its container ran, in seconds.').optional(),
+        graceSeconds: count(
+          'Time that it has to save a checkpoint when it is stopped, in seconds.',
+        ).optional(),
         previousStep: count('Last known optimiser step of the attempts before.').optional(),
         lostSteps: count('Steps of the attempts before that this one has to do again.').optional(),
       })

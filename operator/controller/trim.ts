@@ -23,14 +23,14 @@ function finalizersOf({ deletionTimestamp, finalizers }: V1ObjectMeta): string[]
 }
 
 export function trimPod({ apiVersion, kind, metadata, spec, status }: V1Pod): V1Pod {
-  const { nodeName, containers } = spec ?? {};
+  const { nodeName, terminationGracePeriodSeconds, containers } = spec ?? {};
   const trainer = containers?.filter(({ name }) => name === trainerContainer) ?? [];
   return present({
     apiVersion,
     kind,
     metadata: metadata && trimMetadata(metadata),
     spec: {
-      ...present({ nodeName }),
+      ...present({ nodeName, terminationGracePeriodSeconds }),
       containers: trainer.map(({ name, resources }) => ({ name, ...(resources && { resources }) })),
     },
     status: status && trimPodStatus(status),

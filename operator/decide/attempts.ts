@@ -17,6 +17,7 @@ export function attemptOf(remembered: Attempt | undefined, pods: readonly V1Pod[
     podUID: uid,
     nodeName: last.spec?.nodeName,
     startTime: timestampOf(creationTimestamp),
+    graceSeconds: last.spec?.terminationGracePeriodSeconds,
     sameSecond: sameSecond(last, pods, remembered),
   });
 }

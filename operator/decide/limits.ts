@@ -45,7 +45,7 @@ export function costOf(gpuSeconds: number, pricePerHour: string): number {
   return (gpuSeconds / 3600) * Number(pricePerHour);
 }
 
-function budgetOf({ job, runtime }: Input, price: string | undefined): Limits['budget'] {
+function budgetOf({ job, runtime, remembered }: Input, price: string | undefined): Limits['budget'] {
   const { maxGpuHours, maxCost } = job.spec.budget ?? {};
   const hours = [
     ...(maxGpuHours === undefined ? [] : [Number(maxGpuHours)]),
@@ -53,7 +53,9 @@ function budgetOf({ job, runtime }: Input, price: string | undefined): Limits['b
   ];
   if (hours.length === 0) return undefined;
   const whole = (Math.min(...hours) * 3600) / Math.max(1, job.spec.resources.gpus);
-  const grace = runtime?.terminationGracePeriodSeconds ?? defaultGraceSeconds;
+  // That of its newest pod, whatever has become of the runtime since: a run that is held must not go on because of that.
+  const { graceSeconds = runtime?.terminationGracePeriodSeconds } = remembered.attempt ?? {};
+  const grace = graceSeconds ?? defaultGraceSeconds;
   // A budget that is smaller than the grace period still lets the trainer start.
   const stop = Math.ceil(whole - Math.min(grace, whole / 2));
   return { whole, stop, warn: Math.min(stop, Math.ceil(whole * 0.8)) };

@@ -38,6 +38,13 @@ const worlds: Record<string, Observed> = {
   'a pod that cannot be scheduled': inPreflight(unschedulable('0/3 nodes are available.')),
   'an image that cannot be pulled': inPreflight(waitingStatus('ErrImagePull', 'access denied')),
   'a trainer at work': running,
+  'a trainer with a grace period': {
+    ...running,
+    pods: running.pods.map((pod) => ({
+      ...pod,
+      spec: { ...pod.spec!, terminationGracePeriodSeconds: 600 },
+    })),
+  },
   'a trainer that failed': inTraining(endedStatus(1, failed('one', 'Internal', 'boom'))),
   'a trainer out of memory': inTraining(endedStatus(137, '', 'OOMKilled')),
   'a disruption': inTraining(disrupted),

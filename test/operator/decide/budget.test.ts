@@ -35,6 +35,12 @@ const saved = [aPod(trainJob, 'one', endedStatus(143, interrupted('one')))];
 // The grace period of the runtime is two minutes.
 const stopAt = 3600 - 120;
 const exhausted = actedOn(withSpec(running, hour), after(stopAt));
+/** Its pod has half an hour to save a checkpoint. */
+const slow = running.pods.map((pod) => ({
+  ...pod,
+  spec: { ...pod.spec!, terminationGracePeriodSeconds: 1800 },
+}));
+const patient = actedOn(pass(withSpec({ ...running, pods: slow }, hour)).next, after(1800));
 
 const cases: Record<string, Case> = {
   'a trainer within its budget is left alone': {
@@ -114,6 +120,11 @@ const cases: Record<string, Case> = {
     now: after(99_999),
     want: { phase: 'Suspended', reason: 'BudgetExhausted', does: [], says: [] },
     message: /Raise spec\.budget/,
+  },
+  'nor when its runtime vanishes or has another grace period': {
+    given: { ...patient, pods: [], runtime: undefined },
+    now: after(99_999),
+    want: { phase: 'Suspended', reason: 'BudgetExhausted', does: [], says: [] },
   },
   'a larger budget lets the run go on from its checkpoint': {
     given: { ...withSpec(exhausted, { budget: { maxGpuHours: '2' } }, 3), pods: saved },
