@@ -8,6 +8,7 @@ import type {
   V1NetworkPolicy,
   V1NetworkPolicyPeer,
   V1Role,
+  V1RoleBinding,
 } from '@kubernetes/client-node';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { resources } from '../../crds/crd.ts';
@@ -135,6 +136,31 @@ describe('the rendered chart', () => {
       'Deployment',
     );
     assert.deepEqual(spec?.template.spec?.containers[0]?.args, ['--log-level=debug', '--workers=16']);
+  });
+
+  test('lets the operator have its lease in another namespace', async () => {
+    const objects = await render('settings={"lease-namespace":"leases"}');
+    for (const kind of ['Role', 'RoleBinding']) {
+      assert.equal(one<Rendered>(objects, kind).metadata.namespace, 'leases');
+    }
+    const [subject] = one<V1RoleBinding>(objects, 'RoleBinding').subjects ?? [];
+    assert.equal(subject?.namespace, namespace);
+  });
+
+  test('takes names that YAML would read as something else', async () => {
+    const objects = await render(
+      'runtime.name="1234"',
+      'priorityClassName="1e3"',
+      'networkPolicy.namespaces=["on","0123"]',
+    );
+    assert.equal(one<Rendered>(objects, 'FineTuneRuntime', '1234').metadata.name, '1234');
+    const { spec } = one<V1Deployment>(objects, 'Deployment');
+    assert.equal(spec?.template.spec?.priorityClassName, '1e3');
+    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
+    assert.deepEqual(
+      policies.map(({ metadata }) => metadata.namespace),
+      ['on', '0123'],
+    );
   });
 
   test('monitors, Service and budget are there when they are wanted', async () => {
