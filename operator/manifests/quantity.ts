@@ -18,5 +18,6 @@ export function quantityValue(text: string): number {
   const match = /^([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)$/.exec(text);
   const factor = factors[match?.[2] ?? ''];
   if (match?.[1] === undefined || factor === undefined) throw new Error(`"${text}" is no quantity`);
-  return Number(match[1]) * factor;
+  // Of sixteen digits the last one may be the rounding of the product: "700m" is as much as "0.7".
+  return Number((Number(match[1]) * factor).toPrecision(15));
 }

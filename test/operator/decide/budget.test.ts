@@ -1,6 +1,7 @@
 /** spec.budget: what is counted, who is warned, and that it is never exceeded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fineTuneJobStatus } from '../../../crds/status.schema.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import { annotations } from '../../../operator/manifests/names.ts';
 import {
@@ -174,6 +175,13 @@ test('cost and the used part of the budget are in the status', () => {
   assert.equal(usage?.gpuSeconds, 1440);
   assert.deepEqual([usage?.cost, usage?.pricePerHour, usage?.currency], ['1', '2.5', 'EUR']);
   assert.equal(usage?.budgetPercent, 10);
+});
+
+test('a budget that is next to nothing holds the run, however many times it is used up', () => {
+  const world = withSpec(running, { budget: { maxGpuHours: '1e-20' } });
+  const { status } = answered(world, 60).plan;
+  assert.ok(fineTuneJobStatus.safeParse(status).success, JSON.stringify(status.usage));
+  assert.equal(pass(answered(world, 60).next, after(61)).plan.status.phase, 'Suspended');
 });
 
 test('a run keeps the price that it started with', () => {

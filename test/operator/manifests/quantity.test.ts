@@ -16,6 +16,14 @@ for (const [text, want] of Object.entries(cases)) {
   test(`the quantity ${text} is ${want}`, () => assert.equal(quantityValue(text), want));
 }
 
+test('a quantity is the same in whatever unit it is written', () => {
+  for (let cents = 1; cents <= 10_000; cents++) {
+    const plain = (cents / 100).toFixed(2);
+    assert.equal(quantityValue(`${cents * 10}m`), quantityValue(plain), plain);
+    assert.equal(quantityValue(`${cents * 10}M`), quantityValue(`${plain}G`), plain);
+  }
+});
+
 for (const text of ['', 'Gi', '-1', '1e3', '8 Gi', '8gi']) {
   test(`"${text}" is no quantity`, () => assert.throws(() => quantityValue(text), /no quantity/));
 }
