@@ -38,7 +38,7 @@ export async function execute(
     if (outcome !== 'done') return outcome;
   }
   const status = JSON.parse(JSON.stringify(plan.status)) as FineTuneJobStatus;
-  if (isDeepStrictEqual(status, job.status)) return 'unchanged';
+  if (isDeepStrictEqual(status, job.status ?? {})) return 'unchanged';
   const laterMs = delayOf(job, plan, status, dependencies);
   if (laterMs > 0) return { laterMs };
   await writeStatus(job, status, dependencies, signal);

@@ -60,6 +60,13 @@ test('a detail waits, a step does while there is much to do, and what comes next
   assert.equal(await idle.act(inPreflight(runningStatus)), 'wrote');
 });
 
+test('a job that is deleted before it had a status gets none', async () => {
+  const { written, act } = start();
+  const job = { ...aJob(), metadata: { ...aJob().metadata, deletionTimestamp: new Date() } };
+  assert.equal(await act(observe({ job })), 'unchanged');
+  assert.deepEqual(written, []);
+});
+
 /** The outcome of a plan that deletes the job itself, when the delete is refused like this. */
 function deletion(refusal: ErrorKind) {
   const job = { ...aJob(), status: { phase: 'Succeeded' as const } };
