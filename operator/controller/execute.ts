@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
-import { patienceMs } from '../decide/checks/refused.ts';
+import { triedOf } from '../decide/checks/refused.ts';
 import { isStep, withoutDetails, withoutSteps } from '../decide/detail.ts';
 import type { Action, FineTuneJob, JobEvent, Plan } from '../decide/plan.ts';
 import { present } from '../decide/present.ts';
@@ -33,6 +33,7 @@ export async function execute(
   log: Log,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  dependencies.memory.planned(job.metadata.uid, [...plan.actions, ...(plan.withheld ?? [])]);
   for (const action of plan.actions) {
     const outcome = await attempt(job, action, dependencies, log, signal);
     if (outcome !== 'done') return outcome;
@@ -80,10 +81,9 @@ async function attempt(
     return await perform(job, action, dependencies, log, signal);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    const { kind } = action;
-    const name = (kind === 'create' ? action.object.metadata?.name : action.name) ?? '';
-    const answer = error.answer ?? error.message;
-    const isNews = dependencies.memory.refused(job.metadata.uid, { kind, name, answer }, patienceMs);
+    const { answer = error.message, retryAfterMs } = error;
+    const isNews = dependencies.memory.refused(job.metadata.uid, action, { answer, retryAfterMs });
+    const { kind, name } = triedOf(action);
     log.warn('the API server refuses an action', { action: kind, object: name, error: error.message });
     return isNews ? 'refused' : 'again';
   }

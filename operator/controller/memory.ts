@@ -3,12 +3,13 @@
  * not show yet, objects of others that stand where a child should be, and what the API server refused.
  */
 import type { KubernetesObject } from '@kubernetes/client-node';
-import type { Refusal } from '../decide/plan.ts';
+import type { Action, Refusal } from '../decide/plan.ts';
 import { type Client, find, type Ref } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { isAtLeast } from '../kube/resource-version.ts';
 import type { Resource } from '../kube/resources.ts';
 import { keyOf } from '../kube/store.ts';
+import { type Answer, Refusals } from './refusals.ts';
 import { fineTuneJobs } from './resources.ts';
 
 /** A write, or one that was not taken. */
@@ -17,14 +18,12 @@ type Write = { resource: Resource; ref: Ref; uid: string; left: Left; at: number
 /** What it left behind: this version of the object, no such object, or what the API server has yet to say. */
 type Left = { resourceVersion: string | undefined } | 'nothing' | 'unknown';
 
-type Refused = Pick<Refusal, 'kind' | 'name' | 'answer'> & { firstAt: number; lastAt: number };
-
 /** A watch brings what was written within milliseconds, and wakes the next pass: sooner than this nothing is read anew. */
 export const watchMs = 500;
 type JobMemory = {
   writes: Map<string, Write>;
   foreign: Map<string, { resource: Resource; ref: Ref }>;
-  refusals: Map<string, Refused>;
+  refusals: Refusals;
   statusWrittenAt: number | undefined;
   /** When a step was first seen that no write has told yet. */
   stepSeenAt: number | undefined;
@@ -97,34 +96,21 @@ export class Memory {
   }
 
   /**
-   * The API server did not take an action on a child.
-   * @returns whether that has lasted for `lastingMs` now, and had not before
+   * The API server did not take an action.
+   * @returns whether that is news: it has lasted for a while now, and had not before
    */
-  refused(
-    jobUid: string,
-    { kind, name, answer }: Pick<Refusal, 'kind' | 'name' | 'answer'>,
-    lastingMs: number,
-  ): boolean {
-    const { refusals } = this.#of(jobUid);
-    const id = `${kind} ${name}`;
-    const now = this.#clock.now();
-    const { firstAt, lastAt } = refusals.get(id) ?? { firstAt: now, lastAt: now };
-    refusals.set(id, { kind, name, answer, firstAt, lastAt: now });
-    return now - firstAt >= lastingMs && lastAt - firstAt < lastingMs;
+  refused(jobUid: string, action: Action, answer: Answer): boolean {
+    return this.#of(jobUid).refusals.refused(action, answer);
   }
 
-  /** What was refused, as far as nothing was taken since. */
+  /** All that is wanted for the job now. */
+  planned(jobUid: string, actions: readonly Action[]): void {
+    this.#jobs.get(jobUid)?.refusals.keepOnly(actions);
+  }
+
+  /** What was not taken of what is wanted, as far as nothing was taken since. */
   refusals(jobUid: string): Refusal[] {
-    const now = this.#clock.now();
-    return [...(this.#jobs.get(jobUid)?.refusals.values() ?? [])].map(
-      ({ kind, name, answer, firstAt, lastAt }) => ({
-        kind,
-        name,
-        answer,
-        lastedMs: lastAt - firstAt,
-        agoMs: now - lastAt,
-      }),
-    );
+    return this.#jobs.get(jobUid)?.refusals.all ?? [];
   }
 
   forget(jobUid: string): void {
@@ -203,7 +189,7 @@ export class Memory {
     const fresh: JobMemory = {
       writes: new Map(),
       foreign: new Map(),
-      refusals: new Map(),
+      refusals: new Refusals(this.#clock),
       statusWrittenAt: undefined,
       stepSeenAt: undefined,
     };

@@ -69,6 +69,7 @@ export function decide(observed: Observed, now: Date, run: Run = viewRun(observe
   const status = statusFrom(run, verdict);
   return {
     actions: verdict.actions ?? [],
+    ...(verdict.withheld !== undefined && { withheld: verdict.withheld }),
     status,
     events: eventsOf(stored, status, verdict),
     poll: verdict.poll,

@@ -74,18 +74,24 @@ export type Refusal = {
   kind: Action['kind'];
   /** Name of the Job. */
   name: string;
+  /** What was to be changed: another change of the same Job may be allowed. */
+  patch?: object;
   /** What the API server said the last time. */
   answer: string;
   /** From the first refusal to the last one. */
   lastedMs: number;
   /** Since the last one. */
   agoMs: number;
+  /** How long the API server asked to be left alone with it. */
+  retryAfterMs?: number;
 };
 
 export type JobEvent = { type: 'Normal' | 'Warning'; reason: Reason; message: string };
 
 export type Plan = {
   actions: Action[];
+  /** Wanted too, and left alone for a while because the API server refused it. */
+  withheld?: Action[];
   /** The whole status as it should be; equal to the stored one = nothing to write. */
   status: FineTuneJobStatus;
   /** Sent after the status was written. */

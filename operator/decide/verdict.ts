@@ -25,6 +25,7 @@ export type Verdict = {
   /** Why it failed, or what it waits for. */
   failure?: Failure;
   actions?: Action[];
+  withheld?: Plan['withheld'];
   poll?: Plan['poll'];
   requeueAfterMs?: number;
 };

@@ -12,6 +12,8 @@ export const patienceMs = 2000;
 /** The next try comes after as long as the refusals have lasted, and after so long at the latest. */
 const longestWaitMs = 300_000;
 
+export type Tried = Pick<Refusal, 'kind' | 'name' | 'patch'>;
+
 const wishes = { create: 'to make', patch: 'to change', delete: 'to delete' } as const;
 
 /** What is to be done for a verdict: Jobs of an earlier run go, and at the end of a run its own are ended. */
@@ -35,6 +37,7 @@ export function asFarAsAllowed(run: Run, verdict: Verdict): Verdict {
     ...rest,
     ...told(verdict, failureFrom('JobRefused', message)),
     actions: actions.filter((action) => !refusals.some((one) => is(one, action))),
+    withheld: actions.filter((action) => refusals.some((one) => is(one, action))),
     requeueAfterMs: Math.min(verdict.requeueAfterMs ?? longestWaitMs, ...waits),
   };
 }
@@ -63,12 +66,22 @@ function isLeftAlone(refusal: Refusal): boolean {
   return refusal.lastedMs >= patienceMs && untilNextTryMs(refusal) > 0;
 }
 
-function is({ kind, name }: Refusal, action: Action): boolean {
-  return (
-    kind === action.kind && name === (action.kind === 'create' ? action.object.metadata?.name : action.name)
-  );
+/** What of an action tells it from others. Of a Job that is to be made that is its name: its content holds the time. */
+export function triedOf(action: Action): Tried {
+  if (action.kind === 'create') return { kind: 'create', name: action.object.metadata?.name ?? '' };
+  const { kind, name } = action;
+  return action.kind === 'patch' ? { kind, name, patch: action.patch } : { kind, name };
 }
 
-function untilNextTryMs({ lastedMs, agoMs }: Refusal): number {
-  return Math.min(lastedMs, longestWaitMs) - agoMs;
+/** The same for the same action, in whichever pass it was planned. */
+export function idOf({ kind, name, patch }: Tried): string {
+  return JSON.stringify([kind, name, patch]);
+}
+
+function is(refusal: Refusal, action: Action): boolean {
+  return idOf(refusal) === idOf(triedOf(action));
+}
+
+function untilNextTryMs({ lastedMs, agoMs, retryAfterMs = 0 }: Refusal): number {
+  return Math.max(Math.min(lastedMs, longestWaitMs), retryAfterMs) - agoMs;
 }

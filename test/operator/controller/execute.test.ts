@@ -10,7 +10,7 @@ import { ApiError, type ErrorKind, errorOfStatus } from '../../../operator/kube/
 import { jobs } from '../../../operator/kube/resources.ts';
 import { createLog } from '../../../operator/log.ts';
 import { aJob, endedStatus, observe, pass, runningStatus, validated } from '../builders.ts';
-import { fresh, inPreflight, inTraining, trainJob, withSpec } from '../decide/worlds.ts';
+import { fresh, inPreflight, inTraining, running, trainJob, withSpec } from '../decide/worlds.ts';
 import { FakeClock } from '../fake-clock.ts';
 
 /** Carries out what is decided about a world; the server takes whatever is written. */
@@ -116,7 +116,8 @@ test('a Job whose hold meets a conflict is read, also where no watch has shown i
 /** Carries out what is decided about a world whose API server answers every write of a Job with this error. */
 function refusing(error: ApiError) {
   const refuse = () => Promise.reject(error);
-  const client = { create: refuse, patch: refuse } as unknown as Client;
+  const replace = async (_: unknown, object: KubernetesObject) => object;
+  const client = { create: refuse, patch: refuse, replace } as unknown as Client;
   const clock = new FakeClock();
   const memory = new Memory({ client, clock, detailMs: () => 0, stepMs: () => 0 });
   const dependencies = { client, memory, record: () => {} };
@@ -155,6 +156,18 @@ test('once a refusal has lasted for two seconds it is told at once, however long
   assert.equal(await act(observe()), 'again');
   await clock.advance(1);
   assert.equal(await act(observe()), 'refused');
+});
+
+test('a refusal is kept while its action is wanted, left alone or not, and no longer', async () => {
+  const { act, clock, refusals } = refusing(errorOfStatus('PATCH /jobs', 403, { message: 'no holds' }));
+  const held = withSpec(running, { suspend: true });
+  await act(held);
+  await clock.advance(3000);
+  assert.equal(await act(held), 'refused');
+  assert.equal(await act({ ...held, refusals: refusals() }), 'wrote', 'it is told');
+  assert.equal(refusals().length, 1);
+  await act(running);
+  assert.deepEqual(refusals(), []);
 });
 
 test('a Job of a run that is over and must not be ended is tried again by the back-off', async () => {

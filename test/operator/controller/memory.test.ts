@@ -9,6 +9,15 @@ import { FakeClock } from '../fake-clock.ts';
 const written = { metadata: { namespace: 'n', name: 'j', uid: 'u', resourceVersion: '5' } };
 const nothing = () => undefined;
 
+const change = (spec: object) => ({
+  ...{ kind: 'patch' as const, apiVersion: 'batch/v1', objectKind: 'Job', name: 'j', uid: 'u' },
+  patch: { spec },
+});
+const hold = change({ suspend: true });
+const end = change({ activeDeadlineSeconds: 1 });
+const make = { kind: 'create' as const, object: { metadata: { name: 'j' } } };
+const no = { answer: 'no', retryAfterMs: undefined };
+
 const times = { detailMs: () => 10_000, stepMs: () => 5000 };
 
 /** No request may be made here. */
@@ -52,7 +61,7 @@ test('of a job that rests nothing is kept once the caches show what was written'
   await memory.fresh('u', fineTuneJobs, () => written, signal);
   memory.rest('u');
   assert.equal(memory.size, 0);
-  memory.refused('u', { kind: 'create', name: 'j', answer: 'no' }, 1000);
+  memory.refused('u', make, no);
   memory.rest('u');
   assert.equal(memory.size, 1, 'what was refused may be asked for again');
 });
@@ -81,20 +90,34 @@ test('a step waits since it was first seen, until a write tells of it', async ()
 test('refusals of an action add up until the API server takes something', async () => {
   const clock = new FakeClock();
   const memory = new Memory({ client: noClient, clock, ...times });
-  const no = { kind: 'create' as const, name: 'j', answer: 'no' };
-  assert.equal(memory.refused('u', no, 2000), false);
+  assert.equal(memory.refused('u', make, no), false);
   await clock.advance(3000);
-  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }, 2000), true);
-  assert.equal(memory.refused('u', { ...no, answer: 'not yet' }, 2000), false, 'it is told once');
-  memory.refused('u', { ...no, kind: 'patch' }, 2000);
+  const notYet = { answer: 'not yet', retryAfterMs: 7000 };
+  assert.equal(memory.refused('u', make, notYet), true);
+  assert.equal(memory.refused('u', make, notYet), false, 'it is told once');
+  memory.refused('u', hold, no);
   await clock.advance(1000);
   assert.deepEqual(memory.refusals('u'), [
-    { ...no, answer: 'not yet', lastedMs: 3000, agoMs: 1000 },
-    { ...no, kind: 'patch', lastedMs: 0, agoMs: 1000 },
+    { kind: 'create', name: 'j', ...notYet, lastedMs: 3000, agoMs: 1000 },
+    { kind: 'patch', name: 'j', patch: hold.patch, answer: 'no', lastedMs: 0, agoMs: 1000 },
   ]);
   assert.deepEqual(memory.refusals('other'), []);
   memory.wrote('u', fineTuneJobs, written);
   assert.equal(memory.refusals('u').length, 2, 'the status is no Job');
   memory.wrote('u', jobs, written);
   assert.deepEqual(memory.refusals('u'), []);
+});
+
+test('each change of a Job is refused by itself, and what was not wanted for a while is refused anew', async () => {
+  const clock = new FakeClock();
+  const memory = new Memory({ client: noClient, clock, ...times });
+  memory.refused('u', hold, no);
+  await clock.advance(3000);
+  assert.equal(memory.refused('u', end, no), false, 'it was never tried before');
+  memory.planned('u', [end]);
+  assert.deepEqual(
+    memory.refusals('u').map(({ patch }) => patch),
+    [end.patch],
+  );
+  assert.equal(memory.refused('u', hold, no), false, 'its time begins anew');
 });

@@ -146,7 +146,17 @@ function someRefusal(draw: Draw, job: FineTuneJob, stage: Stage): Refusal[] {
   if (draw(true, true, true, false)) return [];
   const { name = '' } = aBatchJob(job, stage).metadata ?? {};
   const kind = draw('create' as const, 'patch' as const, 'delete' as const);
-  return [{ kind, name, answer: 'no', lastedMs: draw(0, 10_000), agoMs: draw(1000, 20_000) }];
+  const patch = draw({ spec: { activeDeadlineSeconds: 1 } }, { spec: { suspend: true } });
+  return [
+    {
+      kind,
+      name,
+      ...(kind === 'patch' && { patch }),
+      answer: 'no',
+      lastedMs: draw(0, 10_000),
+      agoMs: draw(1000, 20_000),
+    },
+  ];
 }
 
 function drawFrom(next: () => number): Draw {

@@ -1,6 +1,7 @@
 /** What the API server refuses to take is said, counted as waiting, left alone for a while, and forgotten once it is taken. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { triedOf } from '../../../operator/decide/checks/refused.ts';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { Observed, Refusal } from '../../../operator/decide/plan.ts';
 import {
@@ -32,6 +33,14 @@ const quota = 'jobs.batch "x" is forbidden: exceeded quota: few, requested: coun
 /** Refused for 10 seconds, so the next try comes 10 seconds after the last one. */
 function refusal(job: typeof trainJob, kind: Refusal['kind'], changes: Partial<Refusal> = {}): Refusal {
   return { kind, name: job.metadata!.name!, answer: quota, lastedMs: 10_000, agoMs: 1000, ...changes };
+}
+
+/** The world whose API server refuses each change of a Job that is planned in it. */
+function unchangeable(world: Observed, now?: Date): Observed {
+  const patches = pass(world, now).plan.actions.filter(({ kind }) => kind === 'patch');
+  assert.ok(patches.length > 0);
+  const refusals = patches.map((one) => ({ ...refusal(trainJob, 'patch'), ...triedOf(one) }));
+  return { ...world, refusals };
 }
 
 const noPreflight = observe({ refusals: [refusal(preflightJob, 'create')] });
@@ -92,20 +101,29 @@ const cases: Record<string, Case> = {
     want: { phase: 'Preflight', reason: 'PreflightPending', category: undefined, says: [] },
   },
   'a hold that is refused leaves the trainer at work, and is not called one': {
-    given: { ...withSpec(running, { suspend: true }), refusals: [refusal(trainJob, 'patch')] },
+    given: unchangeable(withSpec(running, { suspend: true })),
     want: { phase: 'Stopping', reason: 'JobRefused', does: [], says: ['Warning JobRefused'] },
     message: /refuses to change Job \S+-train/,
   },
+  'a cancel is another change than the hold that is refused: it is tried at once, and nothing is told of it':
+    {
+      given: withSpec(
+        unchangeable(withSpec(running, { suspend: true })),
+        { suspend: false, cancel: true },
+        3,
+      ),
+      want: { phase: 'Stopping', reason: 'Cancelled', category: 'Cancelled', does: ['patch train'] },
+    },
   'a hold that is tried again is a hold once it is done': {
-    given: tryAgain({ ...withSpec(running, { suspend: true }), refusals: [refusal(trainJob, 'patch')] }),
+    given: tryAgain(unchangeable(withSpec(running, { suspend: true }))),
     want: { phase: 'Suspended', reason: 'SuspendedByUser', category: undefined, does: ['patch train'] },
   },
   'a Job that may not go on after a hold': {
-    given: { ...withSpec(held, { suspend: false }, 3), refusals: [refusal(trainJob, 'patch')] },
+    given: unchangeable(withSpec(held, { suspend: false }, 3)),
     want: { phase: 'Pending', reason: 'JobRefused', does: [] },
   },
   'a run whose Job must not be ended is not over': {
-    given: { ...inPreflight(endedStatus(137, '', 'OOMKilled')), refusals: [refusal(preflightJob, 'patch')] },
+    given: unchangeable(inPreflight(endedStatus(137, '', 'OOMKilled'))),
     want: { phase: 'Stopping', reason: 'JobRefused', does: [] },
   },
   'what else is to be done is done': {
@@ -131,6 +149,14 @@ test('the next try comes after as long as the refusals have lasted, and after fi
     decide({ ...noPreflight, refusals: [refusal(preflightJob, 'create', changes)] }, after(0)).requeueAfterMs;
   assert.equal(next({}), 9000);
   assert.equal(next({ lastedMs: 3_600_000, agoMs: 0 }), 300_000);
+  assert.equal(next({ retryAfterMs: 30_000 }), 29_000, 'or when the API server wants it');
+});
+
+test('what is left alone is in the plan all the same, apart from what is done', () => {
+  const { actions, withheld = [] } = pass(noTrainer).plan;
+  assert.deepEqual(actions, []);
+  assert.deepEqual(withheld.map(triedOf), [{ kind: 'create', name: trainJob.metadata?.name }]);
+  assert.deepEqual(pass(fresh).plan.withheld, undefined);
 });
 
 test('a run that is refused its Job ends at its pending deadline and says why', () => {
@@ -156,8 +182,7 @@ test('a run that waited too long and whose Job must not be ended waits on', () =
     withSpec(inTraining(unschedulable('0/1 nodes')), { pendingDeadlineSeconds: 60 }),
     after(20),
   ).next;
-  const given = { ...world, refusals: [refusal(trainJob, 'patch')] };
-  const { plan, next } = pass(given, after(90));
+  const { plan, next } = pass(unchangeable(world, after(90)), after(90));
   assert.equal(plan.status.phase, 'Pending');
   assert.equal(plan.status.waitingSince, world.job.status?.waitingSince);
   assert.equal(pass({ ...next, refusals: [] }, after(91)).plan.status.phase, 'Failed');
