@@ -11,6 +11,7 @@ import { ApiError, isKind } from '../kube/errors.ts';
 import { controllerUid } from '../kube/store.ts';
 import type { Log } from '../log.ts';
 import { type Memory, watchMs } from './memory.ts';
+import type { Answer } from './refusals.ts';
 import { fineTuneJobs, managedResource } from './resources.ts';
 
 export type ExecuteDependencies = {
@@ -69,7 +70,7 @@ function delayOf(
 
 const isCreate = ({ kind }: Action) => kind === 'create';
 
-/** What the API server refuses is remembered: decided on again, the status says so, and the next try has time. */
+/** What the API server does not take is remembered: decided on again, the status says so, and the next try has time. */
 async function attempt(
   job: FineTuneJob,
   action: Action,
@@ -80,18 +81,47 @@ async function attempt(
   try {
     return await perform(job, action, dependencies, log, signal);
   } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const { answer = error.message, retryAfterMs } = error;
-    const isNews = dependencies.memory.refused(job.metadata.uid, action, { answer, retryAfterMs });
+    const outcome = remember(job, action, error, dependencies);
+    if (outcome === undefined) throw error;
     const { kind, name } = triedOf(action);
-    log.warn('the API server refuses an action', { action: kind, object: name, error: error.message });
-    return isNews ? 'refused' : 'again';
+    log.warn('the API server does not take an action', { action: kind, object: name, error: `${error}` });
+    return outcome;
   }
+}
+
+/** undefined = it is neither a refusal, nor has it failed for so long that it is as good as one. */
+function remember(
+  job: FineTuneJob,
+  action: Action,
+  error: unknown,
+  { memory }: ExecuteDependencies,
+): 'again' | 'refused' | undefined {
+  const { uid } = job.metadata;
+  if (isRefusal(error)) return memory.refused(uid, action, answerOf(error)) ? 'refused' : 'again';
+  if (!isFailure(error) || isOver(job)) return undefined;
+  const lasting = memory.failed(uid, action, answerOf(error));
+  if (lasting === 'passing') return undefined;
+  return lasting === 'news' ? 'refused' : 'again';
 }
 
 /** The operator is known, and what it asks for is not allowed, not valid, or not looked at: the same would be refused again. */
 function isRefusal(error: unknown): error is ApiError {
   return isKind(error, 'Forbidden', 'Invalid', 'WebhookFailed');
+}
+
+/** No answer came, or the server has other troubles. Who lost the lease or gave up was not failed by it. */
+function isFailure(error: unknown): error is ApiError {
+  return isKind(error, 'Unavailable', 'TooManyRequests');
+}
+
+/** Nothing is left to be told: what fails is tried again by the back-off alone. */
+function isOver({ metadata, spec, status }: FineTuneJob): boolean {
+  const hasEnded = status?.runId === spec.runId && status.completionTime !== undefined;
+  return hasEnded || metadata.deletionTimestamp !== undefined;
+}
+
+function answerOf({ answer, message, retryAfterMs }: ApiError): Answer {
+  return { answer: answer ?? message, retryAfterMs };
 }
 
 async function perform(
@@ -172,5 +202,11 @@ async function writeStatus(
   const metadata = { namespace, name, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
   const { apiVersion, kind, spec } = job;
   const wanted = { apiVersion, kind, metadata, spec, status };
-  memory.wrote(uid, fineTuneJobs, await client.replace(fineTuneJobs, wanted, signal, 'status'));
+  try {
+    memory.wrote(uid, fineTuneJobs, await client.replace(fineTuneJobs, wanted, signal, 'status'));
+  } catch (error) {
+    // Then it is not the Jobs alone, and no refusal of them may be told once the API server is back.
+    if (isFailure(error)) memory.forgetFailures(uid);
+    throw error;
+  }
 }

@@ -103,6 +103,16 @@ export class Memory {
     return this.#of(jobUid).refusals.refused(action, answer);
   }
 
+  /** An action came to no answer, or to that of a server that fails; what is returned: Refusals.failed. */
+  failed(jobUid: string, action: Action, answer: Answer): ReturnType<Refusals['failed']> {
+    return this.#of(jobUid).refusals.failed(action, answer);
+  }
+
+  /** The status cannot be written either. */
+  forgetFailures(jobUid: string): void {
+    this.#jobs.get(jobUid)?.refusals.forgetFailures();
+  }
+
   /** All that is wanted for the job now. */
   planned(jobUid: string, actions: readonly Action[]): void {
     this.#jobs.get(jobUid)?.refusals.keepOnly(actions);

@@ -69,7 +69,7 @@ export type Action =
       because: string;
     };
 
-/** An action on a Job that was refused, once or several times in a row. */
+/** An action on a Job that was refused, once or several times in a row, or that has failed for long. */
 export type Refusal = {
   kind: Action['kind'];
   /** Name of the Job. */
@@ -84,6 +84,8 @@ export type Refusal = {
   agoMs: number;
   /** How long the API server asked to be left alone with it. */
   retryAfterMs?: number;
+  /** Nobody said no: there was no answer, or that of a server that fails. */
+  isFailure?: boolean;
 };
 
 export type JobEvent = { type: 'Normal' | 'Warning'; reason: Reason; message: string };

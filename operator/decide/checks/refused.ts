@@ -1,4 +1,4 @@
-/** What the API server does not take: a quota, an admission policy or a rule of the API is against it, or a webhook is silent. */
+/** What the API server does not take: a quota, an admission policy or a rule of the API is against it, or it fails with it. */
 import type { JobPhase } from '../../../crds/status.schema.ts';
 import { mainReason } from '../conditions.ts';
 import type { Action, Refusal } from '../plan.ts';
@@ -29,7 +29,8 @@ export function asFarAsAllowed(run: Run, verdict: Verdict): Verdict {
   );
   const [refusal] = refusals;
   if (refusal === undefined) return asToldBefore(run, verdict);
-  const message = `The API server refuses ${wishes[refusal.kind]} Job ${refusal.name}: ${refusal.answer}`;
+  const verb = refusal.isFailure ? 'fails' : 'refuses';
+  const message = `The API server ${verb} ${wishes[refusal.kind]} Job ${refusal.name}: ${refusal.answer}`;
   const waits = refusals.map(untilNextTryMs);
   // A run is not over before its Jobs are.
   const { endedAt: _, ...rest } = verdict;

@@ -116,7 +116,7 @@ test('a Job whose hold meets a conflict is read, also where no watch has shown i
 /** Carries out what is decided about a world whose API server answers every write of a Job with this error. */
 function refusing(error: ApiError) {
   const refuse = () => Promise.reject(error);
-  const replace = async (_: unknown, object: KubernetesObject) => object;
+  const replace = async (_: unknown, object: KubernetesObject) => (world.statusFails ? refuse() : object);
   const client = { create: refuse, patch: refuse, replace } as unknown as Client;
   const clock = new FakeClock();
   const memory = new Memory({ client, clock, detailMs: () => 0, stepMs: () => 0 });
@@ -124,7 +124,8 @@ function refusing(error: ApiError) {
   const { signal } = new AbortController();
   const act = (world: Observed) =>
     execute(world.job, pass(world).plan, dependencies, createLog('error', true), signal);
-  return { act, clock, refusals: () => memory.refusals(aJob().metadata.uid) };
+  const world = { act, clock, statusFails: false, refusals: () => memory.refusals(aJob().metadata.uid) };
+  return world;
 }
 
 test('a refusal is remembered with the words of the API server, and decided on anew', async () => {
@@ -141,12 +142,56 @@ test('a refusal is remembered with the words of the API server, and decided on a
   }
 });
 
-test('who is not known, and a server that fails, are no refusal', async () => {
-  for (const status of [401, 404, 409, 429, 500, 503]) {
-    const { act, refusals } = refusing(errorOfStatus('POST /jobs', status, { message: 'no' }));
-    await assert.rejects(act(observe()));
-    assert.deepEqual(refusals(), []);
+/** What comes of so many tries, half a minute apart. */
+async function tries(count: number, { act, clock }: ReturnType<typeof refusing>, world = observe()) {
+  const outcomes: unknown[] = [];
+  for (let i = 0; i < count; i++) {
+    outcomes.push(await act(world).catch((error: Error) => error.message));
+    await clock.advance(30_000);
   }
+  return outcomes;
+}
+
+test('who is not known, a conflict, and who gave up or lost the lease, are no refusal however often', async () => {
+  const answers = [401, 404, 409].map((status) => errorOfStatus('POST /jobs', status, { message: 'no' }));
+  for (const error of [...answers, new ApiError('Aborted', 'the lease is no longer held')]) {
+    const world = refusing(error);
+    assert.deepEqual(await tries(5, world), Array(5).fill(error.message));
+    assert.deepEqual(world.refusals(), []);
+  }
+});
+
+test('an action that fails for a minute and three times is as good as refused', async () => {
+  const failures = [429, 500, 503].map((status) => errorOfStatus('POST /jobs', status, { message: 'no' }));
+  for (const error of [...failures, new ApiError('Unavailable', 'no answer within 30000 ms')]) {
+    const world = refusing(error);
+    assert.deepEqual(await tries(4, world), [error.message, error.message, 'refused', 'again']);
+    const [refusal] = world.refusals();
+    assert.equal(refusal?.isFailure, true);
+    assert.equal(refusal.answer, error.answer ?? error.message);
+    assert.equal(refusal.lastedMs, 32_000);
+  }
+  const slow = refusing(errorOfStatus('POST /jobs', 503, { message: 'no' }));
+  await assert.rejects(slow.act(observe()));
+  await slow.clock.advance(300_000);
+  await assert.rejects(slow.act(observe()), /no/, 'two tries are few');
+});
+
+test('where the status cannot be written either, no single action is taken for refused', async () => {
+  const world = refusing(errorOfStatus('POST /jobs', 503, { message: 'no' }));
+  await tries(3, world);
+  const refused = { ...observe(), refusals: world.refusals().map((one) => ({ ...one, agoMs: 0 })) };
+  world.statusFails = true;
+  await assert.rejects(world.act(refused), /no/);
+  assert.deepEqual(world.refusals(), []);
+  assert.deepEqual(await tries(1, world), ['POST /jobs: 503 no'], 'its time begins anew');
+});
+
+test('what is left to do for a run that is over is tried again as the API server asks', async () => {
+  const world = refusing(errorOfStatus('PATCH /jobs', 429, { message: 'no' }, '60'));
+  const { next } = pass(inPreflight(endedStatus(137, '', 'OOMKilled')));
+  const outcomes = await tries(5, world, { ...next, batchJobs: fresh.batchJobs });
+  assert.deepEqual(outcomes, Array(5).fill('PATCH /jobs: 429 no'));
 });
 
 test('once a refusal has lasted for two seconds it is told at once, however long the back-off is by then', async () => {

@@ -66,6 +66,11 @@ const cases: Record<string, Case> = {
     message:
       /^The API server refuses to make Job \S+-preflight: jobs\.batch "x" is forbidden: exceeded quota/,
   },
+  'a preflight Job with which the API server fails for long: nobody refused it, and all else is the same': {
+    given: observe({ refusals: [refusal(preflightJob, 'create', { answer: 'no answer', isFailure: true })] }),
+    want: { phase: 'Pending', reason: 'JobRefused', does: [], says: ['Warning JobRefused'] },
+    message: /^The API server fails to make Job \S+-preflight: no answer$/,
+  },
   'the same a moment later': { given: pass(noPreflight).next, want: { does: [], says: [] } },
   'once it is time it is tried again, and the status says no more than before': {
     given: tryAgain(noPreflight),
