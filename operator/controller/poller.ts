@@ -3,7 +3,7 @@
  * status interval and job, so that progress costs the API server little.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { Agent } from 'undici';
+import { Agent, buildConnector } from 'undici';
 import type { Progress } from '../../crds/trainer-contract.ts';
 import type { Observed } from '../decide/plan.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -16,6 +16,8 @@ type Entry = {
   /** "namespace/name" of the job. */
   key: string;
   target: PollTarget;
+  /** The connection to it, for one question after the other. One for all would keep something of each address for ever. */
+  dispatcher: Agent;
   published: Seen | undefined;
   publishedAt: number;
 };
@@ -44,30 +46,30 @@ export class Poller {
   readonly #options: Options;
   readonly #entries = new Map<string, Entry>();
   readonly #queue: Queue;
-  // A question never follows a redirect, and a connection is kept for the next question to the same pod.
-  readonly #dispatcher: Agent;
+  readonly #open: () => Agent;
 
   constructor(options: Options) {
     this.#options = options;
     const { clock, pollMs, timeoutMs = 3000 } = options;
     this.#queue = new Queue({ clock, backoff: { baseMs: pollMs, capMs: pollMs } });
-    this.#dispatcher = new Agent({
-      connections: 1,
-      keepAliveTimeout: pollMs * 2,
-      connect: { timeout: timeoutMs },
-    });
+    const connect = buildConnector({ timeout: timeoutMs });
+    // A question never follows a redirect, and a connection is kept for the next question to the same pod.
+    this.#open = () => new Agent({ connections: 1, keepAliveTimeout: pollMs * 2, connect });
   }
 
   /** From now on asks this trainer for the job `jobUid`; undefined = none. */
   target(key: string, jobUid: string, target: PollTarget | undefined): void {
+    const entry = this.#entries.get(jobUid);
+    if (isDeepStrictEqual(entry?.target, target)) return;
+    // A question that is under way ends without an answer, which nobody wants any more.
+    void entry?.dispatcher.destroy();
     if (target === undefined) {
       this.#entries.delete(jobUid);
       return;
     }
-    const entry = this.#entries.get(jobUid);
-    if (entry !== undefined && isDeepStrictEqual(entry.target, target)) return;
     const publishedAt = entry?.publishedAt ?? Number.NEGATIVE_INFINITY;
-    this.#entries.set(jobUid, { key, target, published: undefined, publishedAt });
+    const dispatcher = this.#open();
+    this.#entries.set(jobUid, { key, target, dispatcher, published: undefined, publishedAt });
     this.#queue.add(jobUid);
   }
 
@@ -80,7 +82,7 @@ export class Poller {
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#queue.stop(), { once: true });
     await Promise.all(Array.from({ length: this.#options.concurrency }, () => this.#work()));
-    await this.#dispatcher.destroy();
+    await Promise.all([...this.#entries.values()].map(({ dispatcher }) => dispatcher.destroy()));
   }
 
   async #work(): Promise<void> {
@@ -97,7 +99,7 @@ export class Poller {
   async #ask(uid: string, entry: Entry): Promise<void> {
     const { port, timeoutMs, onPoll, onAnswer, log } = this.#options;
     const answer = await askProgress(entry.target, {
-      dispatcher: this.#dispatcher,
+      dispatcher: entry.dispatcher,
       ...(port === undefined ? {} : { port }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });

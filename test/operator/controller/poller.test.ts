@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
+import { Client } from 'undici';
 import { Poller } from '../../../operator/controller/poller.ts';
 import { systemClock } from '../../../operator/kube/clock.ts';
 import { createLog } from '../../../operator/log.ts';
@@ -45,7 +48,7 @@ describe('poller', () => {
       },
       timeoutMs: 300,
       concurrency: 2,
-      port: await stub.start(),
+      port: await stub.start('0.0.0.0'),
       onPoll: (result) => results.push(result),
       onAnswer: (_, value) => answers.push(value.step),
       onPublish: (key) => {
@@ -130,5 +133,31 @@ describe('poller', () => {
     await until(() => published.length === 1);
     poller.target('n/job', identity.jobUid, { ...target });
     assert.equal(poller.progressOf(identity.jobUid)?.value.step, 5);
+  });
+
+  it('keeps nothing of trainers that were lost, however their last question ended', async () => {
+    const before = queryObjects(Client, { format: 'count' });
+    for (const [answer, why] of [
+      [() => {}, 'unreachable'],
+      [(_, response) => response.end(' '.repeat(100_000)), 'toolarge'],
+    ] satisfies [RequestListener, string][]) {
+      stub.answer = answer;
+      const uids = Array.from({ length: 10 }, (_, i) => `lost-${i + 2}`);
+      for (const [i, uid] of uids.entries()) {
+        poller.target(`n/${uid}`, uid, { ...target, jobUid: uid, ip: `127.0.0.${i + 2}` });
+      }
+      await until(() => results.filter((result) => result === why).length >= uids.length);
+      for (const uid of uids) poller.target(`n/${uid}`, uid, undefined);
+    }
+    await sleep(100);
+    const left = queryObjects(Client, { format: 'count' }) - before;
+    assert.ok(left < 5, `${left} clients are left`);
+  });
+
+  it('keeps its connection from one question to the next', async () => {
+    stub.body = JSON.stringify(progressAt(5));
+    poller.target('n/job', identity.jobUid, target);
+    await until(() => results.length >= 5);
+    assert.equal(stub.connections, 1);
   });
 });

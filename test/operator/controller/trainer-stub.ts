@@ -10,9 +10,12 @@ export class TrainerStub {
     this.#answer(request, response);
   });
   asked = 0;
+  /** So many were opened. */
+  connections = 0;
 
-  async start(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  async start(host = '127.0.0.1'): Promise<number> {
+    this.#server.on('connection', () => this.connections++);
+    await new Promise<void>((resolve) => this.#server.listen(0, host, resolve));
     return (this.#server.address() as AddressInfo).port;
   }
 
