@@ -24,6 +24,7 @@ import { Queue } from './queue.ts';
 import { JobSeries } from './series.ts';
 import { statusIntervalMs, stepDelayMs } from './status-interval.ts';
 import { Sync } from './sync.ts';
+import { watchWallClock } from './wall-clock.ts';
 
 export type OperatorOptions = {
   config: Config;
@@ -205,9 +206,14 @@ export class Operator {
     this.#options.log.info('working', { jobs: caches.jobs.size });
     caches.listen((key, isNew) => queue.addTo(isNew ? 'new' : 'ordinary', key));
     const polling = poller.run(stopping);
+    const onStep = (ms: number) => {
+      this.#options.log.warn('the wall clock has moved: all that waits is looked at', { ms: Math.round(ms) });
+      queue.wake();
+    };
+    const watching = watchWallClock({ clock, onStep }, stopping);
     stopping.addEventListener('abort', () => setTimeout(() => this.#giveUp.abort(), stopMs.passes).unref());
     await controller.run(this.#giveUp.signal);
-    await polling;
+    await Promise.all([polling, watching]);
   }
 
   async #close(watching: Promise<void>, lease?: Promise<boolean>): Promise<true> {

@@ -121,6 +121,11 @@ export class Queue {
     this.#promote(key, lane);
   }
 
+  /** All keys are due now, as far as servers allow: by the clock that their times come from it may be so. */
+  wake(): void {
+    for (const key of [...this.#due.keys()]) this.addTo('small', key);
+  }
+
   /** The key failed: it is due after a wait that grows with its failures in a row, or the longer one of a server. */
   retry(key: string, atLeastMs = 0): void {
     const failures = (this.#failures.get(key) ?? 0) + 1;

@@ -154,6 +154,24 @@ describe('queue', () => {
     assert.deepEqual(taken, ['a', 'a', 'a'], 'the wait is over');
   });
 
+  it('wakes all that wait, once and after what is due, and not before a server allows it', async () => {
+    const { clock, queue, taken, take } = start();
+    for (const key of ['far', 'farther']) queue.add(key, 1e9);
+    queue.retry('asked', 4000);
+    queue.wake();
+    queue.wake();
+    queue.add('now');
+    await take(5);
+    assert.deepEqual(taken, ['now', 'far', 'farther']);
+    queue.add('far', 1e9);
+    queue.wake();
+    queue.done('far');
+    await settled();
+    assert.deepEqual(taken.slice(3), ['far'], 'one that is worked on comes again');
+    await clock.advance(4000);
+    assert.deepEqual(taken.slice(4), ['asked']);
+  });
+
   it('brings a key with news after the wait of the server, where its own would be longer', async () => {
     const { clock, queue, taken, take } = start();
     for (let failures = 0; failures < 6; failures++) queue.retry('a');
