@@ -75,22 +75,30 @@ async function trainAndPublish(run: Run): Promise<FinishedOutcome | OutcomeOf<'I
   }
 }
 
-/** The loop. A checkpoint is taken between two steps, so everything before the next step can be repeated exactly. */
+/**
+ * The loop. A checkpoint is taken between two steps, so everything before the next step can be repeated exactly. A step of
+ * many micro-batches may take longer than a pod has to stop, so it is given up between two of them: `state` and the model
+ * change only with a whole step.
+ */
 async function trainToTheEnd(run: Run): Promise<void> {
   const { context, checkpoints, model, state, progress } = run;
   const { config } = context;
   const steps = stepsFrom(run);
+  const stopIfRequested = () => {
+    if (context.stopRequested()) throw new StopRequested();
+  };
   progress.start();
   for (;;) {
     validateIfDue(run);
     if (state.step >= run.totalSteps || patienceIsOver(state.best, config)) break;
     if (state.step % config.checkpoints.everySteps === 0) await checkpoints.save(state);
-    if (context.stopRequested()) throw new StopRequested();
+    stopIfRequested();
 
     const microBatches = steps.next().value as Batch[];
     const learningRate = learningRateOf(config, state, run.totalSteps);
     const started = performance.now();
-    const { loss, gradientNorm } = model.trainStep(microBatches, { step: state.step, learningRate });
+    const at = { step: state.step, learningRate };
+    const { loss, gradientNorm } = model.trainStep(microBatches, at, stopIfRequested);
     refuseNonFinite({ loss, gradientNorm, learningRate, step: state.step + 1 }, checkpoints.records());
     const tokens = microBatches.reduce((sum, batch) => sum + tokensIn(batch), 0);
     const seconds = (performance.now() - started) / 1000;

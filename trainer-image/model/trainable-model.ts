@@ -48,9 +48,14 @@ export type TrainableModel = {
   readonly unusedKeys: readonly string[];
   /**
    * One optimiser step; with one micro-batch it is one graph call. `step` counts from 0. Loss: mean over the labelled
-   * rows of all micro-batches, before the update.
+   * rows of all micro-batches, before the update. Where `beforeEach`, called before each micro-batch, throws, the step is
+   * given up and the state is the one before it.
    */
-  trainStep(microBatches: readonly Batch[], at: StepRates): { loss: number; gradientNorm: number };
+  trainStep(
+    microBatches: readonly Batch[],
+    at: StepRates,
+    beforeEach?: () => void,
+  ): { loss: number; gradientNorm: number };
   /** No dropout. The outputs are those of the task; the loss is summed over `count` labels. */
   predict(batch: Batch): { outputs: readonly HostArray[]; lossSum: number; count: number };
   /** Under the names of the state_dict; the data of each is read when asked for, and may be gone when a later one is. */
@@ -128,13 +133,13 @@ function operations(
   const averages = average?.variables ?? [];
   const state = [...built.update.state, ...averages];
   return {
-    trainStep(microBatches, at) {
+    trainStep(microBatches, at, beforeEach) {
       const feeds = microBatches.map((batch, index): Feed[] => {
         const number = at.step * gradientAccumulationSteps + index;
         const masks = { tensor: built.seed, data: Int32Array.of(foldSeed(seed), number), shape: [2] };
         return [...batchFeeds(built, architecture, batch), masks];
       });
-      return runUpdate(session, built.update, feeds, at);
+      return runUpdate(session, built.update, feeds, at, beforeEach);
     },
     predict(batch) {
       const { outputs, lossSum, count } = built.predict;

@@ -129,13 +129,15 @@ function stateOf(graph: Graph, optimizer: Optimizer, { name, shape }: Variable):
 
 /**
  * One optimiser step on micro-batches, each given by its feeds. Returns the mean loss over all of them and the norm of
- * its gradient, both from before the update.
+ * its gradient, both from before the update. `beforeEach` is called before each of them; where it throws the step is given
+ * up, and weights, optimiser state and average are as before: only the sums changed, and they begin anew with each step.
  */
 export function runUpdate(
   session: Session,
   update: Update,
   microBatches: readonly (readonly Feed[])[],
   at: StepRates,
+  beforeEach: () => void = () => {},
 ): { loss: number; gradientNorm: number } {
   const { accumulation, average, loss, gradientNorm, applied } = update;
   const rates = [ratesFeed(update, at), ...(average ? [keptFeed(average, at.step)] : [])];
@@ -143,6 +145,7 @@ export function runUpdate(
     const [feeds = [], ...more] = microBatches;
     if (more.length > 0)
       throw new Error(`A graph without accumulators got ${microBatches.length} micro-batches.`);
+    beforeEach();
     const results = session.run([loss.lossSum, loss.count, gradientNorm, applied], [...feeds, ...rates]);
     const [lossSum, count, norm] = results.map((data) => Number(data[0])) as [number, number, number];
     return { loss: lossSum / Math.max(1, count), gradientNorm: norm };
@@ -150,6 +153,7 @@ export function runUpdate(
   session.run([accumulation.clear], []);
   const total = { lossSum: 0, count: 0 };
   for (const feeds of microBatches) {
+    beforeEach();
     const [lossSum, count] = session.run([loss.lossSum, loss.count, accumulation.added], feeds);
     total.lossSum += Number(lossSum?.[0]);
     total.count += Number(count?.[0]);

@@ -64,6 +64,29 @@ for (const [name, update] of Object.entries(modes)) {
   });
 }
 
+test('a step that is given up between micro-batches leaves state and later steps as they would have been', async () => {
+  const perStep = 3;
+  const update = { ...everything, gradientAccumulationSteps: perStep, ema: { decay: 0.9 } };
+  const model = await openSmall(binding, { dropout: 0.2, seed: 3, update });
+  const [before, after] = [join(directory, 'before'), join(directory, 'given-up')];
+  trainSpan(model, 0, 2, perStep);
+  const state = saveAll(model, before);
+  const want = trainSpan(model, 2, 4, perStep);
+  for (let given = 0; given < perStep; given++) {
+    loadAll(model, before);
+    let begun = 0;
+    const stop = () => {
+      if (begun++ === given) throw new Error('stop');
+    };
+    const batches = golden('bert-small').batches.slice(0, perStep);
+    assert.throws(() => model.trainStep(batches, { step: 2, learningRate: 1e-3 }, stop), /^Error: stop$/);
+    assert.equal(saveAll(model, after), state, `given up after ${given} micro-batches`);
+    assert.equal(model.tensorCount(), 0);
+    assert.deepEqual(trainSpan(model, 2, 4, perStep), want);
+  }
+  model.close();
+});
+
 test('each optimiser saves its state under the names of PyTorch', async () => {
   const namesOf = async (update: Partial<UpdateOptions>): Promise<string[]> => {
     const model = await openSmall(binding, { update });
