@@ -18,6 +18,8 @@ const wrongRegion = new Set([
 /** Some servers say 404 for a user they do not know. */
 const refusedCode =
   /^(AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w*UserNotFound|\w*InvalidToken|ExpiredToken)$/;
+/** Each try reads the keys anew, and they may have been replaced meanwhile. */
+const endedSession = /^(ExpiredToken|InvalidToken)$/;
 const tlsCode = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO)/;
 
 type SdkError = Error & {
@@ -27,6 +29,15 @@ type SdkError = Error & {
   $response?: { statusCode?: number };
 };
 
+/** Whether the same request may be answered otherwise a moment later. */
+export function deservesAnotherTry(error: unknown): boolean {
+  return endedSession.test(codeOf(error as SdkError));
+}
+
+function codeOf(failure: SdkError): string {
+  return failure.Code ?? failure.code ?? failure.name;
+}
+
 /** Turns any error of the S3 client into one with a category, the place, and what to do. */
 export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
   if (error instanceof TrainerError) return error;
@@ -34,7 +45,7 @@ export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
   const place = `${key === undefined ? `bucket "${bucket}"` : `"${key}" in bucket "${bucket}"`} at ${endpoint}`;
   const failure = error as SdkError;
   const status = failure.$metadata?.httpStatusCode ?? failure.$response?.statusCode;
-  const code = failure.Code ?? failure.code ?? failure.name;
+  const code = codeOf(failure);
   const answer = status === undefined ? code : `${status} ${code}`;
   const make = (category: TrainerError['category'], message: string, hint: string) =>
     new TrainerError(category, message, hint, { cause: error });
@@ -58,7 +69,7 @@ export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
       'SourceForbidden',
       `Cannot ${attempt.action} ${place}: the server refused ${attempt.signed ? 'the credentials' : 'the unsigned request'} (${answer}).`,
       attempt.signed
-        ? 'Check accessKeyId and secretAccessKey in the Secret and what they are allowed to do; some servers also answer so for files that do not exist.'
+        ? 'Check accessKeyId and secretAccessKey (and sessionToken, which expires) in the Secret and what they are allowed to do; some servers also answer so for files that do not exist.'
         : 'Set credentialsSecretRef, or allow public access to the bucket.',
     );
   }

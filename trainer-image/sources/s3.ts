@@ -6,24 +6,16 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import type { Location } from '../../crds/trainer-contract.ts';
 import { TrainerError } from '../failure.ts';
-import { readCredentials } from './credentials.ts';
 import { localFailure } from './local-failure.ts';
+import { createClient, idleTimeoutMs, maxAttempts, type S3Location } from './s3-client.ts';
 import { s3Failure } from './s3-failure.ts';
 import type { FileEntry, Source } from './source.ts';
 import { refuseTooMany, saveFile, truncated, withIdleTimeout } from './transfer.ts';
 
-type S3Location = Extract<Location, { kind: 's3' }>;
-
-/** Tries of one request by the SDK, and of one download that breaks off in the middle. */
-const maxAttempts = 5;
-const connectionTimeoutMs = 10_000;
-/** Time without a single byte after which a connection counts as dead. */
-const idleTimeoutMs = 60_000;
 /** Parts of an upload. S3 allows 10,000 parts, so files may have up to 320 GB; two parts are in memory at a time. */
 const partBytes = 32 * 1024 * 1024;
 const partsAtOnce = 2;
@@ -31,29 +23,6 @@ const partsAtOnce = 2;
 /** A folder in a bucket. Path-style requests, signed only when a credentials folder is given. */
 export async function openS3(location: S3Location): Promise<Source> {
   return new S3Source(location, await createClient(location));
-}
-
-async function createClient(location: S3Location): Promise<S3Client> {
-  const { endpoint, region, credentialsDirectory, uri } = location;
-  // Explicit credentials in both cases: the SDK's default chain would ask the node's metadata service.
-  const identity =
-    credentialsDirectory === undefined
-      ? {
-          credentials: { accessKeyId: '', secretAccessKey: '' },
-          signer: { sign: async <T>(request: T): Promise<T> => request },
-        }
-      : { credentials: await readCredentials(credentialsDirectory, uri) };
-  return new S3Client({
-    endpoint,
-    region,
-    ...identity,
-    forcePathStyle: true,
-    maxAttempts,
-    requestHandler: { connectionTimeout: connectionTimeoutMs, socketTimeout: idleTimeoutMs },
-    // Many S3 servers do not know the newer checksum headers.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-  });
 }
 
 class S3Source implements Source {

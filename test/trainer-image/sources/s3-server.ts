@@ -1,8 +1,9 @@
-/** A real S3 server for tests of the sources, and a connection to it that breaks. */
+/** A real S3 server for tests of the sources, a connection to it that breaks, one that answers what it is told, and keys. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +92,45 @@ export async function startBreakingProxy(
     broken: () => broken,
     stop: () => proxy.close(),
   };
+}
+
+/** A server that answers each request with what `answer` gives: a status, and a code of S3 where it is an error. */
+export async function startAnsweringServer(
+  answer: (
+    request: IncomingMessage,
+  ) => { status: number; code?: string } | Promise<{ status: number; code?: string }>,
+): Promise<{ endpoint: string; stop(): void }> {
+  const http = createHttpServer(async (request, response) => {
+    request.resume();
+    const { status, code } = await answer(request);
+    const error = `<Error><Code>${code}</Code><Message>as the test wants it</Message></Error>`;
+    response.writeHead(status, { 'content-type': 'application/xml' });
+    response.end(code === undefined ? '<ListBucketResult></ListBucketResult>' : error);
+  }).listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    endpoint: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    stop: () => {
+      http.close();
+      http.closeAllConnections();
+    },
+  };
+}
+
+/** Mounts keys as the kubelet does, also over those that are there: each version in a folder of its own behind a link. */
+export async function mountSecret(directory: string, keys: Record<string, string>): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const link = join(directory, '..data');
+  const before = await readlink(link).catch(() => undefined);
+  const version = `..${randomBytes(8).toString('hex')}`;
+  await mkdir(join(directory, version));
+  for (const [key, value] of Object.entries(keys)) {
+    await writeFile(join(directory, version, key), value);
+    await symlink(join('..data', key), join(directory, key)).catch(() => {});
+  }
+  await symlink(version, join(directory, '..data_tmp'));
+  await rename(join(directory, '..data_tmp'), link);
+  if (before !== undefined) await rm(join(directory, before), { recursive: true });
 }
 
 /** A port that nobody listens on at the moment. */
