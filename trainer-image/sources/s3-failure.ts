@@ -18,6 +18,9 @@ const wrongRegion = new Set([
 /** Some servers say 404 for a user they do not know. */
 const refusedCode =
   /^(AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w*UserNotFound|\w*InvalidToken|ExpiredToken)$/;
+/** Of the server's moment, not of the request, whatever the status: it was slow, busy, or lost a part of what was sent. */
+const passingCode =
+  /^(RequestTimeout|IncompleteBody|Throttling|ThrottlingException|SlowDown|OperationAborted|NoSuchUpload)$/;
 /** Each try reads the keys anew, and they may have been replaced meanwhile. */
 const endedSession = /^(ExpiredToken|InvalidToken)$/;
 const tlsCode = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO)/;
@@ -29,9 +32,10 @@ type SdkError = Error & {
   $response?: { statusCode?: number };
 };
 
-/** Whether the same request may be answered otherwise a moment later. */
+/** Whether the same request may be answered otherwise a moment later; an upload that is gone stays so. */
 export function deservesAnotherTry(error: unknown): boolean {
-  return endedSession.test(codeOf(error as SdkError));
+  const code = codeOf(error as SdkError);
+  return endedSession.test(code) || (passingCode.test(code) && code !== 'NoSuchUpload');
 }
 
 function codeOf(failure: SdkError): string {
@@ -49,7 +53,16 @@ export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
   const answer = status === undefined ? code : `${status} ${code}`;
   const make = (category: TrainerError['category'], message: string, hint: string) =>
     new TrainerError(category, message, hint, { cause: error });
+  const unavailable = () => {
+    const tries = failure.$metadata?.attempts;
+    return make(
+      'SourceUnavailable',
+      `Cannot ${attempt.action} ${place}: ${answer}${tries === undefined ? '' : ` after ${tries} tries`}.`,
+      'Check that the endpoint is right and the server can be reached from the pod; the run is tried again within spec.retry.limit.',
+    );
+  };
 
+  if (passingCode.test(code)) return unavailable();
   if (code === 'NoSuchBucket') {
     return make(
       'SourceNotFound',
@@ -101,10 +114,5 @@ export function s3Failure(error: unknown, attempt: S3Attempt): TrainerError {
       'Check endpoint, bucket, prefix and region.',
     );
   }
-  const tries = failure.$metadata?.attempts;
-  return make(
-    'SourceUnavailable',
-    `Cannot ${attempt.action} ${place}: ${answer}${tries === undefined ? '' : ` after ${tries} tries`}.`,
-    'Check that the endpoint is right and the server can be reached from the pod; the run is tried again within spec.retry.limit.',
-  );
+  return unavailable();
 }
