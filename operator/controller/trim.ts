@@ -71,7 +71,7 @@ function textOf({ type, status, reason, message }: V1JobCondition): V1JobConditi
 /** The way to the container, and what stopped it from outside. */
 const keptConditions: readonly string[] = ['PodScheduled', 'PodReadyToStartContainers', 'DisruptionTarget'];
 const keptLabels: readonly string[] = [labels.job, labels.jobUid, labels.run, labels.stage, labels.queue];
-const keptAnnotations: readonly string[] = [annotations.heldByUser];
+const keptAnnotations: readonly string[] = [annotations.heldByUser, annotations.startTime];
 
 function trimMetadata(metadata: V1ObjectMeta): V1ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;

@@ -2,7 +2,7 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { FineTuneRuntimeSpec } from '../../crds/finetuneruntime.schema.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
-import { type Stage, stageName } from '../manifests/names.ts';
+import { annotations, type Stage, stageName } from '../manifests/names.ts';
 import { isUnseen } from './attempts.ts';
 import { endingOf, identityIn, isOver } from './ending.ts';
 import type { FineTuneJob, Observed } from './plan.ts';
@@ -46,10 +46,10 @@ export function viewRun(observed: Observed, now: Date): Run {
     train: stageName(job.metadata, runId, 'train'),
   };
   const named = (stage: Stage) => batchJobs.find(({ metadata }) => metadata?.name === names[stage]);
-  const startTime = remembered.startTime ?? startOf(named('preflight'), now);
+  const startTime = remembered.startTime ?? startOf(job.status, [named('preflight'), named('train')], now);
   const view = (stage: Stage): StageView => {
     const found = named(stage);
-    const batchJob = wasDeletedBefore(startTime, found) ? undefined : found;
+    const batchJob = isOf(startTime, found) ? found : undefined;
     return viewStage(batchJob, pods, identityIn(job, stage), remembered.failure);
   };
   const preflight = view('preflight');
@@ -75,19 +75,28 @@ export function viewRun(observed: Observed, now: Date): Run {
 }
 
 /**
- * Before a status tells it, the Job that a run begins with does: a train Job that is made by then, and one that is made after
- * the status was written, have the same start.
+ * The start of a run of which the status knows nothing: a Job that is made already names it. One that began before the run
+ * that the status tells of is of an earlier run, which had the same runId.
  */
-function startOf(preflight: V1Job | undefined, now: Date): string {
-  const { deletionTimestamp, creationTimestamp } = preflight?.metadata ?? {};
-  const made = deletionTimestamp === undefined ? timestampOf(creationTimestamp) : undefined;
-  return made ?? timestampOf(now) ?? '';
+function startOf(
+  told: FineTuneJobStatus | undefined,
+  jobs: readonly (V1Job | undefined)[],
+  now: Date,
+): string {
+  const earliest = told?.startTime ?? '';
+  const named = jobs.flatMap((job) => startNamedBy(job) ?? []).find((start) => start >= earliest);
+  // Of two replicas the clock of one may be behind.
+  const latest = Math.max(now.getTime(), millis(earliest) ?? 0);
+  return named ?? timestampOf(new Date(latest)) ?? '';
 }
 
-/** Then it belongs to an earlier run that had the same runId. */
-function wasDeletedBefore(startTime: string, job: V1Job | undefined): boolean {
-  const deleted = millis(job?.metadata?.deletionTimestamp);
-  return deleted !== undefined && deleted <= (millis(startTime) ?? 0);
+function startNamedBy(job: V1Job | undefined): string | undefined {
+  return job?.metadata?.annotations?.[annotations.startTime];
+}
+
+/** Jobs that an earlier version of the operator made name no start. */
+function isOf(startTime: string, job: V1Job | undefined): boolean {
+  return (startNamedBy(job) ?? startTime) === startTime;
 }
 
 /** The name of a Job holds the UID and the run: a deleted Job and the one made in its place have the same one. */
@@ -109,7 +118,7 @@ function ofThisRun(
   const began = millis(preflight.job?.metadata?.creationTimestamp) ?? Number.POSITIVE_INFINITY;
   return pods.filter(
     (pod) =>
-      controllerOf(pod)?.uid === train.job?.metadata?.uid ||
+      (train.job !== undefined && controllerOf(pod)?.uid === train.job.metadata?.uid) ||
       (millis(pod.metadata?.creationTimestamp) ?? 0) >= began,
   );
 }

@@ -29,6 +29,8 @@ export const labels = {
 export const annotations = {
   /** The run config as JSON; the downward API makes it the file that the trainer reads. */
   runConfig: 'finetune.dev/run-config',
+  /** On a batch Job: when its run began. Two runs may have the same runId, one after the other. */
+  startTime: 'finetune.dev/start-time',
   /** On a batch Job that the operator has suspended: only then does the operator resume it. */
   heldByUser: 'finetune.dev/suspended-by-user',
 } as const;

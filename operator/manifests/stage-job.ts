@@ -37,6 +37,7 @@ export function stageJob({ job, runtime, stage, config }: StageJobInput): V1Job 
       name: stageName(job.metadata, runId, stage),
       namespace,
       labels: { ...own, ...queue },
+      annotations: { [annotations.startTime]: config.job.startTime },
       ownerReferences: [
         { apiVersion: job.apiVersion, kind: job.kind, name, uid, controller: true, blockOwnerDeletion: true },
       ],

@@ -8,9 +8,12 @@ import { after, aPod, endedStatus, interrupted, pass, succeeded, validated } fro
 import {
   attempt,
   endedAfter,
+  fresh,
   inPreflight,
   inTraining,
+  orphan,
   running,
+  summary,
   trainJob,
   without,
   withSpec,
@@ -71,12 +74,13 @@ test('also where the status was lost: a Job made before and one made after it na
 });
 
 test('where the Jobs of that one are still being deleted they are waited for, and their results count for nothing', () => {
+  const second = { runId: '2', startTime: '2026-01-01T01:30:00Z' };
   const over = inTraining(endedStatus(0, succeeded('one')));
   const batchJobs = over.batchJobs.map((job) => ({
     ...job,
     metadata: { ...job.metadata, deletionTimestamp: after(5500) },
   }));
-  const { plan } = pass({ ...over, batchJobs, job: { ...over.job, status: { runId: '2' } } }, after(5501));
+  const { plan } = pass({ ...over, batchJobs, job: { ...over.job, status: second } }, after(5501));
   assert.deepEqual([plan.status.phase, plan.actions], ['Pending', []]);
 });
 
@@ -90,5 +94,32 @@ test('and counts its own attempts, also one whose Job was deleted before anybody
   for (const batchJobs of [world.batchJobs, world.batchJobs.filter((job) => job !== train)]) {
     const { status } = pass({ ...world, batchJobs, pods }, after(6050)).plan;
     assert.deepEqual([status.usage?.attempts, status.usage?.activeSeconds], [1, 10]);
+  }
+});
+
+test('also where nobody could delete them before: a Job that was refused its deletion is not taken for one of this run', () => {
+  const second = { runId: '2', startTime: '2026-01-01T01:30:00Z' };
+  const { next, plan } = pass({ ...running, job: { ...running.job, status: second } }, after(5501));
+  assert.deepEqual(summary(plan).does, ['delete preflight', 'delete train']);
+  assert.equal(next.job.status?.startTime, '2026-01-01T01:31:41Z');
+});
+
+test('nor the trainer of that one whose Job was removed without it', () => {
+  const second = { runId: '2', startTime: '2026-01-01T01:30:00Z' };
+  const pods = [orphan(endedStatus(0, succeeded('one')))];
+  const checked = { ...fresh, job: { ...fresh.job, status: second }, batchJobs: [], pods };
+  const { plan } = pass(checked, after(5501));
+  assert.deepEqual([plan.status.attempt, summary(plan).does], [undefined, ['create preflight']]);
+  const { usage } = pass(madeAnew(pass(checked, after(5501)).next), after(6001)).plan.status;
+  assert.equal(usage, undefined);
+});
+
+test('a replica whose clock is behind goes by the start that the status tells last', () => {
+  const second = { runId: '2', startTime: '2026-01-01T01:30:00Z' };
+  let world = pass({ ...fresh, job: { ...fresh.job, status: second }, batchJobs: [] }, after(60)).next;
+  for (const at of [61, 62]) {
+    const { plan, next } = pass({ ...world, job: { ...world.job, status: second } }, after(at));
+    assert.deepEqual([plan.actions, plan.status.startTime], [[], '2026-01-01T01:30:00Z']);
+    world = next;
   }
 });
