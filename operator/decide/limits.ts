@@ -27,9 +27,9 @@ export function limitsOf(run: Input): Limits {
   const lacksPrice = spec.budget?.maxCost !== undefined && price === undefined;
   return present({
     deadline: spec.activeDeadlineSeconds,
-    budget: lacksPrice ? undefined : budgetOf(run, price),
+    budget: budgetOf(run, price),
     problem: lacksPrice
-      ? `FineTuneRuntime "${spec.runtimeRef.name}" names no price (accelerator.pricePerHour), so spec.budget.maxCost cannot be kept.`
+      ? `FineTuneRuntime "${spec.runtimeRef.name}" ${run.runtime ? 'names no price (accelerator.pricePerHour)' : 'does not exist'}, so spec.budget.maxCost cannot be kept.`
       : undefined,
   });
 }

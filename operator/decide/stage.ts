@@ -1,5 +1,5 @@
 /** Where a stage stands: its batch Job and pods, read as one of a few states. */
-import type { V1Job, V1OwnerReference, V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1ObjectMeta, V1OwnerReference, V1Pod } from '@kubernetes/client-node';
 import { categoryOfExitCode, type FailureRule, failures } from '../../crds/failures.ts';
 import type { FineTuneJobStatus } from '../../crds/status.schema.ts';
 import { annotations, labels } from '../manifests/names.ts';
@@ -152,6 +152,15 @@ export function endedAs(job: V1Job): 'Complete' | 'Failed' | undefined {
 /** Whether a pod of the stage may still do something. */
 export function hasLivePods({ pods }: Pick<StageView, 'pods'>): boolean {
   return pods.some(({ status }) => status?.phase === 'Pending' || status?.phase === 'Running');
+}
+
+/** With one of these the garbage collector has the children in hand: it lets them go, or removes them first. */
+const collectors = ['orphan', 'foregroundDeletion'];
+
+/** Whether somebody's finalizer keeps an object that is being deleted, and its children with it. */
+export function isKept({ deletionTimestamp, finalizers = [] }: V1ObjectMeta): boolean {
+  const isCollected = finalizers.some((each) => collectors.includes(each));
+  return deletionTimestamp !== undefined && finalizers.length > 0 && !isCollected;
 }
 
 export function heldByUser(job: V1Job): boolean {

@@ -3,7 +3,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { isAtWork } from './ending.ts';
 import { millis, timestampOf } from './present.ts';
 import type { Run } from './run.ts';
-import { controllerOf } from './stage.ts';
+import { controllerOf, hasLivePods, isKept } from './stage.ts';
 
 /** A node that answers tells the end of a pod within so long after its grace period. */
 const patienceMs = 60_000;
@@ -24,9 +24,16 @@ export function lostWhileStopping(run: Run): string | undefined {
   const orphan = run.strays.find(isOrphan);
   if (orphan !== undefined) return trainsOn(orphan);
   const pod = podsAtWork(run).find((one) => untilOverdue(one, run.now) === 0);
-  if (pod === undefined) return undefined;
+  if (pod === undefined) return keptWithoutPods(run);
   const { message, hint } = untoldEnd(pod);
   return `${message} ${hint}`;
+}
+
+function keptWithoutPods({ preflight, train, formerJobs, strays }: Run): string | undefined {
+  const job = [train.job, preflight.job, ...formerJobs].find((one) => one?.metadata && isKept(one.metadata));
+  if (job === undefined || strays.length > 0 || [preflight, train].some(hasLivePods)) return undefined;
+  const { name, finalizers = [] } = job.metadata ?? {};
+  return `Job ${name} is deleted, and stays until whoever has set its finalizer ${finalizers.join(', ')} removes that.`;
 }
 
 function isOrphan(pod: V1Pod): boolean {

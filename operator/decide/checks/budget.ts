@@ -1,4 +1,5 @@
 /** spec.budget: the run is held, after a checkpoint, before it uses more. */
+import { mainReason } from '../conditions.ts';
 import { limitsOf } from '../limits.ts';
 import type { Run } from '../run.ts';
 import { activeTime, isTold } from '../usage.ts';
@@ -8,8 +9,10 @@ import { endCameFirst, hold, untilStopped } from './stop.ts';
 export const budgetExhausted: Check = (run) => {
   const { budget, problem } = limitsOf(run);
   if (endCameFirst(run)) return undefined;
-  // Without its runtime the price of a run is not known, which is not to say that it has none.
-  if (problem !== undefined && run.runtime !== undefined)
+  // Without its runtime the price is not known, which is not to say that there is none: what is held stays so, no more.
+  const { phase } = run.remembered;
+  const isHeld = phase === 'Suspended' && mainReason(run.remembered) === 'RuntimeForbidden';
+  if (problem !== undefined && (run.runtime !== undefined || isHeld))
     return held(run, 'RuntimeForbidden', `${problem} ${untilStopped(run, '')}`.trim());
   if (budget === undefined || activeTime(run, run.now).total < budget.stop) return undefined;
   if (!isTold(run, budget.stop)) return undefined;

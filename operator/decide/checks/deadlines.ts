@@ -36,7 +36,8 @@ export function waitingSince(run: Run, { phase, reason, failure, endedAt }: Verd
 function endedWhileWaiting(run: Run): boolean {
   const { job } = currentStage(run);
   const isWaiting = isStageOfStatus(run) && run.remembered.waitingSince !== undefined;
-  return isWaiting && job !== undefined && isEndedByUs(job);
+  // One that was deleted is ended for that, whatever its run does.
+  return isWaiting && job !== undefined && isEndedByUs(job) && job.metadata?.deletionTimestamp === undefined;
 }
 
 /** What it waits for; once its Job is ended, what the status says of it. */

@@ -4,7 +4,8 @@
  */
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { endLiveJobs, isKept } from './ended.ts';
+import { isKept } from '../stage.ts';
+import { endLiveJobs } from './ended.ts';
 import { deleteFormerJobs } from './former-run.ts';
 
 /** Ends what runs for a job that somebody keeps. */

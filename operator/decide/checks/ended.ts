@@ -1,10 +1,10 @@
 /** A run that is over stays as it is, whatever happens to its children. */
-import type { V1Job, V1ObjectMeta, V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { failJobExitCodes } from '../../manifests/failure-policy.ts';
 import { isOver } from '../ending.ts';
 import type { Action } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { controllerOf, endedAs, hasLivePods } from '../stage.ts';
+import { controllerOf, endedAs, hasLivePods, isKept } from '../stage.ts';
 import { deleteJob, endJob, isEndedByUs } from '../verdict.ts';
 
 export function hasEnded({ remembered }: Run): boolean {
@@ -17,7 +17,9 @@ export function hasEnded({ remembered }: Run): boolean {
  */
 export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train'>): Action[] {
   return [preflight, train].flatMap(({ job, state, pods }) => {
-    if (job === undefined || state.at === 'absent' || state.at === 'reached') return [];
+    if (job === undefined || state.at === 'absent') return [];
+    // Of a pod that was evicted at its very end the Job controller sees the eviction alone, and makes another one.
+    if (state.at === 'reached' && state.ending.pod.status?.phase !== 'Failed') return [];
     if (isSettled(job)) return endKept(job, pods);
     const exitCode = state.at === 'failed' ? state.ending?.exitCode : undefined;
     if (exitCode !== undefined && (exitCode === 0 || failJobExitCodes.includes(exitCode))) return [];
@@ -25,15 +27,6 @@ export function endLiveJobs({ preflight, train }: Pick<Run, 'preflight' | 'train
     if (job.spec?.suspend === true) return hasLivePods({ pods }) ? [] : [deleteJob(job, 'its run is over')];
     return [endJob(job)];
   });
-}
-
-/** With one of these the garbage collector has the children in hand: it lets them go, or removes them first. */
-const collectors = ['orphan', 'foregroundDeletion'];
-
-/** Whether somebody's finalizer keeps an object that is being deleted, and its children with it. */
-export function isKept({ deletionTimestamp, finalizers = [] }: V1ObjectMeta): boolean {
-  const isCollected = finalizers.some((each) => collectors.includes(each));
-  return deletionTimestamp !== undefined && finalizers.length > 0 && !isCollected;
 }
 
 /** Ends the pods of a Job that is deleted and kept: neither its controller nor the garbage collector stops them before it is gone. */

@@ -157,6 +157,22 @@ const cases: Record<string, Case> = {
     },
     want: { phase: 'Preflight', does: [] },
   },
+  'a run that is held for want of a price stays so while its runtime is gone': {
+    given: { ...pass(withSpec(running, { budget: { maxCost: '5' } })).next, pods: [], runtime: undefined },
+    want: { phase: 'Suspended', reason: 'RuntimeForbidden', does: [], says: [] },
+    message: /FineTuneRuntime "default" does not exist, so spec.budget.maxCost cannot be kept/,
+  },
+  'a budget of hours is kept whatever the price': {
+    given: {
+      ...told(
+        { ...withSpec(running, { budget: { maxGpuHours: '1', maxCost: '5' } }), runtime: undefined },
+        after(stopAt),
+      ),
+      runtime: undefined,
+    },
+    now: after(stopAt),
+    want: { reason: 'BudgetExhausted', does: ['patch train'] },
+  },
   'a budget by cost that comes too late for a price stops the trainer': {
     given: withSpec(running, { budget: { maxCost: '5' } }),
     want: { reason: 'RuntimeForbidden', does: ['patch train'] },

@@ -10,6 +10,7 @@ import {
   pass,
   runningStatus,
   start,
+  succeeded,
   trained,
   unschedulable,
   validated,
@@ -202,6 +203,14 @@ const cases: Record<string, Case> = {
   'preflight could not reach the server: its Job tries again': {
     given: inPreflight(endedStatus(30, failed('check', 'SourceUnavailable', 'time-out'))),
     want: { phase: 'Preflight', reason: 'PreflightPending', category: 'SourceUnavailable', does: [] },
+  },
+  'evicted as it came to its goal, it has, and its Job makes no other pod': {
+    given: inTraining({
+      ...endedStatus(0, succeeded('one')),
+      phase: 'Failed',
+      conditions: [{ type: 'DisruptionTarget', status: 'True' }],
+    }),
+    want: { phase: 'Succeeded', does: ['patch train'] },
   },
   'preflight never reached the server': {
     given: {

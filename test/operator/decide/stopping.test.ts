@@ -111,6 +111,12 @@ const timed = deletedBy(
   told(withSpec(running, { activeDeadlineSeconds: 50 }), after(100)),
 );
 
+const keptBy =
+  /Job \S+-train is deleted, and stays until whoever has set its finalizer example\.com\/audit removes that\./;
+
+/** Its pod has ended, and the run waits for the Job to go. */
+const waitsForJob = pass({ ...pass(kept, after(61)).next, pods: [] }, after(70)).next;
+
 const keptJobs: Record<string, Case> = {
   'a deleted Job that a finalizer keeps is ended': {
     given: kept,
@@ -133,6 +139,23 @@ const keptJobs: Record<string, Case> = {
   'and left to the garbage collector where that removes its pods': {
     given: withSpec(deletedBy(['foregroundDeletion']), { cancel: true }),
     want: { phase: 'Stopping', does: [] },
+  },
+  'and once its pod has ended whoever keeps it is named, in a wait': {
+    given: { ...pass(kept, after(61)).next, pods: [] },
+    now: after(90),
+    want: { phase: 'Pending', does: [] },
+    message: keptBy,
+  },
+  'in a cancellation of a later run': {
+    given: { ...withSpec(kept, { runId: '2', cancel: true }), pods: [] },
+    now: after(90),
+    want: { phase: 'Stopping', does: ['delete preflight'] },
+    message: keptBy,
+  },
+  'and on hold, where no pending deadline counts': {
+    given: pass(withSpec(waitsForJob, { suspend: true, pendingDeadlineSeconds: 600 }), after(90)).next,
+    now: after(9000),
+    want: { phase: 'Suspended', reason: 'SuspendedByUser', does: [] },
   },
   'whose node is named where it tells nothing': {
     given: { ...kept, pods: [toStop] },
