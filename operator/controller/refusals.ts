@@ -12,12 +12,16 @@ type Failing = { firstAt: number; tries: number };
 
 /** From then on an action that only fails is as good as refused: by itself it may never be taken. */
 const passing = { ms: 60_000, tries: 3 };
+const longestPassingMs = 3_600_000;
 
 export class Refusals {
   readonly #clock: Clock;
   readonly #refused = new Map<string, Refused>();
   /** Actions that fail, not for long yet. */
   readonly #failing = new Map<string, Failing>();
+
+  /** Grows while the API server fails with everything: each time that it was thought to fail with one action costs passes. */
+  #passingMs = passing.ms;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -53,7 +57,7 @@ export class Refusals {
     }
     const { firstAt, tries } = this.#failing.get(id) ?? { firstAt: now, tries: 0 };
     this.#failing.set(id, { firstAt, tries: tries + 1 });
-    if (now - firstAt < passing.ms || tries + 1 < passing.tries) return 'passing';
+    if (now - firstAt < this.#passingMs || tries + 1 < passing.tries) return 'passing';
     this.#failing.delete(id);
     // As if since a moment: the API server may have come back with just this try, and then the next one is soon.
     this.#refused.set(id, { ...answer, tried, firstAt: now - patienceMs, lastAt: now, isFailure: true });
@@ -63,7 +67,11 @@ export class Refusals {
   /** The API server fails with everything, so nothing is known of single actions. */
   forgetFailures(): void {
     this.#failing.clear();
-    for (const [id, { isFailure }] of this.#refused) if (isFailure) this.#refused.delete(id);
+    for (const [id, { isFailure }] of this.#refused) {
+      if (!isFailure) continue;
+      this.#refused.delete(id);
+      this.#passingMs = Math.min(2 * this.#passingMs, longestPassingMs);
+    }
   }
 
   /** What is not wanted any more and is wanted again later may be allowed by then. */
@@ -75,6 +83,7 @@ export class Refusals {
   }
 
   clear(): void {
+    this.#passingMs = passing.ms;
     this.#refused.clear();
     this.#failing.clear();
   }

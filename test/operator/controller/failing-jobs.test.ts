@@ -148,3 +148,11 @@ test('an outage of the whole API server leaves no Job told as refused, whenever 
     assert.equal(told.at(-1)?.reason, 'PreflightPending');
   }
 });
+
+test('an outage costs few tries, although now and then the Jobs alone may be what fails', async () => {
+  const away: Fault = { ms: 0, error: new ApiError('Unavailable', 'POST /jobs: connection refused') };
+  const { run, tries, stop } = start({}, () => away);
+  await run(3600);
+  stop();
+  assert.ok(tries.length <= 100, `${tries.length} tries`);
+});
