@@ -83,11 +83,10 @@ function startOf(
   jobs: readonly (V1Job | undefined)[],
   now: Date,
 ): string {
-  const earliest = told?.startTime ?? '';
-  const named = jobs.flatMap((job) => startNamedBy(job) ?? []).find((start) => start >= earliest);
-  // Of two replicas the clock of one may be behind.
-  const latest = Math.max(now.getTime(), millis(earliest) ?? 0);
-  return named ?? timestampOf(new Date(latest)) ?? '';
+  const earlier = millis(told?.startTime) ?? 0;
+  const named = jobs.map(startNamedBy).find((start) => (millis(start) ?? 0) > earlier);
+  // Of two replicas the clock of one may be behind, and no two runs have the same start.
+  return named ?? timestampOf(new Date(Math.max(now.getTime(), earlier + 1000))) ?? '';
 }
 
 function startNamedBy(job: V1Job | undefined): string | undefined {

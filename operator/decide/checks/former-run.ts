@@ -25,10 +25,11 @@ export const formerPodsLive: Check = (run) => {
   if (!leaving && (strays.length === 0 || missing === undefined)) return undefined;
   const earlier = strays.some(({ metadata }) => metadata?.labels?.[labels.run] !== job.spec.runId);
   const names = strays.map(({ metadata }) => metadata?.name).slice(0, 3);
-  const message =
+  const wait =
     names.length === 0
       ? 'Jobs of an earlier run are being deleted.'
-      : `Waits for earlier pods to end: ${names.join(', ')}. ${lostWhileStopping(run) ?? ''}`.trim();
+      : `Waits for earlier pods to end: ${names.join(', ')}.`;
+  const message = `${wait} ${lostWhileStopping(run) ?? ''}`.trim();
   return {
     phase: 'Pending',
     reason: leaving || earlier ? 'NewRun' : 'Waiting',

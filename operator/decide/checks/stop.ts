@@ -7,7 +7,7 @@ import { timestampOf } from '../present.ts';
 import type { Run } from '../run.ts';
 import { endedAs, hasLivePods, isQueued, type StageView } from '../stage.ts';
 import { lostWhileStopping } from '../stopping.ts';
-import { deleteJob, patchOf, type Verdict } from '../verdict.ts';
+import { deleteJob, endJob, isEndedByUs, patchOf, type Verdict } from '../verdict.ts';
 import { endKept, endLiveJobs } from './ended.ts';
 
 /** The stage that is under way. */
@@ -48,12 +48,16 @@ export function stopForGood(
  * a queue that has admitted it would set suspend back to false at once, and only the end of the Job gives its quota back.
  */
 export function hold(run: Run, because: string): Action[] {
-  return underWay(run).flatMap((stage) => holdStage(stage, because));
+  return underWay(run).flatMap((stage) => holdStage(run, stage, because));
 }
 
-function holdStage({ job, pods }: StageView, because: string): Action[] {
+function holdStage({ remembered }: Run, { job, pods, state }: StageView, because: string): Action[] {
   if (job === undefined || endedAs(job)) return [];
   if (job.metadata?.deletionTimestamp !== undefined) return endKept(job, pods);
+  // It ran out of memory, and is deleted only when the status tells the smaller batches of the next one.
+  const isTold = remembered.microBatch?.jobUID === job.metadata?.uid;
+  if (state.at === 'failed' && !(isTold && isQueued(job)))
+    return job.spec?.suspend === true || isEndedByUs(job) ? [] : [endJob(job)];
   if (isQueued(job)) return [deleteJob(job, `${because}; its queue gets the quota back`)];
   if (job.spec?.suspend === true) return [];
   return [patchOf(job, mark('true', true))];

@@ -36,6 +36,9 @@ const saved = [aPod(trainJob, 'one', endedStatus(143, interrupted('one')))];
 // The grace period of the runtime is two minutes.
 const stopAt = 3600 - 120;
 const exhausted = actedOn(withSpec(running, hour), after(stopAt));
+const maxCost = { budget: { maxCost: '5' } };
+/** Held, because its runtime names no price; then that is gone. */
+const unpriced = { ...pass(withSpec(running, maxCost)).next, pods: [], runtime: undefined };
 /** Its pod has half an hour to save a checkpoint. */
 const slow = running.pods.map((pod) => ({
   ...pod,
@@ -158,9 +161,13 @@ const cases: Record<string, Case> = {
     want: { phase: 'Preflight', does: [] },
   },
   'a run that is held for want of a price stays so while its runtime is gone': {
-    given: { ...pass(withSpec(running, { budget: { maxCost: '5' } })).next, pods: [], runtime: undefined },
+    given: unpriced,
     want: { phase: 'Suspended', reason: 'RuntimeForbidden', does: [], says: [] },
     message: /FineTuneRuntime "default" does not exist, so spec.budget.maxCost cannot be kept/,
+  },
+  'also when its user has held it meanwhile': {
+    given: withSpec(pass(withSpec(unpriced, { ...maxCost, suspend: true }, 3)).next, { suspend: false }, 4),
+    want: { phase: 'Suspended', reason: 'RuntimeForbidden', does: [] },
   },
   'a budget of hours is kept whatever the price': {
     given: {

@@ -61,11 +61,24 @@ const outOfMemory: Observed = {
   ...pass(withSpec(running, suspend)).next,
   pods: [aPod(trainJob, 'one', endedStatus(137, '', 'OOMKilled'))],
 };
+const queuedOutOfMemory: Observed = {
+  ...pass(withSpec(queued, suspend)).next,
+  batchJobs: queued.batchJobs,
+  pods: [aPod(queue.trainJob, 'one', endedStatus(137, '', 'OOMKilled'))],
+};
 
 const cases: Record<string, Case> = {
   'and its trainer runs out of memory while it stops: its next batches are smaller, once it goes on': {
     given: outOfMemory,
     want: held,
+  },
+  'and so does a queued one, whose Job stays until its next batches are told': {
+    given: queuedOutOfMemory,
+    want: { ...held, does: ['patch train'] },
+  },
+  'and goes once they are': {
+    given: pass(queuedOutOfMemory).next,
+    want: { ...held, does: ['delete train'] },
   },
   'with smaller batches then': {
     given: withSpec(pass(outOfMemory).next, { suspend: false }, 3),

@@ -114,12 +114,12 @@ test('nor the trainer of that one whose Job was removed without it', () => {
   assert.equal(usage, undefined);
 });
 
-test('a replica whose clock is behind goes by the start that the status tells last', () => {
+test('a replica whose clock is behind goes by the start that the status tells last, and no two runs have the same', () => {
   const second = { runId: '2', startTime: '2026-01-01T01:30:00Z' };
   let world = pass({ ...fresh, job: { ...fresh.job, status: second }, batchJobs: [] }, after(60)).next;
   for (const at of [61, 62]) {
     const { plan, next } = pass({ ...world, job: { ...world.job, status: second } }, after(at));
-    assert.deepEqual([plan.actions, plan.status.startTime], [[], '2026-01-01T01:30:00Z']);
+    assert.deepEqual([plan.actions, plan.status.startTime], [[], '2026-01-01T01:30:01Z']);
     world = next;
   }
 });

@@ -152,6 +152,12 @@ const keptJobs: Record<string, Case> = {
     want: { phase: 'Stopping', does: ['delete preflight'] },
     message: keptBy,
   },
+  'and in the wait of a later run': {
+    given: pass({ ...withSpec(kept, { runId: '2' }), pods: [] }, after(70)).next,
+    now: after(90),
+    want: { phase: 'Pending', reason: 'NewRun', does: [] },
+    message: keptBy,
+  },
   'and on hold, where no pending deadline counts': {
     given: pass(withSpec(waitsForJob, { suspend: true, pendingDeadlineSeconds: 600 }), after(90)).next,
     now: after(9000),
