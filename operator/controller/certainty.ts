@@ -14,12 +14,16 @@ import { fineTuneJobs, fineTuneRuntimes } from './resources.ts';
 
 export type Decide = (observed: Observed, now: Date, run?: Run) => Plan;
 
-/** `job` is what the plan was made from. undefined = the job is gone: its watch will tell. */
+/**
+ * `job` is what the plan was made from. undefined = the job is gone: its watch will tell.
+ * @param since when this process began to see to jobs
+ */
 export async function decideSurely(
   observed: Observed,
   decide: Decide,
   client: Client,
   signal: AbortSignal,
+  since: Date,
 ): Promise<{ job: FineTuneJob; plan: Plan } | undefined> {
   const now = new Date();
   const first = viewRun(observed, now);
@@ -27,7 +31,7 @@ export async function decideSurely(
   const seen = isSure ? observed : { ...observed, pods: await readPods(client, observed, signal) };
   const run = isSure ? first : viewRun(seen, now);
   const plan = decide(seen, now, run);
-  if (!planInDoubt(plan, run)) return { job: seen.job, plan };
+  if (!planInDoubt(plan, run, since)) return { job: seen.job, plan };
   const anew = await readAnew(client, seen, signal);
   return anew && { job: anew.job, plan: decide(anew, now) };
 }

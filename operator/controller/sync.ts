@@ -26,6 +26,8 @@ export class Sync {
   readonly #dependencies: SyncDependencies;
   /** UID of the job that was last seen under a key. */
   readonly #uids = new Map<string, string>();
+  /** When the first pass was made: until then another process may have led. */
+  #since: Date | undefined;
 
   constructor(dependencies: SyncDependencies) {
     this.#dependencies = dependencies;
@@ -34,6 +36,7 @@ export class Sync {
   /** @param key "namespace/name" of the job */
   async pass(key: string, log: Log, signal: AbortSignal): Promise<Verdict> {
     const { client, caches, memory, poller, decide } = this.#dependencies;
+    this.#since ??= new Date();
     const cachedUid = caches.jobs.get(key)?.metadata.uid ?? '';
     const behindMs = memory.behindMs(cachedUid, (resource, name) => caches.find(resource, name));
     if (behindMs > 0) return { kind: 'after', ms: behindMs };
@@ -43,7 +46,7 @@ export class Sync {
     if (observed === undefined) return { kind: 'done' };
     const { uid } = observed.job.metadata;
     const jobLog = log.child({ uid });
-    const decided = await decideSurely(observed, decide, client, signal);
+    const decided = await decideSurely(observed, decide, client, signal, this.#since);
     if (decided === undefined) return { kind: 'done' };
     const { job, plan } = decided;
     const { poll } = plan;

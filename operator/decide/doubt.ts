@@ -7,6 +7,7 @@ import { hasEnded } from './checks/ended.ts';
 import { currentStage, endCameFirst } from './checks/stop.ts';
 import { isOver } from './ending.ts';
 import type { Action, Plan } from './plan.ts';
+import { millis } from './present.ts';
 import type { Run } from './run.ts';
 import { endedAs } from './stage.ts';
 import { reachesLimit } from './usage.ts';
@@ -18,10 +19,14 @@ export function podsInDoubt(run: Run): boolean {
   return job !== undefined && endedAs(job) !== undefined && state.at !== 'reached';
 }
 
-/** The Job that is missing was made before, in this run or another: it may be there, or have left a pod. */
-function wasMadeBefore({ job, missing, remembered }: Run): boolean {
-  if (missing === 'train') return remembered.preflight !== undefined;
-  return missing === 'preflight' && job.status?.runId !== undefined;
+/**
+ * The Job that is missing was made before, in this run or another: it may be there, or have left a pod. Whoever saw to the run
+ * before `since` may have made the train Job without telling so.
+ */
+function wasMadeBefore({ job, missing, remembered, preflight }: Run, since: Date): boolean {
+  if (missing !== 'train') return missing === 'preflight' && job.status?.runId !== undefined;
+  const isOlder = ({ metadata }: V1Pod) => (millis(metadata?.creationTimestamp) ?? 0) < since.getTime();
+  return remembered.preflight !== undefined || preflight.pods.some(isOlder);
 }
 
 /**
@@ -40,18 +45,19 @@ export function withEnded(read: readonly V1Pod[], known: readonly V1Pod[]): V1Po
  * of which no Job is known. The user may have asked for the opposite just now, another replica may have brought the run to its
  * end, the Job may be gone because the job itself is, a trainer may run that seems to wait, or have ended that seems to run.
  * All of it has to be read anew, and decided on again. Whose version guards it, and the first Job of a stage, costs no question.
+ * @param since when this process began to see to runs
  */
-export function planInDoubt(plan: Plan, run: Run): boolean {
+export function planInDoubt(plan: Plan, run: Run, since: Date): boolean {
   return (
     endsUntold(plan, run) ||
     tellsLimit(plan, run) ||
-    holdsUnseen(plan, run) ||
-    plan.actions.some((action) => isRisky(action, run))
+    holdsUnseen(plan, run, since) ||
+    plan.actions.some((action) => isRisky(action, run, since))
   );
 }
 
-function isRisky(action: Action, run: Run): boolean {
-  return action.kind === 'create' ? wasMadeBefore(run) : action.resourceVersion === undefined;
+function isRisky(action: Action, run: Run, since: Date): boolean {
+  return action.kind === 'create' ? wasMadeBefore(run, since) : action.resourceVersion === undefined;
 }
 
 /** A deadline, the word of the user or settings that make no Job end the run, on what is known of pods and runtime. */
@@ -66,6 +72,6 @@ function tellsLimit({ status }: Plan, run: Run): boolean {
 }
 
 /** Nothing was stopped for a hold that is news: what a watch has not shown yet may be at work. */
-function holdsUnseen({ status }: Plan, run: Run): boolean {
-  return status.phase === 'Suspended' && run.remembered.phase !== 'Suspended' && wasMadeBefore(run);
+function holdsUnseen({ status }: Plan, run: Run, since: Date): boolean {
+  return status.phase === 'Suspended' && run.remembered.phase !== 'Suspended' && wasMadeBefore(run, since);
 }

@@ -5,6 +5,7 @@ import { decideSurely } from '../../../operator/controller/certainty.ts';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { Observed } from '../../../operator/decide/plan.ts';
 import {
+  after,
   aPod,
   aRuntime,
   endedStatus,
@@ -13,15 +14,17 @@ import {
   pass,
   runningFrom,
   runningStatus,
+  start,
   succeeded,
   trained,
+  validated,
 } from '../builders.ts';
-import { inTraining, ready, summary, trainJob, withSpec } from '../decide/worlds.ts';
+import { inPreflight, inTraining, orphan, ready, summary, trainJob, withSpec } from '../decide/worlds.ts';
 import { worldClient } from '../world-client.ts';
 
-async function decided(cached: Observed, actual: Observed) {
+async function decided(cached: Observed, actual: Observed, since = start) {
   const { client, asked } = worldClient(actual);
-  const found = await decideSurely(cached, decide, client, new AbortController().signal);
+  const found = await decideSurely(cached, decide, client, new AbortController().signal, since);
   return { asked, ...(found && { ...summary(found.plan), ends: found.plan.status.completionTime }) };
 }
 
@@ -132,4 +135,17 @@ test('a job that is gone, or was made anew under its name, is left alone', async
   const cached = withSpec(ready, { cancel: true });
   const other = { ...cached, job: { ...cached.job, metadata: { ...cached.job.metadata, uid: 'other' } } };
   assert.deepEqual(await decided(cached, other), { asked: everything.slice(0, 3) });
+});
+
+const checked = inPreflight(endedStatus(0, validated('check')), { creationTimestamp: after(10) });
+
+test('the first train Job costs no request where this process led before its preflight had a pod', async () => {
+  const { does, asked } = await decided(checked, checked, after(9));
+  assert.deepEqual([does, asked], [['create train'], []]);
+});
+
+test('else another process may have made it, and somebody removed it: a trainer that is left is found', async () => {
+  const left = { ...checked, pods: [...checked.pods, orphan(runningStatus)] };
+  const { phase, does, asked } = await decided(checked, left, after(11));
+  assert.deepEqual([phase, does, asked], ['Pending', [], everything]);
 });

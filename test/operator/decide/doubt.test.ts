@@ -204,6 +204,6 @@ describe('all is read anew', () => {
     ],
   };
   for (const [name, [world, want, now = start]] of Object.entries(cases)) {
-    it(name, () => assert.equal(planInDoubt(decide(world, now), viewRun(world, now)), want));
+    it(name, () => assert.equal(planInDoubt(decide(world, now), viewRun(world, now), start), want));
   }
 });

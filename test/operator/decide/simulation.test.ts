@@ -69,20 +69,34 @@ function checkDeletion({ job: { spec, status }, time }: Simulation): void {
   assert.ok(after(time).getTime() >= Date.parse(status?.completionTime ?? '') + seconds * 1000);
 }
 
+const { accelerator } = aRuntime().spec;
+
 /** Something that a user, an administrator or a queue does; `haste` = how often it is an end or a limit. */
 function disturb(world: Simulation, dice: () => number, haste: number): void {
   const { spec } = world.job;
-  const what = Math.floor(dice() * 14);
+  const what = Math.floor(dice() * 20);
+  const draw = <T>(...choices: T[]): T => choices[Math.floor(dice() * choices.length)]!;
   if (what === 0) world.change({ suspend: !spec.suspend });
   if (what === 1 && dice() < haste) world.change({ cancel: true });
   if ((what === 2 || world.isOver) && dice() < haste)
     world.change({ runId: spec.runId === '1' ? '2' : '1', cancel: false });
-  if (what === 3 || (what >= 10 && world.trainers.length > 0)) world.vandalise();
+  if (what === 3 || (what >= 16 && world.trainers.length > 0)) world.vandalise();
   if (what === 4) world.queue(dice() < 0.5);
-  if (what === 5) world.change({ budget: { maxGpuHours: dice() < 0.5 ? '0.05' : '1' } });
+  if (what === 5)
+    world.change({
+      budget: draw<object>({ maxGpuHours: '0.05' }, { maxCost: '0.2' }, { maxCost: '4', maxGpuHours: '2' }),
+    });
   if (what === 6 && dice() < haste) world.change({ activeDeadlineSeconds: dice() < 0.5 ? 90 : 3000 });
   if (what === 7 && dice() < haste) world.change({ pendingDeadlineSeconds: dice() < 0.5 ? 60 : 3000 });
   if (what === 8) world.offerRuntime(dice() < 0.5);
+  if (what === 10) world.changeRuntime({ terminationGracePeriodSeconds: draw(30, 600) });
+  if (what === 11)
+    world.changeRuntime({
+      accelerator: { ...accelerator, ...draw<object>({}, { pricePerHour: '4' }, { pricePerHour: '8' }) },
+    });
+  if (what === 12) world.orphan();
+  if (what === 13) world.keep();
+  if (what === 14 || what === 15) world.release();
   if (what === 9 && dice() < 0.1) world.change({ ttlSecondsAfterFinished: dice() < 0.5 ? 0 : 3000 });
 }
 
@@ -136,6 +150,8 @@ async function live(seed: number, lags: boolean): Promise<string> {
 /** From now on all is well: each run comes to its end. */
 async function endWell(world: Simulation, dice: () => number): Promise<void> {
   world.offerRuntime(true);
+  world.changeRuntime({ accelerator: { ...accelerator, pricePerHour: '1' } });
+  world.release();
   world.change({ suspend: false, budget: { maxGpuHours: '1000' }, ttlSecondsAfterFinished: undefined });
   for (let i = 0; i < 120 && !world.isOver; i++) {
     if (i > 0) world.step(20, 'well');
@@ -160,7 +176,7 @@ async function calmDown(world: Simulation): Promise<void> {
 
 async function checked(world: Simulation): Promise<void> {
   await world.look();
-  while (world.job.status?.preflight === undefined) {
+  while (world.job.status?.preflight === undefined && !world.isOver) {
     world.step(10, 'well');
     world.queue(false);
     await world.look();

@@ -9,7 +9,8 @@ import { decideSurely } from '../../../operator/controller/certainty.ts';
 import { decide } from '../../../operator/decide/decide.ts';
 import type { Action, FineTuneJob, FineTuneRuntime, Observed, Plan } from '../../../operator/decide/plan.ts';
 import { millis } from '../../../operator/decide/present.ts';
-import { hasLivePods, isQueued } from '../../../operator/decide/stage.ts';
+import { controllerOf, hasLivePods, isQueued } from '../../../operator/decide/stage.ts';
+import { labels } from '../../../operator/manifests/names.ts';
 import { after, aPod, comeTrue, progressOf } from '../builders.ts';
 import { worldClient } from '../world-client.ts';
 import { control, withSuspend } from './job-controller.ts';
@@ -20,7 +21,7 @@ type Dice = () => number;
 
 export class Simulation {
   readonly #dice: Dice;
-  readonly #runtime: FineTuneRuntime;
+  #runtime: FineTuneRuntime;
   /** Seconds by which the clock of the node is ahead. */
   readonly #ahead: number;
   readonly #caches: LaggingCaches | undefined;
@@ -28,6 +29,8 @@ export class Simulation {
   /** Pods that ended and are gone. The operator has them in mind until it is started again. */
   readonly #ended: V1Pod[] = [];
   #forgotten = 0;
+  /** When the process of the operator was started. */
+  #startedAt = 0;
   /** The run that the operator has begun, and since when; its status may not say so yet. */
   #begun: { runId: string | undefined; at: number } = { runId: undefined, at: 0 };
   #since = 0;
@@ -91,7 +94,7 @@ export class Simulation {
   /** Pods that are there, and their Job is too. */
   get podsOfJobs(): V1Pod[] {
     const uids = this.batchJobs.map(({ metadata }) => metadata?.uid);
-    return this.#observed.pods.filter(({ metadata }) => uids.includes(metadata?.ownerReferences?.[0]?.uid));
+    return this.#observed.pods.filter((pod) => uids.includes(controllerOf(pod)?.uid));
   }
 
   /** Jobs and pods that there have been so far. */
@@ -102,6 +105,12 @@ export class Simulation {
   /** An administrator takes the runtime away, or gives it back. */
   offerRuntime(offered: boolean): void {
     this.#set({ runtime: offered ? this.#runtime : undefined });
+  }
+
+  /** An administrator changes it; what is made of it already stays as it is. */
+  changeRuntime(spec: object): void {
+    this.#runtime = { ...this.#runtime, spec: { ...this.#runtime.spec, ...spec } };
+    this.offerRuntime(this.#observed.runtime !== undefined);
   }
 
   change(spec: object): void {
@@ -116,7 +125,13 @@ export class Simulation {
     const cached = this.#caches?.show() ?? this.#visible;
     const { client } = worldClient(this.#observed);
     const signal = new AbortController().signal;
-    const decided = await decideSurely(cached, (seen) => decide(seen, now), client, signal);
+    const decided = await decideSurely(
+      cached,
+      (seen) => decide(seen, now),
+      client,
+      signal,
+      after(this.#startedAt),
+    );
     if (decided === undefined) return;
     const { job, plan } = decided;
     const isNewest = job.metadata.resourceVersion === this.job.metadata.resourceVersion;
@@ -144,7 +159,14 @@ export class Simulation {
         this.isGone = action.resourceVersion === this.job.metadata.resourceVersion;
         return false;
       }
-      const isThere = this.batchJobs.some((job) => isTargetOf(action, job));
+      const target = this.batchJobs.find((job) => isTargetOf(action, job));
+      const isThere = target !== undefined;
+      // It is decided anew: the one of that name is being deleted.
+      if (action.kind === 'create' && target?.metadata?.deletionTimestamp !== undefined) return false;
+      if (action.kind === 'delete' && isThere && isKept(target)) {
+        this.#replaceJob(target, leaving(target, after(this.time)));
+        continue;
+      }
       // A Job that is there under the name, or gone already, is what was wanted.
       if (isThere !== (action.kind === 'create')) this.#act(plan, action);
       this.#caches?.catchUp('batchJobs');
@@ -163,6 +185,7 @@ export class Simulation {
 
   /** A new process of the operator has nothing in mind, and lists everything. */
   #startAgain(): void {
+    this.#startedAt = this.time;
     this.#forgotten = this.#ended.length;
     this.#set({});
     this.#caches?.catchUp();
@@ -174,6 +197,36 @@ export class Simulation {
     const pod = this.#pick(this.#observed.pods);
     if (this.#dice() < 0.5) this.#set({ batchJobs: this.batchJobs.filter((one) => one !== job) });
     else if (pod !== undefined) this.#askToStop(pod);
+  }
+
+  /** Somebody removes a Job and leaves its pods. */
+  orphan(): void {
+    const job = this.#pick(this.batchJobs);
+    if (job === undefined) return;
+    const pods = this.#observed.pods.map((pod) =>
+      controllerOf(pod)?.uid === job.metadata?.uid
+        ? { ...pod, metadata: { ...pod.metadata, ownerReferences: [] } }
+        : pod,
+    );
+    this.#set({ pods });
+    this.#replaceJob(job);
+  }
+
+  /** Somebody keeps a Job by a finalizer, and perhaps deletes it. */
+  keep(): void {
+    const job = this.#pick(this.batchJobs);
+    if (job === undefined) return;
+    const kept = { ...job, metadata: { ...job.metadata, finalizers: ['example.com/audit'] } };
+    this.#replaceJob(job, this.#dice() < 0.5 ? leaving(kept, after(this.time)) : kept);
+  }
+
+  /** Nobody keeps a Job any more. */
+  release(): void {
+    for (const job of this.batchJobs.filter(isKept)) {
+      const { finalizers: _, ...metadata } = job.metadata!;
+      const next = { ...job, metadata };
+      this.#replaceJob(job, ...(metadata.deletionTimestamp === undefined ? [next] : []));
+    }
   }
 
   /** The node of a trainer goes away, and the cluster evicts its pods; it is back once all is well. */
@@ -229,6 +282,10 @@ export class Simulation {
     return items[Math.floor(this.#dice() * items.length)];
   }
 
+  #replaceJob(job: V1Job, ...next: V1Job[]): void {
+    this.#set({ batchJobs: this.batchJobs.flatMap((one) => (one === job ? next : [one])) });
+  }
+
   #replace(pod: V1Pod, next: V1Pod | undefined): void {
     this.#set({ pods: this.#observed.pods.flatMap((one) => (one === pod ? (next ?? []) : one)) });
   }
@@ -251,18 +308,20 @@ export class Simulation {
   #collectGarbage(mood: Mood): void {
     const uids = new Set(this.batchJobs.map(({ metadata }) => metadata?.uid));
     for (const pod of this.#observed.pods) {
-      if (uids.has(pod.metadata!.ownerReferences![0]!.uid)) continue;
+      const owner = controllerOf(pod);
+      if (owner === undefined || uids.has(owner.uid)) continue;
       if (mood !== 'badly' || this.#dice() < 0.5) this.#askToStop(pod);
     }
   }
 
   #jobController(before: V1Job): V1Job {
     const pods = [...this.#observed.pods, ...this.#ended].filter(
-      ({ metadata }) => metadata!.ownerReferences![0]!.uid === before.metadata!.uid,
+      (pod) => controllerOf(pod)?.uid === before.metadata!.uid,
     );
     const { job, stop, isShort } = control(before, pods, after(this.time));
     for (const pod of stop) this.#askToStop(pod);
-    if (isShort && this.#dice() < 0.7) this.#makePod(job);
+    const isLeaving = job.metadata?.deletionTimestamp !== undefined;
+    if (isShort && !isLeaving && this.#dice() < 0.7) this.#makePod(job);
     return job;
   }
 
@@ -271,10 +330,21 @@ export class Simulation {
       job,
       `pod-${this.#made++}`,
       { phase: 'Pending' },
-      { creationTimestamp: after(this.time) },
+      {
+        creationTimestamp: after(this.time),
+        labels: { ...job.metadata?.labels, [labels.batchJob]: job.metadata?.name },
+      },
     );
     this.#set({ pods: [...this.#observed.pods, pod] });
   }
+}
+
+function isKept({ metadata }: V1Job): boolean {
+  return (metadata?.finalizers ?? []).length > 0;
+}
+
+function leaving(job: V1Job, deletionTimestamp: Date): V1Job {
+  return { ...job, metadata: { deletionTimestamp, ...job.metadata } };
 }
 
 function isTargetOf(action: Action, { metadata }: V1Job): boolean {
