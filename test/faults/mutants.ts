@@ -10,7 +10,7 @@ export type Mutant = { name: string; patches: Patch[]; plans: string[]; telling:
 
 const notReadAnew: Patch = {
   file: 'operator/decide/doubt.ts',
-  find: "action.kind === 'create' ? wasMadeBefore(run)",
+  find: "action.kind === 'create' ? wasMadeBefore(run, since)",
   replace: "action.kind === 'create' ? false",
 };
 
