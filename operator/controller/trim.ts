@@ -4,6 +4,7 @@
  */
 import type { V1Job, V1JobCondition, V1ObjectMeta, V1Pod } from '@kubernetes/client-node';
 import { present } from '../decide/present.ts';
+import { controllerUid } from '../kube/store.ts';
 import { annotations, labels, trainerContainer } from '../manifests/names.ts';
 
 export function trimJob({ apiVersion, kind, metadata, spec, status }: V1Job): V1Job {
@@ -75,7 +76,7 @@ const keptAnnotations: readonly string[] = [annotations.heldByUser, annotations.
 
 function trimMetadata(metadata: V1ObjectMeta): V1ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
-  const isOwned = metadata.ownerReferences?.some(({ controller }) => controller);
+  const isOwned = controllerUid({ metadata }) !== undefined;
   return present({
     name,
     namespace,

@@ -16,3 +16,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{- end -}}
 {{- end -}}
 {{- end }}
+
+{{- define "finetune.leaseNamespace" -}}
+{{ index .Values.settings "lease-namespace" | default .Release.Namespace | quote }}
+{{- end }}

@@ -8,6 +8,8 @@ import { runtimeCases } from '../../crds/runtime-cases.ts';
 import { aJob, digest, runtimeSpec } from '../builders.ts';
 
 const startTime = '2026-01-01T00:00:00Z';
+const preflightConfigOf = (job: ReturnType<typeof aJob>) =>
+  runConfigOf({ job, runtime: runtimeSpec(), stage: 'preflight', startTime, preflight: undefined });
 
 test('decimals of the spec become numbers, and the trainer needs no defaults', () => {
   const job = aJob({
@@ -54,13 +56,7 @@ test('decimals of the spec become numbers, and the trainer needs no defaults', (
 });
 
 const columnsOf = (spec: object) => {
-  const outcome = runConfigOf({
-    job: aJob(spec),
-    runtime: runtimeSpec(),
-    stage: 'preflight',
-    startTime,
-    preflight: undefined,
-  });
+  const outcome = preflightConfigOf(aJob(spec));
   assert.ok('config' in outcome, JSON.stringify(outcome));
   const { dataset, training } = outcome.config;
   return { columns: dataset.columns, masking: training.masking };
@@ -78,13 +74,7 @@ test('each task gets the columns that it reads, by their usual names unless the 
 test('a pair of texts and a problem type reach the trainer where the job names them', () => {
   const dataset = { ...aJob().spec.dataset, columns: { text2: 'answer' } };
   const job = aJob({ problemType: 'Regression', dataset });
-  const outcome = runConfigOf({
-    job,
-    runtime: runtimeSpec(),
-    stage: 'preflight',
-    startTime,
-    preflight: undefined,
-  });
+  const outcome = preflightConfigOf(job);
   assert.ok('config' in outcome);
   assert.equal(outcome.config.problemType, 'Regression');
   assert.deepEqual(outcome.config.dataset.columns, { text: 'text', label: 'label', text2: 'answer' });
@@ -186,13 +176,7 @@ for (const [name, [spoil, want]] of Object.entries(impossible)) {
   test(`no run config can be made of ${name}: the problem names the field`, () => {
     const job = aJob();
     spoil(job);
-    const outcome = runConfigOf({
-      job,
-      runtime: runtimeSpec(),
-      stage: 'preflight',
-      startTime,
-      preflight: undefined,
-    });
+    const outcome = preflightConfigOf(job);
     assert.ok('problem' in outcome);
     assert.match(outcome.problem, want);
   });
