@@ -33,6 +33,8 @@ const hints: Partial<Record<FailureCategory, string>> = {
   Cancelled: 'Set a new runId together with cancel: false to run it again.',
   DeadlineExceeded:
     'Set a new runId with a longer activeDeadlineSeconds, fewer epochs or a faster accelerator. The last checkpoint stays in the output.',
+  PendingDeadlineExceeded:
+    'Mend what it waited for, or allow a longer wait with spec.pendingDeadlineSeconds; then set a new runId.',
   BudgetExhausted: 'Raise spec.budget: the run goes on from its last checkpoint. Or set cancel: true.',
   RuntimeNotFound: 'Create the FineTuneRuntime, or name one that exists: kubectl get ftr.',
   RuntimeForbidden: 'Ask for what the FineTuneRuntime allows, or ask the platform team to allow more.',

@@ -60,6 +60,6 @@ export function withinPendingDeadline(run: Run, verdict: Verdict): Verdict {
     reason: 'PendingDeadlineExceeded',
     message,
     endedAt: timestampOf(run.now) ?? '',
-    failure: failureFrom('PendingDeadlineExceeded', message, verdict.failure?.hint),
+    failure: failureFrom('PendingDeadlineExceeded', message),
   };
 }

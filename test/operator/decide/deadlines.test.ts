@@ -255,6 +255,7 @@ for (const [name, given] of Object.entries(untold))
     const { phase, reason, does } = summary(plan);
     assert.deepEqual([phase, reason, does], ['Failed', 'PendingDeadlineExceeded', []]);
     assert.match(plan.status.failure?.message ?? '', /Waited for 1m.*0\/1 nodes: no GPU/);
+    assert.match(plan.status.failure?.hint ?? '', /Mend what it waited for/, 'the run does not go on');
   });
 
 test('a trainer that started while its wait was being ended is no wait: it is made again', () => {

@@ -178,7 +178,7 @@ test('a run that is refused its Job ends at its pending deadline and says why', 
       says: ['Warning PendingDeadlineExceeded'],
     });
     assert.match(plan.status.failure?.message ?? '', /Waited for 1m.*exceeded quota/);
-    assert.match(plan.status.failure?.hint ?? '', /quota/);
+    assert.match(plan.status.failure?.hint ?? '', /set a new runId/, 'nothing is tried again by itself');
   }
 });
 
