@@ -4,9 +4,7 @@ import type { Stage } from '../manifests/names.ts';
 
 export type HintInput = { stage: Stage; memoryLimit: string | undefined };
 
-const log = 'The log of the pod tells more: kubectl logs POD.';
-
-const hints: Partial<Record<FailureCategory, string>> = {
+const hints: Record<Exclude<FailureCategory, 'HostOutOfMemory'>, string> = {
   ConfigError: 'Correct the setting and set a new runId.',
   DataError: 'Correct the data and set a new runId.',
   ModelError: 'Choose another base model and set a new runId.',
@@ -20,7 +18,7 @@ const hints: Partial<Record<FailureCategory, string>> = {
   AcceleratorOutOfMemory:
     'Set training.gradientCheckpointing, or lower training.batchSize and raise training.gradientAccumulationSteps as much; then set a new runId.',
   SourceUnavailable: 'Check that the server can be reached from the cluster.',
-  Internal: log,
+  Internal: 'The log of the pod tells more: kubectl logs POD.',
   Interrupted: 'Nothing to do: the run goes on from its last checkpoint.',
   NodeLost: 'Nothing to do: the run goes on from its last checkpoint on another node.',
   Unschedulable:
@@ -42,7 +40,7 @@ const hints: Partial<Record<FailureCategory, string>> = {
 };
 
 export function hintFor(category: FailureCategory, { stage, memoryLimit }: HintInput): string {
-  if (category !== 'HostOutOfMemory') return hints[category] ?? log;
+  if (category !== 'HostOutOfMemory') return hints[category];
   const limit = memoryLimit === undefined ? 'its memory limit' : `its memory limit of ${memoryLimit}`;
   return stage === 'train'
     ? `The trainer needs more than ${limit}: raise spec.resources.memory, set training.gradientCheckpointing, or lower training.batchSize and raise training.gradientAccumulationSteps as much; then set a new runId.`
