@@ -3,10 +3,10 @@ import { waitFor } from '../../test/cluster/wait.ts';
 import { namespace } from '../../test/operator/api.ts';
 import { median, quantile } from '../averages.ts';
 import { copyRemains, remainsOf } from './ended.ts';
-import { beside, type Line, latency, line, namesOf, requestCount, requestLines } from './lines.ts';
+import { beside, type Line, latency, line, namesOf, requestCount, requestLines, siteLines } from './lines.ts';
 import { peerBurst } from './peer.ts';
 import { Poison, refuseItsStatus } from './poison.ts';
-import { processorTime } from './processor-time.ts';
+import { inWords, processorTime } from './processor-time.ts';
 import type { Runs } from './runs.ts';
 import { Site, type SiteOptions } from './site.ts';
 
@@ -40,6 +40,7 @@ async function burst(settings: Settings): Promise<Line[]> {
   const { jobs, log } = settings;
   return onSite(settings, async (site) => {
     const { operator } = await site.startOperator();
+    const spent = processorTime();
     await site.create(namesOf('run', jobs));
     log(`all ${jobs} FineTuneJobs are there`);
     await site.runs.allEnded(log);
@@ -47,10 +48,13 @@ async function burst(settings: Settings): Promise<Line[]> {
     checkSuccess(site.runs, jobs);
     checkFull(site.queue.peak, Math.min(settings.active, jobs));
     const name = burstName(jobs);
+    const seconds = spent();
+    log(`processor time: ${inWords(seconds)}`);
     return [
       line(`${name}: all done`, site.runs.wholeSeconds, 's', jobs === 1000 ? 120 : null),
       ...latency(name, site.runs),
       ...(await costs(name, site, operator, jobs)),
+      ...siteLines(name, seconds),
     ];
   });
 }
@@ -72,7 +76,7 @@ async function restart(settings: Settings): Promise<Line[]> {
     for (let i = 1; i <= restarts; i++) {
       const spent = processorTime();
       const next = await site.startOperator();
-      log(`processor time until ready: ${spent()}`);
+      log(`processor time until ready: ${inWords(spent())}`);
       await passForEach(next.operator, jobs);
       seconds.push(next.readySeconds);
       memories.push(inMiB(next.operator));

@@ -1,5 +1,6 @@
 /** What bench/results/operator.json has: a figure of the operator a line, beside that of its peer where one was measured. */
 import { median, quantile } from '../averages.ts';
+import type { Seconds } from './processor-time.ts';
 import type { Runs } from './runs.ts';
 
 export type Line = {
@@ -25,6 +26,15 @@ export function latency(name: string, runs: Runs, bar: number | null = null): Li
   return [
     line(`${name}: FineTuneJob to Job, p50`, median(seconds), 's'),
     line(`${name}: FineTuneJob to Job, p99`, quantile(seconds, 0.99), 's', bar),
+  ];
+}
+
+/** Processor time of the API server, which does most for a job, and of all programs, ours for the measurement among them. */
+export function siteLines(name: string, seconds: Seconds): Line[] {
+  const all = [...seconds.values()].reduce((sum, each) => sum + each, 0);
+  return [
+    line(`${name}: API server CPU`, seconds.get('kube-apiserver') ?? 0, 's'),
+    line(`${name}: CPU of all programs`, all, 's'),
   ];
 }
 

@@ -6,9 +6,10 @@ import { labels, trainerContainer } from '../../operator/manifests/names.ts';
 import { builds, ensureBinaries } from '../../test/cluster/binaries.ts';
 import { collections } from '../../test/faults/direct-api.ts';
 import { apply, namespace } from '../../test/operator/api.ts';
-import { type Line, latency, line, namesOf, requestCount, requestLines } from './lines.ts';
+import { type Line, latency, line, namesOf, requestCount, requestLines, siteLines } from './lines.ts';
 import type { MeasuredProcess } from './measured-process.ts';
 import { type Manager, startManager } from './peer-manager.ts';
+import { inWords, processorTime } from './processor-time.ts';
 import { Runs } from './runs.ts';
 import { type ClusterOptions, gpuResource, makeAll, SimulatedCluster } from './simulated-cluster.ts';
 
@@ -62,9 +63,13 @@ export async function peerBurst(name: string, settings: Settings): Promise<Line[
   const started: MeasuredProcess[] = [];
   try {
     for (const manager of managers) started.push(await startManager(cluster, manager));
+    const spent = processorTime();
     const runs = await runTrainJobs(cluster, settings);
+    const seconds = spent();
+    settings.log(`processor time: ${inWords(seconds)}`);
     const requests = await Promise.all(accounts.map((account) => cluster.requests(account)));
-    return linesOf(name, settings.jobs, runs, started, requests);
+    const site = siteLines(name, seconds).map((each) => ({ ...each, peerName }));
+    return [...linesOf(name, settings.jobs, runs, started, requests), ...site];
   } finally {
     for (const each of started) await each.kill('SIGKILL');
     await cluster.stop();

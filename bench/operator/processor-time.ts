@@ -6,25 +6,26 @@ import { basename } from 'node:path';
 const ticks = 100;
 
 /** Seconds by program, of our own process and of those that it started. */
-type Seconds = Map<string, number>;
+export type Seconds = ReadonlyMap<string, number>;
 
-/** Starts to count. The function that it returns says what came since, most first: "kube-apiserver 12.3 s, etcd 0.2 s". */
-export function processorTime(): () => string {
+/** Starts to count. The function that it returns says what came since. */
+export function processorTime(): () => Seconds {
   const before = secondsByProgram();
-  return () => {
-    const spent = [...secondsByProgram()].map(
-      ([program, seconds]) => [program, seconds - (before.get(program) ?? 0)] as const,
-    );
-    return spent
-      .filter(([, seconds]) => seconds >= 0.1)
-      .toSorted(([, one], [, other]) => other - one)
-      .map(([program, seconds]) => `${program} ${seconds.toFixed(1)} s`)
-      .join(', ');
-  };
+  return () =>
+    new Map([...secondsByProgram()].map(([program, each]) => [program, each - (before.get(program) ?? 0)]));
+}
+
+/** Most first: "kube-apiserver 12.3 s, etcd 0.2 s". */
+export function inWords(seconds: Seconds): string {
+  return [...seconds]
+    .filter(([, each]) => each >= 0.1)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([program, each]) => `${program} ${each.toFixed(1)} s`)
+    .join(', ');
 }
 
 function secondsByProgram(): Seconds {
-  const seconds: Seconds = new Map();
+  const seconds = new Map<string, number>();
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
   for (const pid of pids) {
     const stat = statOf(pid);

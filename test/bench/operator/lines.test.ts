@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { beside, line, requestCount, requestLines } from '../../../bench/operator/lines.ts';
+import { beside, line, requestCount, requestLines, siteLines } from '../../../bench/operator/lines.ts';
 
 const named = (own: ReturnType<typeof line>, peerName: string) => ({ ...own, peerName });
 
@@ -42,4 +42,16 @@ test('requests that keep a lease count for no job', () => {
     requestLines('c', requests, 1).map((each) => each.case),
     ['c: create jobs a job'],
   );
+});
+
+test('the processor time of a site is that of all its programs', () => {
+  const seconds = new Map([
+    ['kube-apiserver', 100],
+    ['node', 20.5],
+  ]);
+  const figures = siteLines('c', seconds).map((each) => [each.case, each.value]);
+  assert.deepEqual(figures, [
+    ['c: API server CPU', 100],
+    ['c: CPU of all programs', 120.5],
+  ]);
 });
