@@ -13,7 +13,7 @@ export function statusIntervalMs(leastMs: number, perSecond: number, jobs: numbe
 }
 
 /** People wait for a step no longer than this while workers are free. */
-const longestStepMs = 5000;
+const longestStepMs = 20_000;
 
 /**
  * Milliseconds for which a step of a stage (its pod is there, its container runs) waits for the next one, or for the end of
