@@ -31,11 +31,10 @@ export function latency(name: string, runs: Runs, bar: number | null = null): Li
 
 /** Processor time of the API server, which does most for a job, and of all programs, ours for the measurement among them. */
 export function siteLines(name: string, seconds: Seconds): Line[] {
+  const ofServer = seconds.get('kube-apiserver');
+  if (ofServer === undefined) throw new Error('the processor time of the API server was not measured');
   const all = [...seconds.values()].reduce((sum, each) => sum + each, 0);
-  return [
-    line(`${name}: API server CPU`, seconds.get('kube-apiserver') ?? 0, 's'),
-    line(`${name}: CPU of all programs`, all, 's'),
-  ];
+  return [line(`${name}: API server CPU`, ofServer, 's'), line(`${name}: CPU of all programs`, all, 's')];
 }
 
 const isOfJobs = (what: string) => !what.endsWith(' leases');
