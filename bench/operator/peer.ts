@@ -68,8 +68,7 @@ export async function peerBurst(name: string, settings: Settings): Promise<Line[
     const seconds = spent();
     settings.log(`processor time: ${inWords(seconds)}`);
     const requests = await Promise.all(accounts.map((account) => cluster.requests(account)));
-    const site = siteLines(name, seconds).map((each) => ({ ...each, peerName }));
-    return [...linesOf(name, settings.jobs, runs, started, requests), ...site];
+    return [...linesOf(name, settings.jobs, runs, started, requests), ...siteLines(name, seconds).map(named)];
   } finally {
     for (const each of started) await each.kill('SIGKILL');
     await cluster.stop();
@@ -130,6 +129,11 @@ function runtime(): object {
   };
 }
 
+/** A figure of both managers together. */
+function named(each: Line): Line {
+  return { ...each, peerName };
+}
+
 function linesOf(
   name: string,
   jobs: number,
@@ -137,25 +141,24 @@ function linesOf(
   processes: readonly MeasuredProcess[],
   requests: readonly ReadonlyMap<string, number>[],
 ): Line[] {
-  const of = (each: Line, who = peerName): Line => ({ ...each, peerName: who });
   /** The sum for both managers; what each has of it stands in the name. */
   const shared = (what: string, unit: string, values: readonly number[]): Line => {
     const parts = managers.map(({ title }, i) => `${title} (${Number(values[i]!.toPrecision(4))})`);
     const sum = values.reduce((all, value) => all + value, 0);
-    return of(line(`${name}: ${what}`, sum, unit), parts.toReversed().join(' with '));
+    return { ...line(`${name}: ${what}`, sum, unit), peerName: parts.toReversed().join(' with ') };
   };
   const all = new Map<string, number>();
   for (const [what, count] of requests.flatMap((each) => [...each]))
     all.set(what, (all.get(what) ?? 0) + count);
   return [
-    of(line(`${name}: all done`, runs.wholeSeconds, 's')),
-    ...latency(name, runs).map((each) => of(each)),
+    named(line(`${name}: all done`, runs.wholeSeconds, 's')),
+    ...latency(name, runs).map(named),
     shared(
       'API requests a job without progress writes',
       'requests',
       requests.map((each) => requestCount(each) / jobs),
     ),
-    ...requestLines(name, all, jobs).map((each) => of(each)),
+    ...requestLines(name, all, jobs).map(named),
     shared(
       'operator memory, high-water mark',
       'MiB',

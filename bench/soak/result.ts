@@ -28,6 +28,7 @@ const names: Record<Figure, string> = {
   descriptors: 'file descriptors',
   sockets: 'sockets',
   series: 'series of /metrics',
+  underWay: 'jobs under way',
 };
 
 export function soakTable(result: SoakResult | undefined): string {

@@ -5,17 +5,20 @@ import type { Sample } from './verdict.ts';
 
 const mebi = 2 ** 20;
 
+type Sampling = { everyMs: number; underWay: () => number; onSample: (sample: Sample) => void };
+
 /** Samples until the signal fires. @throws Error when the process has ended */
 export async function sampled(
   operator: OperatorProcess,
-  { everyMs, onSample }: { everyMs: number; onSample: (sample: Sample) => void },
+  { everyMs, underWay, onSample }: Sampling,
   signal: AbortSignal,
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
   const started = performance.now();
   while (!signal.aborted) {
     if (!operator.isAlive) throw new Error('the operator has ended by itself; its log says why');
-    const sample = await sampleOf(operator, (performance.now() - started) / 1000);
+    const second = (performance.now() - started) / 1000;
+    const sample = { ...(await sampleOf(operator, second)), underWay: underWay() };
     samples.push(sample);
     onSample(sample);
     await sleep(everyMs, undefined, { signal }).catch(() => {});
@@ -23,7 +26,7 @@ export async function sampled(
   return samples;
 }
 
-async function sampleOf(operator: OperatorProcess, second: number): Promise<Sample> {
+async function sampleOf(operator: OperatorProcess, second: number): Promise<Omit<Sample, 'underWay'>> {
   // Before the question about metrics, which is a socket too.
   const descriptors = operator.descriptors;
   const rssMiB = operator.rssBytes / mebi;

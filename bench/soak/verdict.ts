@@ -12,6 +12,8 @@ export type Sample = {
   series: number;
   /** Jobs, batch Jobs and pods that the operator keeps in memory. */
   cached: number;
+  /** Jobs that are not gone yet with all that was made for them. */
+  underWay: number;
   passes: number;
   /** Passes that ended with an error. */
   errors: number;
@@ -32,6 +34,8 @@ const bars = {
   descriptors: { unit: 'open', atLeast: 2 },
   sockets: { unit: 'open', atLeast: 2 },
   series: { unit: 'lines', atLeast: 50 },
+  // As many as ever: a machine that cannot keep up with the new jobs says nothing about the others.
+  underWay: { unit: 'jobs', atLeast: 20 },
 } as const satisfies Partial<Record<keyof Sample, Bar>>;
 
 export type Figure = keyof typeof bars;

@@ -14,6 +14,7 @@ function samples(change: (second: number, i: number) => Partial<Sample> = () => 
     sockets: 10 + (i % 3),
     series: 900 + (i % 50),
     cached: 100,
+    underWay: 60 + (i % 9),
     passes: i * 200,
     errors: 0,
     cpuSeconds: i * 2,
@@ -41,6 +42,9 @@ test('what grows steadily is found, whichever it is', () => {
   ]);
   assert.deepEqual(risen(samples((second) => ({ series: Math.round(900 + (600 * second) / hour) }))), [
     'series',
+  ]);
+  assert.deepEqual(risen(samples((second) => ({ underWay: Math.round(60 + (200 * second) / hour) }))), [
+    'underWay',
   ]);
 });
 
