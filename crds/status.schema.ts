@@ -252,6 +252,8 @@ export const fineTuneJobStatus = z
       .optional()
       .describe('The published model.'),
   })
+  // One writer, so one entry in managedFields in place of one for each field, which would be half of the object.
+  .meta({ 'x-kubernetes-map-type': 'atomic' })
   .describe('What was observed. Written by the operator alone.');
 
 export type FineTuneJobStatus = z.infer<typeof fineTuneJobStatus>;

@@ -46,7 +46,12 @@ function metaOf(schema: z.core.$ZodType): Meta {
   return (schema as z.ZodType).meta() ?? {};
 }
 
-const extensions = ['x-kubernetes-list-type', 'x-kubernetes-list-map-keys', 'x-kubernetes-validations'];
+const extensions = [
+  'x-kubernetes-map-type',
+  'x-kubernetes-list-type',
+  'x-kubernetes-list-map-keys',
+  'x-kubernetes-validations',
+];
 
 function convert(field: Field, path: string): StructuralSchema {
   const { meta, fallback } = field;

@@ -19,6 +19,7 @@ export type StructuralSchema = {
   additionalProperties?: StructuralSchema;
   required?: string[];
   properties?: Record<string, StructuralSchema>;
+  'x-kubernetes-map-type'?: 'atomic';
   'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';
   'x-kubernetes-list-map-keys'?: string[];
   'x-kubernetes-validations'?: CelRule[];

@@ -56,7 +56,7 @@ export const settings = z.strictObject({
   statusWritesPerSecond: seconds(0.1, 10_000)
     .default(20)
     .describe(
-      'Such writes of all jobs together: with more jobs than get theirs within --status-seconds it takes up to six times as long.',
+      'Such writes of all jobs together: with more jobs than get theirs within --status-seconds it takes up to thirty times as long.',
     ),
   pollConcurrency: count(1, 1024).default(32).describe('Trainers that are asked at the same time.'),
 });

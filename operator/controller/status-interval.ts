@@ -1,5 +1,8 @@
-/** With many jobs the status of each tells details more rarely, but never later than this many times the interval for few. */
-const mostIntervals = 6;
+/**
+ * With many jobs the status of each tells details more rarely, but never later than this many times the interval for few: by
+ * default five minutes, which six thousand jobs come to.
+ */
+const mostIntervals = 30;
 
 /**
  * Milliseconds between two writes that tell a detail or the progress of one job. Each costs the API server as much as

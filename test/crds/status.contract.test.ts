@@ -1,6 +1,7 @@
 /** status on a real API server: who can write it, what it can hold, and how kubectl shows it. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import type { KubernetesObject } from '@kubernetes/client-node';
 import { jobResource, resourceSchema } from '../../crds/crd.ts';
 import { type FineTuneJobStatus, maxListBytes } from '../../crds/status.schema.ts';
 import type { StructuralSchema } from '../../crds/structural-type.ts';
@@ -66,6 +67,22 @@ suite('who writes status', () => {
     const after = stored(await server.updateStatus(changed(created, changes)));
     assert.equal(after.spec['suspend'], false);
     assert.equal((after.metadata as { generation?: number }).generation, 1);
+  });
+
+  test('however much it holds, it has one owner, and what tells of that does not grow with it', async () => {
+    const created = stored(await server.create(job({}, 'one-owner')));
+    const status = {
+      phase: 'Training',
+      conditions: [condition('Running')],
+      startTime: '2026-01-01T00:00:00Z',
+    };
+    const written = stored(await server.updateStatus(changed(created, { status })));
+    const { managedFields } = written.metadata as KubernetesObject['metadata'] & object;
+    const ofStatus = managedFields!.filter(({ subresource }) => subresource === 'status');
+    assert.deepEqual(
+      ofStatus.map(({ fieldsV1 }) => fieldsV1),
+      [{ 'f:status': {} }],
+    );
   });
 });
 

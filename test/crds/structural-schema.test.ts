@@ -66,6 +66,10 @@ suite('what a CRD can hold', () => {
         },
       },
     },
+    'an object that has one owner': {
+      given: z.strictObject({}).meta({ 'x-kubernetes-map-type': 'atomic' }),
+      want: { 'x-kubernetes-map-type': 'atomic', type: 'object', properties: {} },
+    },
     'a default of an object that has those of its fields': {
       given: z
         .strictObject({ a: text.default('x').describe('A.'), b: text.optional().describe('B.') })
