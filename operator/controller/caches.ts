@@ -1,5 +1,6 @@
 /** The four watches of the controller, and which job each change concerns. */
 import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { JobPhase } from '../../crds/status.schema.ts';
 import type { FineTuneJob, FineTuneRuntime } from '../decide/plan.ts';
 import { endedAs } from '../decide/stage.ts';
 import type { Client } from '../kube/client.ts';
@@ -28,10 +29,11 @@ const within = (namespace: string | undefined, uid = '') => `${namespace}/${uid}
 const byOwner = (object: KubernetesObject) => within(object.metadata?.namespace, controllerUid(object));
 /** Pods outlive a Job that is deleted: the label still tells whose they are. */
 const byJobLabel = ({ metadata }: V1Pod) => within(metadata?.namespace, metadata?.labels?.[labels.jobUid]);
-/** What nobody looks at before something happens to it: it is over, or waits to be let in. */
+/** Phases of a run that has a trainer, or gets one. */
+const training: readonly (JobPhase | undefined)[] = ['Pending', 'Training', 'Stopping'];
+/** What nobody looks at before something happens to it. */
 const isIdle = {
-  run: ({ status }: FineTuneJob) =>
-    status?.completionTime !== undefined || status?.phase === 'Queued' || status?.phase === 'Suspended',
+  run: ({ status }: FineTuneJob) => !training.includes(status?.phase),
   job: (job: V1Job) => job.spec?.suspend === true || endedAs(job) !== undefined,
   pod: ({ status }: V1Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed',
 };
@@ -42,11 +44,14 @@ type JobIdentity = Pick<FineTuneJob['metadata'], 'namespace' | 'uid'>;
 /** Called with "namespace/name" of a FineTuneJob that may need a pass; `isNew` = its status knows nothing of its run. */
 type OnJob = (key: string, isNew: boolean) => void;
 
-const runStates = ['new', 'underWay', 'over'] as const;
+const runStates = ['new', 'underWay', 'waiting', 'over'] as const;
+/** Phases of a run that waits until somebody lets it in. */
+const waiting: readonly (JobPhase | undefined)[] = ['Queued', 'Suspended'];
 /** What the status knows of the run that the spec asks for. */
 function runState({ spec, status }: FineTuneJob): (typeof runStates)[number] {
   if (status?.runId !== spec.runId) return 'new';
-  return status.completionTime === undefined ? 'underWay' : 'over';
+  if (status.completionTime !== undefined) return 'over';
+  return waiting.includes(status.phase) ? 'waiting' : 'underWay';
 }
 
 export class Caches {
@@ -118,6 +123,11 @@ export class Caches {
   /** Resources whose first list is not complete yet. */
   get missing(): string[] {
     return this.#watches.filter(({ hasSynced }) => !hasSynced).map(({ resource }) => resource.plural);
+  }
+
+  /** Jobs whose status has details to tell, now or soon. */
+  get telling(): number {
+    return this.jobs.count('run', 'new') + this.jobs.count('run', 'underWay');
   }
 
   get sizes(): Record<string, number> {

@@ -120,7 +120,7 @@ function build(options: OperatorOptions, { metrics, client, identity }: ReturnTy
     instance: identity,
     onDrop,
   });
-  const detailMs = () => intervalMs(caches.jobs.warm);
+  const detailMs = () => intervalMs(caches.telling);
   const stepMs = () => (queue.isBusy ? detailMs() : stepDelayMs(detailMs() - intervalMs(0)));
   const memory = new Memory({ client, clock, detailMs, stepMs });
   const record = events.record.bind(events);

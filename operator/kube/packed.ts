@@ -6,20 +6,28 @@ import { deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
  * By default each call would take a quarter of a megabyte for objects of a few kilobytes. Buffers are as large as what goes into
  * them: they lie outside the heap, so that many of them wait for a collection of garbage that their size does not hasten.
  */
-const deflate = { level: 1, windowBits: 14, memLevel: 5, chunkSize: 1024 };
-const inflate = { windowBits: 14 };
+const windowBits = 14;
+const deflate = { level: 1, windowBits, memLevel: 5, chunkSize: 1024 };
+const inflate = { windowBits };
+
+/** What so much larger says more than the pattern so far becomes the pattern: an object grows as it gets older. */
+const muchLarger = 1.25;
 
 /** Packs plain data: objects, arrays, strings, numbers, Dates. */
 export class Packer<T extends object> {
-  /** The first one. What others have in common with it is not kept again for each: they are of one kind, so that is most. */
-  #first: Buffer | undefined;
+  /** One of them. What others have in common with it is not kept again for each: they are of one kind, so that is most. */
+  #pattern: Buffer | undefined;
 
   pack(object: T): Packed<T> {
     const bytes = serialize(object);
-    const packed = new Packed<T>(bytes, this.#first);
-    this.#first ??= bytes;
+    const packed = new Packed<T>(bytes, this.#pattern);
+    if (isBetter(bytes, this.#pattern)) this.#pattern = bytes;
     return packed;
   }
+}
+
+function isBetter({ length }: Buffer, pattern: Buffer | undefined): boolean {
+  return pattern === undefined || (length > muchLarger * pattern.length && length <= 2 ** windowBits);
 }
 
 export class Packed<T extends object> {

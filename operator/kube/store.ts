@@ -59,7 +59,6 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   readonly #indexNames: I[];
   readonly #packer = new Packer<T>();
   readonly #strings = new StringPool();
-  #warm = 0;
 
   /** @param isCold whether an object is hardly looked at any more: it is kept packed */
   constructor(indexes: Record<I, Index<T>>, isCold: (object: T) => boolean = () => false) {
@@ -73,11 +72,6 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     return this.#entries.size;
   }
 
-  /** How many are not kept packed. */
-  get warm(): number {
-    return this.#warm;
-  }
-
   get(key: string): T | undefined {
     const entry = this.#entries.get(key);
     return entry && unpacked(entry);
@@ -89,6 +83,12 @@ export class Store<T extends KubernetesObject, I extends string = never> {
 
   by(index: I, value: string): T[] {
     return this.keysBy(index, value).map((key) => this.get(key)!);
+  }
+
+  /** How many `by` finds. */
+  count(index: I, value: string): number {
+    const found = this.#found[index].get(value);
+    return typeof found === 'object' ? found.size : Number(found !== undefined);
   }
 
   /** Keys of the objects that `by` finds. */
@@ -130,25 +130,18 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   #remove(key: string): Change<T, I>[] {
     const previous = this.#drop(key);
     if (previous === undefined) return [];
-    this.#set(key, undefined);
+    this.#entries.delete(key);
     return [new Change('deleted', previous)];
   }
 
   #enter(listed: Listed<T, I>): Change<T, I>[] {
     const { key, values, entry } = listed;
     const previous = this.#drop(key);
-    this.#set(key, entry);
+    this.#entries.set(key, entry);
     for (const name of this.#indexNames) file(this.#found[name], values[name], key);
     if (previous === undefined) return [new Change('added', listed)];
     if (previous.entry.uid === entry.uid) return [new Change('updated', listed)];
     return [new Change('deleted', previous), new Change('added', listed)];
-  }
-
-  #set(key: string, entry: Entry<T> | undefined): void {
-    const isWarm = (one: Entry<T> | undefined) => one !== undefined && !(one.kept instanceof Packed);
-    this.#warm += Number(isWarm(entry)) - Number(isWarm(this.#entries.get(key)));
-    if (entry === undefined) this.#entries.delete(key);
-    else this.#entries.set(key, entry);
   }
 
   #isKnown({ key, entry: { uid, resourceVersion } }: Listed<T, I>): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter, on } from 'node:events';
 import { after, describe, it, test } from 'node:test';
 import type { KubernetesObject } from '@kubernetes/client-node';
+import type { JobPhase } from '../../../crds/status.schema.ts';
 import { Caches } from '../../../operator/controller/caches.ts';
 import { fineTuneJobs } from '../../../operator/controller/resources.ts';
 import type { Client } from '../../../operator/kube/client.ts';
@@ -49,13 +50,27 @@ function start(listed: Partial<Record<string, KubernetesObject[]>> = {}) {
 const { caches } = start();
 const isPacked = ({ entry }: { entry: { kept: object } }) => entry.kept instanceof Packed;
 
-test('a FineTuneJob is packed when its run is over, or waits to be let in', () => {
-  assert.equal(isPacked(caches.jobs.listed(running.job)), false);
+const inPhase = (phase: JobPhase) => ({ ...running.job, status: { ...running.job.status, phase } });
+
+test('a FineTuneJob is packed while it has no trainer', () => {
+  for (const phase of ['Pending', 'Training', 'Stopping'] as const)
+    assert.equal(isPacked(caches.jobs.listed(inPhase(phase))), false, phase);
+  for (const phase of ['Preflight', 'Queued', 'Suspended'] as const)
+    assert.equal(isPacked(caches.jobs.listed(inPhase(phase))), true, phase);
+  assert.equal(isPacked(caches.jobs.listed(aJob())), true);
   assert.equal(isPacked(caches.jobs.listed(ended.job)), true);
-  for (const phase of ['Queued', 'Suspended'] as const) {
-    const job = { ...running.job, status: { ...running.job.status, phase } };
-    assert.equal(isPacked(caches.jobs.listed(job)), true, phase);
-  }
+});
+
+test('details are told of all jobs but those that are over or wait to be let in', () => {
+  const { caches } = start();
+  const all = [
+    aJob(),
+    ended.job,
+    ...(['Preflight', 'Queued', 'Suspended', 'Training'] as const).map(inPhase),
+  ];
+  for (const [i, job] of all.entries())
+    caches.jobs.put({ ...job, metadata: { ...job.metadata, name: `job-${i}`, uid: `uid-${i}` } });
+  assert.equal(caches.telling, 3);
 });
 
 test('a Job is packed when it is complete, has failed, or is suspended', () => {

@@ -22,6 +22,18 @@ describe('store', () => {
     assert.equal(objects.size, 1);
   });
 
+  it('counts what an index finds', () => {
+    const objects = store();
+    const counts = () => ['boss', 'other'].map((owner) => objects.count('owner', owner));
+    assert.deepEqual(counts(), [0, 0]);
+    for (const name of ['a', 'b', 'c']) objects.put(child(name, name, '1'));
+    objects.put(child('c', 'c', '2', 'other'));
+    assert.deepEqual(counts(), [2, 1]);
+    objects.remove(child('a', 'a', '1'));
+    objects.remove(child('b', 'b', '1'));
+    assert.deepEqual(counts(), [0, 1]);
+  });
+
   it('finds what changed between two lists and nothing else', () => {
     const objects = store();
     const replace = (list: KubernetesObject[]) => [
