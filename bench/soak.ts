@@ -90,7 +90,7 @@ async function soak(program: string): Promise<SoakResult> {
   try {
     const { operator } = await site.startOperator(await proxy.start());
     const over = AbortSignal.timeout(minutes * 60_000);
-    const underWay = () => book.created - book.closed;
+    const underWay = () => book.open.length;
     const [samples] = await Promise.all([
       sampled(operator, { everyMs, underWay, onSample: (sample) => show(sample, book, striker) }, over),
       churn({ api: site.api, book, random: random(seed, 2), perSecond, lifeMs }, over),

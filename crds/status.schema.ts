@@ -252,7 +252,7 @@ export const fineTuneJobStatus = z
       .optional()
       .describe('The published model.'),
   })
-  // One writer, so one entry in managedFields in place of one for each field, which would be half of the object.
+  // One writer, so one entry in managedFields in place of one for each field, which would be a third of the object.
   .meta({ 'x-kubernetes-map-type': 'atomic' })
   .describe('What was observed. Written by the operator alone.');
 

@@ -17,8 +17,7 @@ export async function sampled(
   const started = performance.now();
   while (!signal.aborted) {
     if (!operator.isAlive) throw new Error('the operator has ended by itself; its log says why');
-    const second = (performance.now() - started) / 1000;
-    const sample = { ...(await sampleOf(operator, second)), underWay: underWay() };
+    const sample = await sampleOf(operator, (performance.now() - started) / 1000, underWay());
     samples.push(sample);
     onSample(sample);
     await sleep(everyMs, undefined, { signal }).catch(() => {});
@@ -26,7 +25,7 @@ export async function sampled(
   return samples;
 }
 
-async function sampleOf(operator: OperatorProcess, second: number): Promise<Omit<Sample, 'underWay'>> {
+async function sampleOf(operator: OperatorProcess, second: number, underWay: number): Promise<Sample> {
   // Before the question about metrics, which is a socket too.
   const descriptors = operator.descriptors;
   const rssMiB = operator.rssBytes / mebi;
@@ -40,6 +39,7 @@ async function sampleOf(operator: OperatorProcess, second: number): Promise<Omit
     sockets: descriptors.filter((what) => what.startsWith('socket:')).length,
     series: series.length,
     cached: sum('finetune_operator_cached_objects'),
+    underWay,
     passes: sum('controller_runtime_reconcile_total'),
     errors: sum('controller_runtime_reconcile_errors_total'),
     cpuSeconds: operator.cpuSeconds,
