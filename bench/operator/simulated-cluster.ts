@@ -26,7 +26,7 @@ export type ClusterOptions = Times & {
 };
 
 export const gpuResource = 'nvidia.com/gpu';
-const nodes = 5;
+const nodeNames = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5'];
 /** Requests on their way at the same time while jobs are made. */
 const creators = 32;
 
@@ -82,22 +82,25 @@ export class SimulatedCluster {
       '--kube-api-qps=1000',
       '--kube-api-burst=2000',
     ]);
-    await this.plane.run('kwok', [
-      `--kubeconfig=${kubeconfig}`,
-      `--config=${stages}`,
-      '--manage-all-nodes=true',
-      '--node-ip=127.0.0.1',
-    ]);
+    // One for each node, as a kubelet is. One for all of them looks at every pod again after each watch that it lost, and
+    // loses the next meanwhile, since the API server cuts off who reads too slowly: with ten thousand jobs it never got through.
+    for (const name of nodeNames)
+      await this.plane.run('kwok', [
+        `--kubeconfig=${kubeconfig}`,
+        `--config=${stages}`,
+        `--manage-single-node=${name}`,
+        '--node-ip=127.0.0.1',
+      ]);
     await this.#makeNodes(options);
   }
 
   async #makeNodes({ active, net = 130 }: ClusterOptions): Promise<void> {
-    const gpus = Math.ceil(active / nodes);
+    const gpus = Math.ceil(active / nodeNames.length);
     const capacity = { cpu: '100k', memory: '100Ti', pods: '100k', [gpuResource]: String(gpus) };
-    const made = Array.from({ length: nodes }, (_, i) => ({
+    const made = nodeNames.map((name, i) => ({
       apiVersion: 'v1',
       kind: 'Node',
-      metadata: { name: `node-${i + 1}` },
+      metadata: { name },
       // Addresses of pods are on this machine alone.
       spec: { podCIDR: `127.${net + i}.0.0/16` },
       status: { capacity, allocatable: capacity },
@@ -111,7 +114,7 @@ export class SimulatedCluster {
         const ready = items.filter(({ status }) =>
           status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'),
         );
-        return ready.length === nodes;
+        return ready.length === nodeNames.length;
       },
       { timeoutMs: 30_000 },
     );
