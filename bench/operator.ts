@@ -2,7 +2,8 @@
  * npm run bench:operator: the operator on a real API server and etcd, with the real Job controller and scheduler; kwok
  * plays the nodes. Writes bench/results/operator.json; a value is to be at most its bar.
  * Options: --case NAME (several; all without it, which takes more than an hour on two cores), --jobs N (so many jobs in each,
- * and nothing is written), --active N (500) and --train-seconds N (20): how many trainers run at a time, and for how long.
+ * and nothing is written), --active N (500) and --train-seconds N: how many trainers the queue lets in at a time, and how
+ * long they train.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,7 @@ const { values } = parseArgs({
     case: { type: 'string', multiple: true, default: Object.keys(cases) },
     jobs: { type: 'string' },
     active: { type: 'string', default: '500' },
-    'train-seconds': { type: 'string', default: '20' },
+    'train-seconds': { type: 'string' },
   },
 });
 const log = (line: string) => console.error(line);
@@ -38,7 +39,7 @@ try {
       jobs: Number(values.jobs ?? found.jobs),
       active: Number(values.active),
       preflightMs: 1000,
-      trainMs: Number(values['train-seconds']) * 1000,
+      trainMs: Number(values['train-seconds'] ?? found.trainSeconds) * 1000,
       log,
     });
     for (const line of lines) show(line);

@@ -31,15 +31,16 @@ export class Site {
   readonly #program: string;
   readonly api: DirectApi;
   readonly queue: JobQueue;
-  readonly trainers = new Trainers();
+  readonly trainers: Trainers;
   readonly runs = new Runs();
   readonly #operators: OperatorProcess[] = [];
 
-  private constructor(cluster: SimulatedCluster, { program, active }: SiteOptions) {
+  private constructor(cluster: SimulatedCluster, { program, active, trainMs }: SiteOptions) {
     this.#cluster = cluster;
     this.#program = program;
     this.api = cluster.api;
     this.queue = new JobQueue(this.api, active);
+    this.trainers = new Trainers(trainMs);
     const path = ({ prefix, plural }: { prefix: string; plural: string }) => `${prefix}/${plural}`;
     cluster.watch<FineTuneJob>({ path: path(collections.fineTuneJobs) }, (seen) => this.#see(seen));
     cluster.watch<V1Job>({ path: path(collections.jobs), metadataOnly: true }, (seen) =>

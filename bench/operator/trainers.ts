@@ -6,11 +6,19 @@ import { labels } from '../../operator/manifests/names.ts';
 import { progressOf } from '../../test/operator/builders.ts';
 import type { Sighting } from './witness.ts';
 
+/** Many, so that each answer tells something new; the end tells one more. */
+const steps = 20;
+
 export class Trainers {
+  readonly #trainSeconds: number;
   /** By UID of the pod. */
   readonly #servers = new Map<string, Server>();
-  /** Questions that were answered. */
-  asked = 0;
+  /** The most that listened at a time. */
+  peak = 0;
+
+  constructor(trainMs: number) {
+    this.#trainSeconds = trainMs / 1000;
+  }
 
   /** A trainer listens from the time its pod has an address, so before its container runs, to its end. */
   see({ type, object: { metadata, status } }: Sighting<V1Pod>): void {
@@ -23,11 +31,6 @@ export class Trainers {
     }
   }
 
-  /** How many listen. */
-  get active(): number {
-    return this.#servers.size;
-  }
-
   stop(): void {
     for (const uid of this.#servers.keys()) this.#stop(uid);
   }
@@ -35,15 +38,14 @@ export class Trainers {
   #start(podUid: string, address: string, run: { jobUid: string; runId: string }): void {
     const started = performance.now();
     const server = createServer((_, response) => {
-      this.asked++;
       const seconds = (performance.now() - started) / 1000;
-      // A step each two seconds, so that each answer tells something new.
-      const step = Math.min(20, 1 + Math.floor(seconds / 2));
+      const step = Math.min(steps, 1 + Math.floor((seconds / this.#trainSeconds) * steps));
       const progress = progressOf(podUid, { step, trainSeconds: seconds, history: [[1, 0.7, null]] });
       response.end(JSON.stringify({ ...progress, ...run }));
     });
     server.listen(httpPort, address);
     this.#servers.set(podUid, server);
+    this.peak = Math.max(this.peak, this.#servers.size);
   }
 
   #stop(uid: string): void {
