@@ -1,7 +1,7 @@
 /**
  * npm run bench:operator: the operator on a real API server and etcd, with the real Job controller and scheduler; kwok
  * plays the nodes. Writes bench/results/operator.json; a value is to be at most its bar.
- * Options: --case NAME (several; all without it, which takes more than an hour on two cores), --jobs N (so many jobs in each,
+ * Options: --case NAME (several; all without it, which takes about two hours on two cores), --jobs N (so many jobs in each,
  * and nothing is written), --active N (500) and --train-seconds N: how many trainers the queue lets in at a time, and how
  * long they train.
  */
