@@ -202,6 +202,9 @@ async function onSite<T>(settings: Settings, use: (site: Site) => Promise<T>): P
   settings.log(`logs: ${site.logs}`);
   try {
     return await use(site);
+  } catch (error) {
+    settings.log(`the logs are kept in ${await site.keepLogs()}`);
+    throw error;
   } finally {
     await site.stop();
   }

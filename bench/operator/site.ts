@@ -107,6 +107,11 @@ export class Site {
     return this.#cluster.logs;
   }
 
+  /** Copies the log of each program to a directory that stays, and returns that. */
+  keepLogs(): Promise<string> {
+    return this.#cluster.keepLogs();
+  }
+
   async stop(): Promise<void> {
     for (const operator of this.#operators) await operator.kill('SIGKILL');
     await this.#cluster.stop();
