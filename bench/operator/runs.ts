@@ -25,7 +25,7 @@ const quietMs = 180_000;
 export class Runs {
   readonly #entries = new Map<string, Entry>();
   #ended = 0;
-  /** When something was seen last of one of them. */
+  /** When something was seen last of one of them, or of any Job: the Job controller may be minutes behind with ten thousand. */
   #seenAt = performance.now();
 
   asked(name: string): void {
@@ -33,6 +33,7 @@ export class Runs {
   }
 
   seeBatchJob({ type, object }: Sighting<V1Job>): void {
+    this.#seenAt = performance.now();
     const own = object.metadata?.labels ?? {};
     if (type === 'ADDED' && own[labels.stage] === 'preflight') this.jobMade(own[labels.job] ?? '');
   }
