@@ -69,6 +69,9 @@ export async function peerBurst(name: string, settings: Settings): Promise<Line[
     settings.log(`processor time: ${inWords(seconds)}`);
     const requests = await Promise.all(accounts.map((account) => cluster.requests(account)));
     return [...linesOf(name, settings.jobs, runs, started, requests), ...siteLines(name, seconds).map(named)];
+  } catch (error) {
+    settings.log(`the logs are kept in ${await cluster.keepLogs()}`);
+    throw error;
   } finally {
     for (const each of started) await each.kill('SIGKILL');
     await cluster.stop();
