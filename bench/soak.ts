@@ -15,6 +15,7 @@ import { bundleOperator } from '../test/faults/bundle.ts';
 import { collections } from '../test/faults/direct-api.ts';
 import { FaultProxy } from '../test/faults/proxy.ts';
 import { random } from '../trainer-image/data/random.ts';
+import { keepLogs, withLogs } from './operator/logs.ts';
 import { Site } from './operator/site.ts';
 import { witness } from './operator/witness.ts';
 import { place, storeResult } from './results.ts';
@@ -68,7 +69,14 @@ try {
 async function soak(program: string): Promise<SoakResult> {
   const controllers = ['job-controller', 'garbage-collector-controller'];
   const site = await Site.start({ ...times, active: 200, program, controllers, net });
-  log(`logs: ${site.logs}`);
+  return withLogs(site, log, async () => {
+    const result = await churnOn(site);
+    if (result.problems.length > 0) await keepLogs(site, log);
+    return result;
+  });
+}
+
+async function churnOn(site: Site): Promise<SoakResult> {
   const striker = new RandomStriker(random(seed, 1), rates);
   const proxy = new FaultProxy({
     access: site.api.access,
@@ -101,7 +109,6 @@ async function soak(program: string): Promise<SoakResult> {
     end.abort();
     await Promise.all(watching);
     proxy.stop();
-    await site.stop();
   }
 }
 

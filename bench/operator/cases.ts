@@ -4,6 +4,7 @@ import { namespace } from '../../test/operator/api.ts';
 import { median, quantile } from '../averages.ts';
 import { copyRemains, remainsOf } from './ended.ts';
 import { beside, type Line, latency, line, namesOf, requestCount, requestLines, siteLines } from './lines.ts';
+import { withLogs } from './logs.ts';
 import { peerBurst } from './peer.ts';
 import { Poison, refuseItsStatus } from './poison.ts';
 import { inWords, processorTime } from './processor-time.ts';
@@ -199,13 +200,5 @@ async function poison(settings: Settings): Promise<Line[]> {
 
 async function onSite<T>(settings: Settings, use: (site: Site) => Promise<T>): Promise<T> {
   const site = await Site.start(settings);
-  settings.log(`logs: ${site.logs}`);
-  try {
-    return await use(site);
-  } catch (error) {
-    settings.log(`the logs are kept in ${await site.keepLogs()}`);
-    throw error;
-  } finally {
-    await site.stop();
-  }
+  return withLogs(site, settings.log, () => use(site));
 }

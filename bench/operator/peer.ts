@@ -7,6 +7,7 @@ import { builds, ensureBinaries } from '../../test/cluster/binaries.ts';
 import { collections } from '../../test/faults/direct-api.ts';
 import { apply, namespace } from '../../test/operator/api.ts';
 import { type Line, latency, line, namesOf, requestCount, requestLines, siteLines } from './lines.ts';
+import { withLogs } from './logs.ts';
 import type { MeasuredProcess } from './measured-process.ts';
 import { type Manager, startManager } from './peer-manager.ts';
 import { inWords, processorTime } from './processor-time.ts';
@@ -43,6 +44,7 @@ const trainer: Manager = {
 };
 
 const managers = [jobSet, trainer];
+const accounts = managers.map(({ account }) => account);
 const peerName = `${trainer.title} with ${jobSet.title}`;
 const runtimeName = 'bench';
 const trainJobs = { group: 'trainer.kubeflow.org', version: 'v1alpha1', plural: 'trainjobs' };
@@ -57,9 +59,11 @@ type Settings = ClusterOptions & { jobs: number; log: (line: string) => void };
  */
 export async function peerBurst(name: string, settings: Settings): Promise<Line[]> {
   await ensureBinaries(managers.map(({ tool }) => tool));
-  const accounts = managers.map(({ account }) => account);
   const cluster = await SimulatedCluster.start(settings, accounts);
-  settings.log(`logs: ${cluster.logs}`);
+  return withLogs(cluster, settings.log, () => measure(name, cluster, settings));
+}
+
+async function measure(name: string, cluster: SimulatedCluster, settings: Settings): Promise<Line[]> {
   const started: MeasuredProcess[] = [];
   try {
     for (const manager of managers) started.push(await startManager(cluster, manager));
@@ -69,12 +73,8 @@ export async function peerBurst(name: string, settings: Settings): Promise<Line[
     settings.log(`processor time: ${inWords(seconds)}`);
     const requests = await Promise.all(accounts.map((account) => cluster.requests(account)));
     return [...linesOf(name, settings.jobs, runs, started, requests), ...siteLines(name, seconds).map(named)];
-  } catch (error) {
-    settings.log(`the logs are kept in ${await cluster.keepLogs()}`);
-    throw error;
   } finally {
     for (const each of started) await each.kill('SIGKILL');
-    await cluster.stop();
   }
 }
 

@@ -2,7 +2,7 @@
  * A real API server and etcd with the real Job controller and scheduler, and nodes that kwok plays: where an operator is
  * measured. Requests of some accounts are counted in the audit log.
  */
-import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -150,20 +150,8 @@ export class SimulatedCluster {
     return requestsOf(join(this.directory, 'audit.log'), account);
   }
 
-  get logs(): string {
-    return `${this.directory} ${this.plane.directory}`;
-  }
-
-  /** Copies the log of each program to a directory that stays, and returns that. */
-  async keepLogs(): Promise<string> {
-    const kept = await mkdtemp(join(tmpdir(), 'bench-operator-logs-'));
-    for (const directory of [this.directory, this.plane.directory]) {
-      const names = await readdir(directory);
-      // The audit log has a line for each request: hundreds of megabytes of ten thousand jobs.
-      const logs = names.filter((name) => name.endsWith('.log') && name !== 'audit.log');
-      for (const name of logs) await copyFile(join(directory, name), join(kept, name));
-    }
-    return kept;
+  get logDirectories(): readonly string[] {
+    return [this.directory, this.plane.directory];
   }
 
   async stop(): Promise<void> {

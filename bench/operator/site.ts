@@ -103,13 +103,8 @@ export class Site {
     return this.#cluster.requests(operatorAccount);
   }
 
-  get logs(): string {
-    return this.#cluster.logs;
-  }
-
-  /** Copies the log of each program to a directory that stays, and returns that. */
-  keepLogs(): Promise<string> {
-    return this.#cluster.keepLogs();
+  get logDirectories(): readonly string[] {
+    return this.#cluster.logDirectories;
   }
 
   async stop(): Promise<void> {
