@@ -71,7 +71,7 @@ async function soak(program: string): Promise<SoakResult> {
   const site = await Site.start({ ...times, active: 200, program, controllers, net });
   return withLogs(site, log, async () => {
     const result = await churnOn(site);
-    if (result.problems.length > 0) await keepLogs(site, log);
+    if (!result.held) await keepLogs(site, log);
     return result;
   });
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where programs run that write logs. */
-export type Logged = { logDirectories: readonly string[]; stop(): Promise<void> };
+type Logged = { logDirectories: readonly string[]; stop(): Promise<void> };
 type Log = (line: string) => void;
 
 /** Says where the logs are, stops what was used in the end, and keeps the logs where its use failed. */
